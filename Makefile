@@ -1,0 +1,117 @@
+# order_payment: built by PGXS.
+#
+#   make, make install, make installcheck      as for any extension; installcheck runs on a running server (PG* variables),
+#                                              without preload: regression tests, then isolation tests
+#   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
+#   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
+#   make demo | test | lint | bench            one command on a bare machine: see test/harness/lib.sh
+#
+# Lists whose order matters, and lists of tests, are written out: a file that is not listed is not run, and lint says so.
+
+EXTENSION = order_payment
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(dir $(lastword $(MAKEFILE_LIST)))order_payment.control)
+
+MODULE_big = order_payment
+OBJS = \
+	src/order_payment.o \
+	src/settings.o \
+	src/status.o \
+	src/graph.o \
+	src/default_graph.o \
+	src/diagram.o \
+	src/trigger_call.o \
+	src/guard.o \
+	src/transition.o \
+	src/money.o \
+	src/sibling.o \
+	src/identity.o \
+	src/event.o \
+	src/effects.o \
+	src/store.o
+
+# The install script is these, in this order. header.sql is first (it stops psql), privileges.sql last.
+SQL_PARTS = \
+	src/header.sql \
+	src/status.sql \
+	src/graph.sql \
+	src/default_graph.sql \
+	src/transition.sql \
+	src/money.sql \
+	src/event.sql \
+	src/effects.sql \
+	src/store.sql \
+	src/privileges.sql
+
+INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql
+DATA = $(wildcard sql/*--*--*.sql)
+DATA_built = $(INSTALL_SCRIPT_SQL)
+
+# sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
+REGRESS = status transition graph money store events catalog
+REGRESS_OPTS = --encoding=UTF8 --no-locale
+
+# test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
+ISOLATION =
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
+
+EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check
+
+PG_CPPFLAGS = -DORDER_PAYMENT_VERSION='"$(EXTVERSION)"'
+
+PG_CONFIG ?= pg_config
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+
+ifneq ($(PGXS),)
+include $(PGXS)
+
+# Every symbol is resolved, and the table of them made read-only, before any code of ours runs.
+ifeq ($(PORTNAME), linux)
+SHLIB_LINK += -Wl,-z,relro,-z,now
+endif
+
+# PGXS as Debian builds it tracks no headers. The control file is here for the version inside the library.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h) $(srcdir)/order_payment.control
+
+# Each part is preceded by a line with its name, so that a line number in an error message leads back to it.
+$(INSTALL_SCRIPT_SQL): $(SQL_PARTS) $(srcdir)/order_payment.control $(srcdir)/Makefile
+	@$(MKDIR_P) $(@D)
+	awk 'FNR == 1 { print "-- " FILENAME } { print }' $(filter %.sql,$^) > $@.tmp
+	mv $@.tmp $@
+
+TAP_FILES = $(sort $(wildcard $(srcdir)/test/tap/*.pl))
+PGTAP_FILES = $(sort $(wildcard $(srcdir)/test/pgtap/*.sql))
+
+.PHONY: tapcheck pgtapcheck
+tapcheck: PROVE_TESTS = $(patsubst $(srcdir)/%,%,$(TAP_FILES))
+tapcheck:
+	$(if $(TAP_FILES),,$(error test/tap holds no *.pl))
+	$(prove_installcheck)
+
+PG_PROVE ?= pg_prove
+pgtapcheck:
+	$(if $(PGTAP_FILES),,$(error test/pgtap holds no *.sql))
+	$(PG_PROVE) --ext .sql $(PGTAP_FILES)
+
+else
+.PHONY: all install installcheck installdirs uninstall clean distclean tapcheck pgtapcheck
+all install installcheck installdirs uninstall clean distclean tapcheck pgtapcheck:
+	@echo "order_payment: '$(PG_CONFIG)' leads to no PostgreSQL server headers (PGXS)." >&2
+	@echo "Install them (Debian, Ubuntu: apt install postgresql-server-dev-all, or -15, -16 ..., and gcc)," >&2
+	@echo "or name the right one: make PG_CONFIG=/path/to/pg_config. 'sudo make test' installs what it needs by itself." >&2
+	@exit 1
+endif
+
+.PHONY: demo test lint bench dist
+ROWS ?= 500000
+
+demo:
+	@bash test/harness/demo
+test:
+	@bash test/harness/test
+lint:
+	@bash .ci/lint
+bench:
+	@ROWS=$(ROWS) bash test/harness/bench
+
+dist:
+	git archive --format=zip --prefix=order_payment-$(EXTVERSION)/ -o order_payment-$(EXTVERSION).zip HEAD

@@ -1,0 +1,51 @@
+/*
+ * compat.h
+ *	  What differs between PostgreSQL 15, 16, 17 and 18. The only file that
+ *	  may look at PG_VERSION_NUM; include it after postgres.h.
+ */
+#ifndef OP_COMPAT_H
+#define OP_COMPAT_H
+
+#include "fmgr.h"
+
+#if PG_VERSION_NUM < 150000
+#error "order_payment needs PostgreSQL 15 or later"
+#endif
+
+/* 16 moved the varlena macros out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 18 shows name and version of a loaded library in pg_get_loaded_modules() */
+#if PG_VERSION_NUM >= 180000
+#define OP_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "order_payment", .version = ORDER_PAYMENT_VERSION)
+#else
+#define OP_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/*
+ * Soft errors (pg_input_is_valid and friends) came with 16. Before, an input
+ * function can only raise.
+ */
+#if PG_VERSION_NUM >= 160000
+#define op_ereturn(context, dummy, ...) ereturn(context, dummy, __VA_ARGS__)
+#else
+#define op_ereturn(context, dummy, ...) \
+	do \
+	{ \
+		(void) (context); \
+		ereport(ERROR, __VA_ARGS__); \
+		return dummy; \
+	} while (0)
+#endif
+
+/* 17 wants the relation, not its OID */
+#if PG_VERSION_NUM >= 170000
+#define op_identity_sequence(rel, column) getIdentitySequence(rel, column, true)
+#else
+#define op_identity_sequence(rel, column) getIdentitySequence(RelationGetRelid(rel), column, true)
+#endif
+
+#endif

@@ -1,0 +1,212 @@
+/* ---------- the history of orders ---------- */
+
+CREATE FUNCTION order_payment.record_event() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'op_record_event' LANGUAGE c;
+COMMENT ON FUNCTION order_payment.record_event() IS
+	'AFTER INSERT OR UPDATE trigger of a store''s orders: writes the birth or the change of status to order_events, in the same transaction. Made by create_store()';
+
+CREATE FUNCTION order_payment.append_only() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'op_append_only' LANGUAGE c;
+COMMENT ON FUNCTION order_payment.append_only() IS
+	'trigger of a store''s order_events: refuses (OP003) every row that record_event() did not write, and UPDATE, DELETE and TRUNCATE unless a superuser set order_payment.allow_history_change. Made by create_store()';
+
+CREATE FUNCTION order_payment.refuse_truncate() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'op_refuse_truncate' LANGUAGE c;
+COMMENT ON FUNCTION order_payment.refuse_truncate() IS
+	'BEFORE TRUNCATE trigger: refuses (OP003) unless a superuser set order_payment.allow_history_change. Made by create_store()';
+
+CREATE FUNCTION order_payment.current_store() RETURNS name
+	AS 'MODULE_PATHNAME', 'op_current_store' LANGUAGE c STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.current_store() IS
+	'the store whose orders the search_path finds first; 42P01 if it finds none, 42809 if they are no store''s';
+
+/*
+ * Functions on a store name its tables by %I, and pass keys as text literals
+ * that take the type of the column they meet.
+ */
+CREATE FUNCTION order_payment.order_timeline(order_id text, store name DEFAULT order_payment.current_store())
+	RETURNS TABLE (version integer, recorded_at timestamptz, entity text, entity_id uuid,
+				   from_status text, to_status text, amount numeric, actor text, reason text, detail jsonb)
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE format(
+		'SELECT e.version, e.recorded_at, e.entity, e.entity_id, e.from_status, e.to_status,
+				e.amount, e.actor, e.reason, e.detail
+		 FROM %I.order_events e WHERE e.order_id = %L ORDER BY e.version', store, order_id);
+END
+$$;
+COMMENT ON FUNCTION order_payment.order_timeline(text, name) IS
+	'history of one order: its events in order. Empty if the order does not exist';
+
+CREATE FUNCTION order_payment.order_timeline(order_id anynonarray, store name DEFAULT order_payment.current_store())
+	RETURNS TABLE (version integer, recorded_at timestamptz, entity text, entity_id uuid,
+				   from_status text, to_status text, amount numeric, actor text, reason text, detail jsonb)
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM order_payment.order_timeline($1::text, $2)
+$$;
+COMMENT ON FUNCTION order_payment.order_timeline(anynonarray, name) IS
+	'history of one order: its events in order. Empty if the order does not exist';
+
+/*
+ * Consumers of events
+ *
+ * offset     per consumer and order: the last version that is acknowledged. An
+ *            event is outstanding while its version is above the offset.
+ * position   per consumer: no event with a lower xid is outstanding, or ever
+ *            will be. It saves looking at old events, no more.
+ *
+ * Two orders are kept apart. Which events are outstanding is decided by
+ * offsets alone, so a transaction that commits late is never skipped, and one
+ * that stays open holds nobody up. Where to begin looking is decided by the
+ * position, which stays behind every transaction that still runs (pg_snapshot_xmin).
+ * An event whose predecessor is not visible does not exist: both were written
+ * under the lock of the same order.
+ *
+ * In a restored copy xids have another meaning. The consumer notices by the
+ * system identifier, begins from zero once, and looks at xids of the future,
+ * which only a restore can have brought, until none of them is outstanding.
+ */
+CREATE FUNCTION order_payment.open_consumer(consumer name, store name,
+											OUT "position" xid8, OUT foreign_position xid8)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	here bigint := system_identifier FROM pg_control_system();
+	there bigint;
+BEGIN
+	EXECUTE format('INSERT INTO %I.event_consumers (consumer, system_identifier) VALUES ($1, $2)
+					ON CONFLICT (consumer) DO NOTHING', store) USING consumer, here;
+	-- one reader at a time: a second one waits, and sees what the first acknowledged
+	EXECUTE format('SELECT c.position, c.foreign_position, c.system_identifier
+					FROM %I.event_consumers c WHERE c.consumer = $1 FOR NO KEY UPDATE', store)
+		INTO "position", foreign_position, there USING consumer;
+	IF there <> here THEN
+		"position" := '0';
+		foreign_position := '0';
+		EXECUTE format('UPDATE %I.event_consumers
+						SET position = $2, foreign_position = $3, system_identifier = $4
+						WHERE consumer = $1', store)
+			USING consumer, "position", foreign_position, here;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.open_consumer(name, name) IS
+	'where a consumer of a store''s events begins to look. Makes the consumer if it is new, locks it to the end of the transaction, starts it anew in a restored copy. Called by read_events() and ack_events()';
+
+CREATE FUNCTION order_payment.outstanding_events(store name) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format(
+		'(SELECT e.* FROM %1$I.order_events e
+		  LEFT JOIN %1$I.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = $1
+		  WHERE (e.xid >= $2 AND e.xid < pg_snapshot_xmax(pg_current_snapshot())
+				 OR e.xid >= $3 AND e.xid >= pg_snapshot_xmax(pg_current_snapshot()))
+			AND e.version > coalesce(o.version, 0))', store)
+$$;
+COMMENT ON FUNCTION order_payment.outstanding_events(name) IS
+	'text of a subquery: the events of a store that consumer $1, with position $2 and foreign_position $3, has not acknowledged';
+
+CREATE FUNCTION order_payment.read_events(consumer name, batch integer DEFAULT 100,
+										  store name DEFAULT order_payment.current_store())
+	RETURNS TABLE (order_id text, version integer, event_id uuid, entity text, entity_id uuid,
+				   from_status text, to_status text, amount numeric, actor text, reason text,
+				   detail jsonb, recorded_at timestamptz)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	look record;
+BEGIN
+	IF batch < 1 THEN
+		RAISE EXCEPTION 'batch must be at least 1' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	look := order_payment.open_consumer(consumer, store);
+	-- the oldest events say which orders; of those, all up to these events
+	RETURN QUERY EXECUTE format(
+		'WITH oldest AS (
+			SELECT e.order_id, e.version, e.xid FROM %1$s e
+			ORDER BY e.xid, e.order_id, e.version LIMIT $4
+		), chosen AS (
+			SELECT o.order_id, max(o.version) AS version, (array_agg(o.xid ORDER BY o.xid))[1] AS xid
+			FROM oldest o GROUP BY o.order_id
+		)
+		SELECT e.order_id::text, e.version, e.event_id, e.entity, e.entity_id, e.from_status,
+			   e.to_status, e.amount, e.actor, e.reason, e.detail, e.recorded_at
+		FROM chosen c
+		JOIN %2$I.order_events e ON e.order_id = c.order_id AND e.version <= c.version
+		LEFT JOIN %2$I.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = $1
+		WHERE e.version > coalesce(o.version, 0)
+		ORDER BY c.xid, e.order_id, e.version LIMIT $4', order_payment.outstanding_events(store), store)
+		USING consumer, look."position", look.foreign_position, batch;
+END
+$$;
+COMMENT ON FUNCTION order_payment.read_events(name, integer, name) IS
+	'the oldest events that a consumer has not acknowledged, at most batch, each order''s in the order of their versions without gaps. At least once: they come again until ack_events(). A second reader of the same consumer waits until the first one''s transaction ends. A new consumer begins with the first event';
+
+CREATE FUNCTION order_payment.ack_events(consumer name, event_ids uuid[],
+										 store name DEFAULT order_payment.current_store())
+	RETURNS bigint
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	look record := order_payment.open_consumer(consumer, store);
+	outstanding text := order_payment.outstanding_events(store);
+	acknowledged bigint;
+BEGIN
+	EXECUTE format(
+		'WITH acked AS (
+			SELECT e.order_id, max(e.version) AS version, count(*) AS n
+			FROM %1$s e WHERE e.event_id = ANY ($4) GROUP BY e.order_id
+		), stored AS (
+			INSERT INTO %2$I.consumer_offsets AS o (order_id, consumer, version)
+			SELECT a.order_id, $1, a.version FROM acked a
+			ON CONFLICT (order_id, consumer) DO UPDATE SET version = greatest(o.version, excluded.version)
+		)
+		SELECT coalesce(sum(a.n), 0)::bigint FROM acked a', outstanding, store)
+		INTO acknowledged USING consumer, look."position", look.foreign_position, event_ids;
+	-- one statement, so that the snapshot that misses an event also bounds the position
+	EXECUTE format(
+		'UPDATE %2$I.event_consumers
+		 SET position = least(pg_snapshot_xmin(pg_current_snapshot()),
+				(SELECT e.xid FROM %1$s e WHERE e.xid < pg_snapshot_xmax(pg_current_snapshot())
+				 ORDER BY e.xid LIMIT 1)),
+			 foreign_position =
+				(SELECT e.xid FROM %1$s e WHERE e.xid >= pg_snapshot_xmax(pg_current_snapshot())
+				 ORDER BY e.xid LIMIT 1)
+		 WHERE consumer = $1', outstanding, store)
+		USING consumer, look."position", look.foreign_position;
+	RETURN acknowledged;
+END
+$$;
+COMMENT ON FUNCTION order_payment.ack_events(name, uuid[], name) IS
+	'tells that a consumer has dealt with these events, and with all earlier events of the same orders; returns how many of them were outstanding';
+
+CREATE FUNCTION order_payment.notify_events(channel text DEFAULT 'order_events', batch integer DEFAULT 1000,
+											store name DEFAULT order_payment.current_store())
+	RETURNS bigint
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	consumer CONSTANT name := 'notify:' || channel;
+	events uuid[] := '{}';
+	event record;
+BEGIN
+	FOR event IN SELECT * FROM order_payment.read_events(consumer, batch, store) LOOP
+		PERFORM pg_notify(channel, json_build_object(
+			'store', store, 'order_id', event.order_id, 'version', event.version,
+			'event_id', event.event_id, 'entity', event.entity, 'to_status', event.to_status)::text);
+		events := events || event.event_id;
+	END LOOP;
+	RETURN order_payment.ack_events(consumer, events, store);
+END
+$$;
+COMMENT ON FUNCTION order_payment.notify_events(text, integer, name) IS
+	'sends a NOTIFY on the channel for every new event, at most batch, and acknowledges them as consumer notify:<channel>; returns how many. For a timer or a worker, never for a trigger: NOTIFY serialises commits';

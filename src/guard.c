@@ -1,0 +1,234 @@
+/*
+ * guard.c
+ *	  The cache of guards, and finding the guard of a column.
+ *
+ * A guard is a trigger with enforce_transition() as its function. Its
+ * arguments are
+ *
+ *		column		the status column
+ *		graph		its status graph; absent or empty: the default graph of its type
+ *		'stamp'		the columns <state>_at are stamped, where the table has them
+ *
+ * A guard is parsed once in a backend and kept by the OID of its trigger.
+ * Whatever changes the table or its triggers (relcache invalidation), or an
+ * enum (syscache invalidation: ALTER TYPE ... RENAME VALUE), marks it invalid,
+ * and its next use parses it anew. A callback only marks, because the guard may
+ * be in use; memory is freed when the next guard is built.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "default_graph.h"
+#include "guard.h"
+#include "trigger_call.h"
+
+#define STAMP_OPTION "stamp"
+#define STAMP_SUFFIX "_at"
+
+static HTAB	 *guards = NULL;
+static uint64 invalidations = 0;
+
+/* ---------- the cache ---------- */
+
+static void
+invalidate_relation(Datum arg, Oid relation)
+{
+	HASH_SEQ_STATUS seq;
+	OpGuard		   *guard;
+
+	invalidations++;
+	hash_seq_init(&seq, guards);
+	while ((guard = hash_seq_search(&seq)) != NULL)
+	{
+		if (relation == InvalidOid || guard->relation == relation)
+			guard->valid = false;
+	}
+}
+
+static void
+invalidate_enums(Datum arg, int cacheid, uint32 hashvalue)
+{
+	HASH_SEQ_STATUS seq;
+	OpGuard		   *guard;
+
+	invalidations++;
+	hash_seq_init(&seq, guards);
+	while ((guard = hash_seq_search(&seq)) != NULL)
+	{
+		if (guard->valid && guard->graph->type.kind == OP_STATE_ENUM)
+			guard->valid = false;
+	}
+}
+
+void
+op_guard_init(void)
+{
+	HASHCTL ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(OpGuard)};
+
+	guards = hash_create("order_payment guards", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(ENUMOID, invalidate_enums, (Datum) 0);
+}
+
+/* Drops every invalid guard, so that dropped tables leave nothing behind. */
+static void
+sweep_guards(void)
+{
+	HASH_SEQ_STATUS seq;
+	OpGuard		   *guard;
+
+	hash_seq_init(&seq, guards);
+	while ((guard = hash_seq_search(&seq)) != NULL)
+	{
+		if (!guard->valid)
+		{
+			if (guard->context)
+				MemoryContextDelete(guard->context);
+			hash_search(guards, &guard->trigger, HASH_REMOVE, NULL);
+		}
+	}
+}
+
+/* ---------- reading the arguments ---------- */
+
+/* The one place where the arguments of a guard are refused. */
+static void
+bad_argument(Relation rel, const Trigger *trigger, int code, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(code),
+			 errmsg("trigger \"%s\" of table \"%s\" cannot guard a status", trigger->tgname,
+					RelationGetRelationName(rel)),
+			 errdetail_internal("%s", detail),
+			 errhint("Make the trigger by order_payment.guard_column(table, column, graph)."),
+			 errtable(rel)));
+}
+
+static void
+read_column(OpGuard *guard, Relation rel, const Trigger *trigger, OpStateType *type)
+{
+	Form_pg_attribute attr;
+
+	if (trigger->tgnargs < 1 || trigger->tgnargs > 3)
+		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+					 "Its arguments are a column, optionally a graph, optionally 'stamp'.");
+	guard->column = MemoryContextStrdup(guard->context, trigger->tgargs[0]);
+	attr = op_find_column(rel, guard->column);
+	if (attr == NULL)
+		bad_argument(rel, trigger, ERRCODE_UNDEFINED_COLUMN,
+					 psprintf("Column \"%s\" does not exist.", guard->column));
+	if (attr->attgenerated)
+		bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
+					 psprintf("Column \"%s\" is generated.", guard->column));
+	guard->attnum = attr->attnum;
+	if (!op_state_type(attr->atttypid, type))
+		bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
+					 psprintf("Column \"%s\" is of type %s, which cannot hold a status.",
+							  guard->column, format_type_be(attr->atttypid)));
+}
+
+static void
+read_graph(OpGuard *guard, Relation rel, const Trigger *trigger, OpStateType type)
+{
+	const char	 *text = trigger->tgnargs > 1 ? trigger->tgargs[1] : "";
+	MemoryContext caller;
+
+	if (text[0] == '\0')
+		text = op_default_graph_text(type);
+	if (text == NULL)
+		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+					 psprintf("Type %s has no default graph and none is given.",
+							  format_type_be(type.type)));
+	caller = MemoryContextSwitchTo(guard->context);
+	guard->graph = op_graph_parse(text, type);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+read_stamps(OpGuard *guard, Relation rel, const Trigger *trigger)
+{
+	const OpGraph *graph = guard->graph;
+
+	if (trigger->tgnargs < 3)
+		return;
+	if (strcmp(trigger->tgargs[2], STAMP_OPTION) != 0)
+		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+					 "Its third argument can only be 'stamp'.");
+	for (int state = 0; state < graph->nstates; state++)
+	{
+		char			 *name = psprintf("%s" STAMP_SUFFIX, graph->label[state]);
+		Form_pg_attribute attr = op_find_column(rel, name);
+
+		if (attr == NULL)
+			continue;
+		if (attr->atttypid != TIMESTAMPTZOID || attr->attgenerated)
+			bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
+						 psprintf("Column \"%s\" is not a plain column of type timestamptz.", name));
+		guard->stamps[guard->nstamps].state = state;
+		guard->stamps[guard->nstamps].attnum = attr->attnum;
+		guard->nstamps++;
+	}
+}
+
+const OpGuard *
+op_guard_of(const Trigger *trigger, Relation rel)
+{
+	OpGuard	   *guard = hash_search(guards, &trigger->tgoid, HASH_FIND, NULL);
+	OpStateType type;
+	uint64		before;
+
+	if (guard != NULL && guard->valid)
+		return guard;
+
+	/*
+	 * The new entry stays invalid until it is complete, so an error on the
+	 * way leaves something for the next sweep; and after, if something was
+	 * invalidated while it was built, so that its next use builds it again.
+	 */
+	before = invalidations;
+	sweep_guards();
+	guard = hash_search(guards, &trigger->tgoid, HASH_ENTER, NULL);
+	memset((char *) guard + sizeof(Oid), 0, sizeof(OpGuard) - sizeof(Oid));
+	guard->relation = RelationGetRelid(rel);
+	guard->context =
+		AllocSetContextCreate(CacheMemoryContext, "order_payment guard", ALLOCSET_SMALL_SIZES);
+	read_column(guard, rel, trigger, &type);
+	read_graph(guard, rel, trigger, type);
+	read_stamps(guard, rel, trigger);
+	guard->valid = before == invalidations;
+	return guard;
+}
+
+/* ---------- finding ---------- */
+
+const Trigger *
+op_guard_trigger(Relation rel, const char *column)
+{
+	TriggerDesc *trigdesc = rel->trigdesc;
+
+	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &trigdesc->triggers[i];
+
+		if (TRIGGER_FOR_UPDATE(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
+			trigger->tgnargs > 0 && strcmp(trigger->tgargs[0], column) == 0 &&
+			op_trigger_fires(trigger) && op_trigger_calls(trigger, op_enforce_transition))
+			return trigger;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("column \"%s\" of table \"%s\" is not guarded", column,
+					RelationGetRelationName(rel)),
+			 errhint("Guard it by order_payment.guard_column(table, column, graph)."),
+			 errtable(rel)));
+	return NULL;
+}

@@ -1,0 +1,46 @@
+/*
+ * guard.h
+ *	  What is known of one guard: a trigger enforce_transition() on a table.
+ */
+#ifndef OP_GUARD_H
+#define OP_GUARD_H
+
+#include "commands/trigger.h"
+
+#include "graph.h"
+
+/* One <state>_at column of the table. */
+typedef struct OpStamp
+{
+	int		   state; /* of the graph */
+	AttrNumber attnum;
+} OpStamp;
+
+typedef struct OpGuard
+{
+	Oid			   trigger; /* hash key, must be first */
+	Oid			   relation;
+	bool		   valid;
+	MemoryContext  context; /* holds all below */
+	const char	  *column;
+	AttrNumber	   attnum; /* of the column */
+	const OpGraph *graph;
+	int			   nstamps;
+	OpStamp		   stamps[OP_GRAPH_MAX_STATES];
+} OpGuard;
+
+/* The trigger function, by whose address a guard is known. */
+extern Datum op_enforce_transition(PG_FUNCTION_ARGS);
+
+extern void op_guard_init(void);
+
+/*
+ * The guard that a trigger is, parsed or from the cache; an error if its
+ * arguments do not fit the table. It stays valid until SQL runs.
+ */
+extern const OpGuard *op_guard_of(const Trigger *trigger, Relation rel);
+
+/* The trigger of this table that guards updates of a column, or an error. */
+extern const Trigger *op_guard_trigger(Relation rel, const char *column);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * identity.c
+ *	  An explicit key in the way of a generated one.
+ *
+ * An identity column accepts explicit values, and its sequence does not know
+ * of them: later it generates one that is taken, and the INSERT fails with a
+ * bare unique violation. The server's error cannot be given a hint from here,
+ * so a warning with the hint is sent just before it.
+ *
+ * A trigger cannot see whether a value was generated. It was, most likely, if
+ * it is the sequence's last value and was not so at an INSERT before. In an
+ * INSERT ... ON CONFLICT with the newest key of another session the guess is
+ * wrong: hence a warning, not an error.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/skey.h"
+#include "access/stratnum.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "identity.h"
+
+/* The generated key that this session inserted last, and where. */
+static Oid	 last_sequence = InvalidOid;
+static int64 last_number = 0;
+
+static bool
+as_int64(Oid type, Datum value, int64 *result, RegProcedure *equal)
+{
+	switch (type)
+	{
+		case INT2OID:
+			*result = DatumGetInt16(value);
+			*equal = F_INT2EQ;
+			return true;
+		case INT4OID:
+			*result = DatumGetInt32(value);
+			*equal = F_INT4EQ;
+			return true;
+		case INT8OID:
+			*result = DatumGetInt64(value);
+			*equal = F_INT8EQ;
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+row_exists(Relation rel, AttrNumber column, Datum value, RegProcedure equal)
+{
+	Oid			index = RelationGetPrimaryKeyIndex(rel);
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		result;
+
+	if (!OidIsValid(index))
+		return false;
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, equal, value);
+	scan = systable_beginscan(rel, index, true, SnapshotSelf, 1, &key);
+	result = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	return result;
+}
+
+/* The last value of the sequence behind a column, as its owner reads it. */
+static bool
+last_generated(Relation rel, AttrNumber column, Oid *sequence, int64 *last)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	Oid	  userid;
+	int	  context;
+	Datum value;
+
+	*sequence = op_identity_sequence(rel, column);
+	if (!OidIsValid(*sequence))
+		return false;
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(*sequence);
+	fcinfo->args[0].isnull = false;
+	GetUserIdAndSecContext(&userid, &context);
+	SetUserIdAndSecContext(RelationGetForm(rel)->relowner, context | SECURITY_LOCAL_USERID_CHANGE);
+	value = pg_sequence_last_value(fcinfo);
+	SetUserIdAndSecContext(userid, context);
+	*last = fcinfo->isnull ? 0 : DatumGetInt64(value);
+	return !fcinfo->isnull;
+}
+
+void
+op_warn_of_collision(Relation rel, AttrNumber column, Datum value)
+{
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+	RegProcedure	  equal;
+	int64			  number;
+	int64			  last;
+	Oid				  sequence;
+
+	if (!attr->attidentity || !as_int64(attr->atttypid, value, &number, &equal))
+		return;
+	if (!last_generated(rel, column, &sequence, &last) || last != number ||
+		(sequence == last_sequence && number == last_number))
+		return;
+	last_sequence = sequence;
+	last_number = number;
+	if (row_exists(rel, column, value, equal))
+		ereport(WARNING,
+				(errmsg("generated %s " INT64_FORMAT " is already taken", NameStr(attr->attname),
+						number),
+				 errdetail("A row of table \"%s\" was inserted with this %s.",
+						   RelationGetRelationName(rel), NameStr(attr->attname)),
+				 errhint("Move the sequence past the explicit values: SELECT setval('%s', max(%s)) FROM %s;",
+						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(sequence)),
+													get_rel_name(sequence)),
+						 quote_identifier(NameStr(attr->attname)),
+						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+													RelationGetRelationName(rel)))));
+}

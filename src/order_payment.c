@@ -1,0 +1,22 @@
+/*
+ * order_payment.c
+ *	  Module magic and start-up: each part of the extension prepares itself.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "guard.h"
+#include "settings.h"
+#include "sibling.h"
+
+OP_MODULE_MAGIC;
+
+void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	op_settings_init();
+	op_guard_init();
+	op_sibling_init();
+}

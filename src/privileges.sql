@@ -1,0 +1,10 @@
+/*
+ * Who may call what, on one screen.
+ *
+ * The schema is for everybody to use and for nobody to create in. Every
+ * function of this release may be called by everybody: none runs with other
+ * rights than the caller's, but for the triggers of a store, which act as the owner of
+ * its tables, and only between tables of one owner.
+ */
+REVOKE ALL ON SCHEMA order_payment FROM PUBLIC;
+GRANT USAGE ON SCHEMA order_payment TO PUBLIC;

@@ -1,0 +1,474 @@
+/*
+ * transition.c
+ *	  enforce_transition(): no statement moves a row against its graph.
+ *
+ * birth	a row comes to be by INSERT or COPY, in a state of graph->births
+ * edge		a row goes from one state to another by UPDATE
+ * move		an UPDATE that changes a row's partition: to triggers, a DELETE from
+ *			one partition and an INSERT into another
+ * stamp	a column <state>_at: the time when the state was first entered
+ *
+ * The edge is checked BEFORE UPDATE, by the last BEFORE ROW trigger, so that
+ * what is checked is what is stored: the guard refuses to run if another
+ * trigger could change the row after it.
+ *
+ * The birth is checked AFTER INSERT, because an INSERT ... ON CONFLICT that
+ * ends as a legal UPDATE must pass. The inserted half of a move is no birth.
+ * It is known by its tuple headers: the deleted tuple is marked as moved, and
+ * both tuples carry the same transaction and command, which no statement can
+ * forge. The AFTER DELETE of a move fires just before its AFTER INSERT.
+ *
+ * Stamps are written BEFORE and, for births, judged AFTER. A statement need
+ * not know of them: NULL, and the value that is stored, mean "not given".
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_trigger.h"
+#include "executor/tuptable.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/timestamp.h"
+
+#include "errors.h"
+#include "guard.h"
+#include "settings.h"
+#include "trigger_call.h"
+
+/* The deleted half of a move, until its inserted half comes. */
+typedef struct Move
+{
+	struct Move	 *next;
+	TransactionId xid; /* of both halves */
+	CommandId	  cid;
+	char		  column[NAMEDATALEN]; /* of the guard */
+	char		  label[NAMEDATALEN];  /* old state, "" for none */
+	int			  nstamps;
+	NullableDatum stamps[OP_GRAPH_MAX_STATES];
+} Move;
+
+/*
+ * Moves that wait, in TopMemoryContext: one, or as many as commands are nested.
+ * A move whose transaction is over is worth nothing and is reused.
+ */
+static Move *moves = NULL;
+
+/*
+ * The last stamp given to a new row. ON CONFLICT DO UPDATE sees it in
+ * EXCLUDED, where it is our own value and no forgery.
+ */
+static TimestampTz birth_stamp = 0;
+
+/* ---------- refusals ---------- */
+
+/* "(order_id)=(42)", or NULL if there is no key or the user may not read it. */
+static char *
+describe_key(Relation rel, TupleTableSlot *slot)
+{
+	Oid		 index = RelationGetPrimaryKeyIndex(rel);
+	Relation index_rel;
+	Datum	 values[INDEX_MAX_KEYS];
+	bool	 isnull[INDEX_MAX_KEYS];
+	char	*key;
+
+	if (!OidIsValid(index))
+		return NULL;
+	index_rel = index_open(index, AccessShareLock);
+	for (int i = 0; i < index_rel->rd_index->indnkeyatts; i++)
+		values[i] = slot_getattr(slot, index_rel->rd_index->indkey.values[i], &isnull[i]);
+	key = BuildIndexValueDescription(index_rel, values, isnull);
+	index_close(index_rel, AccessShareLock);
+	return key;
+}
+
+/* The label of a value of the guarded column, which may be in no graph. */
+static char *
+label_of(const OpGuard *guard, Datum value)
+{
+	Oid	 output;
+	bool is_varlena;
+
+	getTypeOutputInfo(guard->graph->type.type, &output, &is_varlena);
+	return OidOutputFunctionCall(output, value);
+}
+
+/*
+ * The one place where a move is refused. slot: the row, for its key; from:
+ * label of the old state, NULL for a birth; allowed: states it may have gone to.
+ */
+static void
+refuse_transition(const OpGuard *guard, Relation rel, TupleTableSlot *slot, const char *from,
+				  const char *to, uint64 allowed)
+{
+	char *key = describe_key(rel, slot);
+	char *where = psprintf("%s of table \"%s\"%s%s", guard->column,
+						   RelationGetRelationName(rel), key ? ", key " : "", key ? key : "");
+
+	if (from == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OP_ILLEGAL_TRANSITION),
+				 errmsg("a new row may not be \"%s\"", to),
+				 errdetail("%s: born \"%s\".", where, to),
+				 errhint("It may be born %s.", op_graph_list(guard->graph, allowed)),
+				 errtablecol(rel, guard->attnum)));
+	ereport(ERROR,
+			(errcode(ERRCODE_OP_ILLEGAL_TRANSITION),
+			 errmsg("\"%s\" may not become \"%s\"", from, to),
+			 errdetail("%s: from \"%s\" to \"%s\".", where, from, to),
+			 allowed ? errhint("From \"%s\" it may go to %s.", from,
+							   op_graph_list(guard->graph, allowed))
+					 : errhint("\"%s\" is final: nothing follows it.", from),
+			 errtablecol(rel, guard->attnum)));
+}
+
+static void
+refuse_null(const OpGuard *guard, Relation rel)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("column \"%s\" of table \"%s\" is guarded and may not be null", guard->column,
+					RelationGetRelationName(rel)),
+			 errtablecol(rel, guard->attnum)));
+}
+
+static void
+refuse_stamp(Relation rel, AttrNumber attnum)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),
+			 errmsg("column \"%s\" of table \"%s\" is stamped by the server",
+					NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname),
+					RelationGetRelationName(rel)),
+			 errhint("Leave it out. To load rows with their times, let a superuser set order_payment.restore."),
+			 errtablecol(rel, attnum)));
+}
+
+/* Nothing may change the row after the guard; another guard changes stamps only. */
+static void
+require_last(const TriggerData *trigdata)
+{
+	const TriggerDesc *trigdesc = trigdata->tg_relation->trigdesc;
+	const Trigger	  *self = trigdata->tg_trigger;
+	int16			   event = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? TRIGGER_TYPE_INSERT
+																		   : TRIGGER_TYPE_UPDATE;
+	bool			   after = false;
+
+	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &trigdesc->triggers[i];
+
+		if (trigger->tgoid == self->tgoid)
+			after = true;
+		else if (after && TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE, event) &&
+				 trigger->tgfoid != self->tgfoid && op_trigger_fires(trigger))
+			ereport(ERROR,
+					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+					 errmsg("trigger \"%s\" of table \"%s\" must be the last BEFORE ROW trigger",
+							self->tgname, RelationGetRelationName(trigdata->tg_relation)),
+					 errdetail("Trigger \"%s\" fires after it and could change what it checked.",
+							   trigger->tgname),
+					 errhint("Triggers fire in the order of their names: rename \"%s\".",
+							 trigger->tgname),
+					 errtable(trigdata->tg_relation)));
+	}
+}
+
+/* ---------- states ---------- */
+
+/* The state of a row, OP_NO_STATE if null or in no graph. */
+static int
+state_in(const OpGuard *guard, TupleTableSlot *slot, Datum *value, bool *isnull)
+{
+	*value = slot_getattr(slot, guard->attnum, isnull);
+	return *isnull ? OP_NO_STATE : op_graph_state(guard->graph, *value);
+}
+
+/* May a row in this state move to that one? To stay is always allowed. */
+static bool
+may_follow(const OpGraph *graph, int from, int to)
+{
+	return from != OP_NO_STATE && to != OP_NO_STATE &&
+		   (from == to || (graph->next[from] & op_state_bit(to)) != 0);
+}
+
+static bool
+is_birth(const OpGraph *graph, int state)
+{
+	return state != OP_NO_STATE && (graph->births & op_state_bit(state)) != 0;
+}
+
+/* Refuses an UPDATE that the graph does not allow. */
+static void
+check_edge(const OpGuard *guard, const TriggerData *trigdata, int *from, int *to)
+{
+	const OpGraph *graph = guard->graph;
+	Datum		   old_value;
+	Datum		   new_value;
+	bool		   old_null;
+	bool		   new_null;
+
+	*from = state_in(guard, trigdata->tg_trigslot, &old_value, &old_null);
+	*to = state_in(guard, trigdata->tg_newslot, &new_value, &new_null);
+	if (may_follow(graph, *from, *to))
+		return;
+	if (new_null)
+	{
+		if (!old_null)
+			refuse_null(guard, trigdata->tg_relation);
+		return; /* a row that was there before the guard, left alone */
+	}
+	if (old_null)
+	{
+		if (!is_birth(graph, *to))
+			refuse_transition(guard, trigdata->tg_relation, trigdata->tg_newslot, NULL,
+							  label_of(guard, new_value), graph->births);
+		return;
+	}
+	/* A state that the graph does not know may stay as well. */
+	if (*from == OP_NO_STATE && *to == OP_NO_STATE &&
+		strcmp(label_of(guard, old_value), label_of(guard, new_value)) == 0)
+		return;
+	refuse_transition(guard, trigdata->tg_relation, trigdata->tg_newslot,
+					  label_of(guard, old_value), label_of(guard, new_value),
+					  *from == OP_NO_STATE ? 0 : graph->next[*from]);
+}
+
+/* ---------- stamps ---------- */
+
+static HeapTuple
+set_stamps(HeapTuple tuple, Relation rel, int n, int *columns, Datum *values, bool *isnull)
+{
+	if (n == 0)
+		return tuple;
+	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(rel), n, columns, values, isnull);
+}
+
+/*
+ * Stamps the state that an UPDATE enters for the first time, and keeps the
+ * other stamps as they are.
+ */
+static HeapTuple
+stamp_update(const OpGuard *guard, const TriggerData *trigdata, int from, int to)
+{
+	int	  columns[OP_GRAPH_MAX_STATES];
+	Datum values[OP_GRAPH_MAX_STATES];
+	bool  isnull[OP_GRAPH_MAX_STATES];
+	int	  n = 0;
+
+	for (int i = 0; i < guard->nstamps; i++)
+	{
+		const OpStamp *stamp = &guard->stamps[i];
+		bool		   stored_null;
+		bool		   given_null;
+		Datum		   stored = slot_getattr(trigdata->tg_trigslot, stamp->attnum, &stored_null);
+		Datum		   given = slot_getattr(trigdata->tg_newslot, stamp->attnum, &given_null);
+		bool		   entered = stored_null && to == stamp->state && from != to;
+
+		if (!given_null && (stored_null || DatumGetTimestampTz(given) != DatumGetTimestampTz(stored)) &&
+			DatumGetTimestampTz(given) != birth_stamp)
+			refuse_stamp(trigdata->tg_relation, stamp->attnum);
+		if (!entered && given_null == stored_null && (given_null || given == stored))
+			continue;
+		columns[n] = stamp->attnum;
+		values[n] = entered ? TimestampTzGetDatum(GetCurrentTimestamp()) : stored;
+		isnull[n] = !entered && stored_null;
+		n++;
+	}
+	return set_stamps(trigdata->tg_newtuple, trigdata->tg_relation, n, columns, values, isnull);
+}
+
+/* Stamps the state in which a row is born, if nothing is given. */
+static HeapTuple
+stamp_birth(const OpGuard *guard, const TriggerData *trigdata)
+{
+	Datum value;
+	bool  isnull;
+	int	  state = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
+
+	for (int i = 0; i < guard->nstamps; i++)
+	{
+		const OpStamp *stamp = &guard->stamps[i];
+		int			   column = stamp->attnum;
+
+		if (stamp->state != state || state == OP_NO_STATE)
+			continue;
+		slot_getattr(trigdata->tg_trigslot, stamp->attnum, &isnull);
+		if (!isnull)
+			break;
+		birth_stamp = GetCurrentTimestamp();
+		value = TimestampTzGetDatum(birth_stamp);
+		return set_stamps(trigdata->tg_trigtuple, trigdata->tg_relation, 1, &column, &value, &isnull);
+	}
+	return trigdata->tg_trigtuple;
+}
+
+/*
+ * Judges the stamps of a new row. A stamp that is given while this statement
+ * runs, and only that, may be the server's own.
+ */
+static void
+check_birth_stamps(const OpGuard *guard, const TriggerData *trigdata, int state)
+{
+	for (int i = 0; i < guard->nstamps; i++)
+	{
+		const OpStamp *stamp = &guard->stamps[i];
+		bool		   isnull;
+		Datum		   value = slot_getattr(trigdata->tg_trigslot, stamp->attnum, &isnull);
+
+		if (isnull)
+			continue;
+		if (stamp->state != state ||
+			DatumGetTimestampTz(value) < GetCurrentStatementStartTimestamp() ||
+			DatumGetTimestampTz(value) > GetCurrentTimestamp())
+			refuse_stamp(trigdata->tg_relation, stamp->attnum);
+	}
+}
+
+/* ---------- moves between partitions ---------- */
+
+/* AFTER DELETE: remembers a row that leaves for another partition. */
+static void
+remember_move(const OpGuard *guard, const TriggerData *trigdata)
+{
+	HeapTupleHeader header = trigdata->tg_trigtuple->t_data;
+	Move		   *move = moves;
+	TransactionId	xid;
+	CommandId		cid;
+	Datum			value;
+	bool			isnull;
+	int				state;
+
+	if (!HeapTupleHeaderIndicatesMovedPartitions(header))
+		return;
+	xid = HeapTupleHeaderGetUpdateXid(header);
+	cid = HeapTupleHeaderGetCmax(header);
+	while (move != NULL && TransactionIdIsCurrentTransactionId(move->xid) &&
+		   (move->xid != xid || move->cid != cid || strcmp(move->column, guard->column) != 0))
+		move = move->next;
+	if (move == NULL)
+	{
+		move = MemoryContextAllocZero(TopMemoryContext, sizeof(Move));
+		move->next = moves;
+		moves = move;
+	}
+	move->xid = xid;
+	move->cid = cid;
+	strlcpy(move->column, guard->column, NAMEDATALEN);
+	state = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
+	strlcpy(move->label, state == OP_NO_STATE ? "" : guard->graph->label[state], NAMEDATALEN);
+	move->nstamps = guard->nstamps;
+	for (int i = 0; i < guard->nstamps; i++)
+		move->stamps[i].value =
+			slot_getattr(trigdata->tg_trigslot, guard->stamps[i].attnum, &move->stamps[i].isnull);
+}
+
+/* AFTER INSERT: the other half of this row, or NULL if it is a new row. */
+static Move *
+take_move(const OpGuard *guard, const TriggerData *trigdata)
+{
+	HeapTupleHeader header = trigdata->tg_trigtuple->t_data;
+
+	for (Move *move = moves; move != NULL; move = move->next)
+	{
+		if (TransactionIdIsValid(move->xid) && move->xid == HeapTupleHeaderGetXmin(header) &&
+			move->cid == HeapTupleHeaderGetCmin(header) && strcmp(move->column, guard->column) == 0)
+		{
+			move->xid = InvalidTransactionId;
+			return move;
+		}
+	}
+	return NULL;
+}
+
+/* The partition's own triggers may have changed the row since its UPDATE. */
+static void
+check_move(const OpGuard *guard, const TriggerData *trigdata, const Move *move)
+{
+	const OpGraph *graph = guard->graph;
+	Datum		   value;
+	bool		   isnull;
+	int			   to = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
+	int			   from = op_graph_state_by_label(graph, move->label, strlen(move->label));
+
+	if (isnull)
+		refuse_null(guard, trigdata->tg_relation);
+	if (!may_follow(graph, from, to))
+		refuse_transition(guard, trigdata->tg_relation, trigdata->tg_trigslot, move->label,
+						  label_of(guard, value), from == OP_NO_STATE ? 0 : graph->next[from]);
+	for (int i = 0; i < guard->nstamps && i < move->nstamps; i++)
+	{
+		const OpStamp *stamp = &guard->stamps[i];
+		Datum		   given = slot_getattr(trigdata->tg_trigslot, stamp->attnum, &isnull);
+		bool		   kept = move->stamps[i].isnull
+								  ? isnull || stamp->state == to
+								  : !isnull && DatumGetTimestampTz(given) == DatumGetTimestampTz(move->stamps[i].value);
+
+		if (!kept)
+			refuse_stamp(trigdata->tg_relation, stamp->attnum);
+	}
+}
+
+/* AFTER INSERT: a new row, or one that came from another partition. */
+static void
+check_birth(const OpGuard *guard, const TriggerData *trigdata)
+{
+	Datum value;
+	bool  isnull;
+	int	  state;
+	Move *move = moves ? take_move(guard, trigdata) : NULL;
+
+	if (move != NULL)
+	{
+		check_move(guard, trigdata, move);
+		return;
+	}
+	state = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
+	if (isnull)
+		refuse_null(guard, trigdata->tg_relation);
+	if (!is_birth(guard->graph, state))
+		refuse_transition(guard, trigdata->tg_relation, trigdata->tg_trigslot, NULL,
+						  label_of(guard, value), guard->graph->births);
+	check_birth_stamps(guard, trigdata, state);
+}
+
+/* ---------- the trigger function ---------- */
+
+PG_FUNCTION_INFO_V1(op_enforce_transition);
+Datum
+op_enforce_transition(PG_FUNCTION_ARGS)
+{
+	static const TriggerEvent firings[] = {OP_BEFORE_INSERT, OP_BEFORE_UPDATE, OP_AFTER_INSERT,
+										   OP_AFTER_DELETE, OP_FIRINGS_END};
+	TriggerData				 *trigdata =
+		op_trigger_data(fcinfo, "enforce_transition", firings,
+						"BEFORE INSERT OR UPDATE or AFTER INSERT OR DELETE, for each row");
+	const OpGuard *guard;
+	int			   from;
+	int			   to;
+
+	if (op_restore)
+		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
+																		   : trigdata->tg_trigtuple);
+	if (TRIGGER_FIRED_BEFORE(trigdata->tg_event))
+		require_last(trigdata);
+	guard = op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);
+	switch (op_firing(trigdata))
+	{
+		case OP_BEFORE_UPDATE:
+			check_edge(guard, trigdata, &from, &to);
+			return PointerGetDatum(stamp_update(guard, trigdata, from, to));
+		case OP_BEFORE_INSERT:
+			return PointerGetDatum(stamp_birth(guard, trigdata));
+		case OP_AFTER_INSERT:
+			check_birth(guard, trigdata);
+			break;
+		case OP_AFTER_DELETE:
+			remember_move(guard, trigdata);
+			break;
+	}
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,75 @@
+/* ---------- the guard of a status column ---------- */
+
+CREATE FUNCTION order_payment.enforce_transition() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'op_enforce_transition' LANGUAGE c;
+COMMENT ON FUNCTION order_payment.enforce_transition() IS
+	'trigger function that refuses (OP001) every birth and move that a status graph does not allow. Arguments: column, graph (absent or empty: the default graph of its type), ''stamp'' to keep columns <state>_at. Made by guard_column()';
+
+/*
+ * The trigger set of a guarded column. The BEFORE trigger must be the last of
+ * its kind, hence its name; the AFTER trigger judges births, and on a
+ * partitioned table sees both halves of a move.
+ */
+CREATE FUNCTION order_payment.guard_column(relation regclass, status_column name,
+										   graph text DEFAULT NULL, stamp boolean DEFAULT false)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	column_type regtype;
+	is_partitioned boolean;
+	-- trigger names have 63 bytes; a long column is told by its hash
+	prefix text := 'zzz_guard_' || CASE WHEN octet_length(status_column) <= 40
+										THEN status_column::text ELSE md5(status_column) END;
+	arguments text;
+	later text;
+BEGIN
+	SELECT a.atttypid, c.relkind = 'p' OR c.relispartition INTO column_type, is_partitioned
+	FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+	WHERE a.attrelid = relation AND a.attname = status_column AND a.attnum > 0 AND NOT a.attisdropped;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'column "%" of table % does not exist', status_column, relation
+			USING ERRCODE = 'undefined_column';
+	END IF;
+
+	graph := coalesce(nullif(graph, ''), order_payment.default_graph(column_type));
+	IF graph IS NULL THEN
+		RAISE EXCEPTION 'type % has no default graph', column_type
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'Give a graph, as in ''new; new: done failed; failed: new''.';
+	END IF;
+	PERFORM order_payment.check_graph(column_type, graph);
+
+	SELECT t.tgname INTO later
+	FROM pg_trigger t
+	WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgname > prefix::name
+	  AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0  -- BEFORE ROW, INSERT or UPDATE
+	  AND t.tgfoid <> 'order_payment.enforce_transition'::regproc
+	ORDER BY t.tgname LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'trigger "%" of table % fires after "%"', later, relation, prefix
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'A guard must be the last BEFORE ROW trigger: rename that trigger first.';
+	END IF;
+
+	arguments := format('%L, %L', status_column, graph) || CASE WHEN stamp THEN ', ''stamp''' ELSE '' END;
+	EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE %s ON %s FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition(%s)',
+				   prefix, CASE WHEN stamp THEN 'INSERT OR UPDATE' ELSE 'UPDATE' END, relation, arguments);
+	EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition(%s)',
+				   prefix || '_birth', CASE WHEN is_partitioned THEN 'INSERT OR DELETE' ELSE 'INSERT' END, relation, arguments);
+END
+$$;
+COMMENT ON FUNCTION order_payment.guard_column(regclass, name, text, boolean) IS
+	'guards a status column (order_status, payment_status, operation_status, an enum, text, varchar, a domain) of any table by a status graph (NULL: the default graph of the type); with stamp, columns <state>_at of type timestamptz are kept. Call it again to replace the graph';
+
+CREATE FUNCTION order_payment.status_graph(relation regclass, status_column name, format text DEFAULT 'mermaid') RETURNS text
+	AS 'MODULE_PATHNAME', 'op_status_graph' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.status_graph(regclass, name, text) IS
+	'the graph that guards a column now, as text for Mermaid (''mermaid'') or Graphviz (''dot''); 42704 if the column is not guarded';
+
+CREATE FUNCTION order_payment.status_edges(relation regclass, status_column name,
+										   OUT from_status text, OUT to_status text) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'op_status_edges' LANGUAGE c STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.status_edges(regclass, name) IS
+	'the graph that guards a column now, one row an edge; from_status is null where a row may be born; 42704 if the column is not guarded';

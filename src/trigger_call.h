@@ -1,0 +1,44 @@
+/*
+ * trigger_call.h
+ *	  What every trigger function asks first: how was I called, on which table?
+ */
+#ifndef OP_TRIGGER_CALL_H
+#define OP_TRIGGER_CALL_H
+
+#include "commands/trigger.h"
+#include "utils/rel.h"
+
+/*
+ * The trigger data of a call, or an error if the function was not called as a
+ * trigger, or not at one of the allowed firings. A firing is the timing, level
+ * and event bits of a TriggerEvent; the list ends with OP_FIRINGS_END.
+ */
+#define OP_BEFORE_INSERT   (TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSERT)
+#define OP_BEFORE_UPDATE   (TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW | TRIGGER_EVENT_UPDATE)
+#define OP_BEFORE_DELETE   (TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW | TRIGGER_EVENT_DELETE)
+#define OP_BEFORE_TRUNCATE (TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_TRUNCATE)
+#define OP_AFTER_INSERT	   (TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSERT)
+#define OP_AFTER_UPDATE	   (TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW | TRIGGER_EVENT_UPDATE)
+#define OP_AFTER_DELETE	   (TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW | TRIGGER_EVENT_DELETE)
+#define OP_FIRINGS_END	   0xFFFFFFFF
+
+extern TriggerData *op_trigger_data(FunctionCallInfo fcinfo, const char *function,
+									const TriggerEvent *firings, const char *description);
+
+/* The firing of a call, one of the macros above. */
+extern TriggerEvent op_firing(const TriggerData *trigdata);
+
+/* Is this a trigger with that C function, and does it fire in this session? */
+extern bool op_trigger_calls(const Trigger *trigger, PGFunction function);
+extern bool op_trigger_fires(const Trigger *trigger);
+
+/* Has the table a trigger with that C function? */
+extern bool op_has_trigger(Relation rel, PGFunction function);
+
+/* The live column of that name, or NULL. */
+extern Form_pg_attribute op_find_column(Relation rel, const char *name);
+
+/* The number of the column of that name and type (any, if InvalidOid), or an error. */
+extern AttrNumber op_require_column(Relation rel, const char *name, Oid type);
+
+#endif
