@@ -41,6 +41,13 @@
 	} while (0)
 #endif
 
+/* 18 wants to know whether a deferrable key counts: it tells rows apart as well */
+#if PG_VERSION_NUM >= 180000
+#define op_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, true)
+#else
+#define op_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
 /* 17 wants the relation, not its OID */
 #if PG_VERSION_NUM >= 170000
 #define op_identity_sequence(rel, column) getIdentitySequence(rel, column, true)

@@ -68,7 +68,7 @@ static const struct
 	[ORDER_PRICE] = {"price", NUMERICOID, NULL},
 	[ORDER_TOTAL_AMOUNT] = {"total_amount", NUMERICOID, FOLLOWS_HINT},
 	[ORDER_CREATED_AT] = {"created_at", TIMESTAMPTZOID,
-						  "Leave it out. To load orders with their times, let a superuser set order_payment.restore."},
+						  "Leave it out. To load times, let a superuser set order_payment.restore."},
 };
 
 StaticAssertDecl(lengthof(order_columns) == ORDER_NCOLUMNS, "each column is described");
@@ -174,9 +174,11 @@ open_row(FunctionCallInfo fcinfo, TriggerData *trigdata)
 
 	if (row.attnum == NULL)
 	{
-		row.attnum = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(AttrNumber) * ORDER_NCOLUMNS);
+		row.attnum =
+			MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(AttrNumber) * ORDER_NCOLUMNS);
 		for (int i = 0; i < ORDER_NCOLUMNS; i++)
-			row.attnum[i] = op_require_column(row.rel, order_columns[i].name, order_columns[i].type);
+			row.attnum[i] =
+				op_require_column(row.rel, order_columns[i].name, order_columns[i].type);
 		fcinfo->flinfo->fn_extra = row.attnum;
 	}
 	row.old = is_update ? trigdata->tg_trigslot : NULL;
@@ -185,9 +187,9 @@ open_row(FunctionCallInfo fcinfo, TriggerData *trigdata)
 	return row;
 }
 
-/* The tuple to store. */
-static HeapTuple
-close_row(const OrderRow *row, HeapTuple tuple)
+/* What the trigger returns: the row with what was changed. */
+static Datum
+close_row(const OrderRow *row, const TriggerData *trigdata)
 {
 	int	  columns[ORDER_NCOLUMNS];
 	Datum values[ORDER_NCOLUMNS];
@@ -204,8 +206,11 @@ close_row(const OrderRow *row, HeapTuple tuple)
 		n++;
 	}
 	if (n == 0)
-		return tuple;
-	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(row->rel), n, columns, values, isnull);
+		return op_unchanged(trigdata);
+	return PointerGetDatum(heap_modify_tuple_by_cols((HeapTuple) DatumGetPointer(
+														 op_unchanged(trigdata)),
+													 RelationGetDescr(row->rel), n, columns, values,
+													 isnull));
 }
 
 /* ---------- lines ---------- */
@@ -262,27 +267,42 @@ static const OpSiblingRole order_of_line = {
 	.write = write_line_update,
 };
 
-/* The amount of a line, zero if there is no line. */
+static Datum
+zero_amount(void)
+{
+	return NumericGetDatum(int64_to_numeric(0));
+}
+
+/* The amount of a line; null only if the table was altered. */
 static Datum
 line_amount(TupleTableSlot *line, AttrNumber attnum)
 {
-	bool  isnull = true;
-	Datum amount = 0;
+	bool  isnull;
+	Datum amount = slot_getattr(line, attnum, &isnull);
 
-	if (line != NULL)
-		amount = slot_getattr(line, attnum, &isnull);
-	return isnull ? NumericGetDatum(int64_to_numeric(0)) : amount;
+	return isnull ? zero_amount() : amount;
+}
+
+static LineEffect
+begin_line_effect(Relation rel, TupleTableSlot *line, AttrNumber key)
+{
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), key - 1);
+	LineEffect		  effect = {true, 0, attr->attbyval, attr->attlen};
+	bool			  isnull;
+
+	effect.key = slot_getattr(line, key, &isnull);
+	return effect;
 }
 
 /* A line stays with its order: the foreign key says which it is. */
 static void
-check_line_key(Relation rel, TupleTableSlot *old, TupleTableSlot *new, AttrNumber key)
+check_line_key(Relation rel, TupleTableSlot *before, TupleTableSlot *after, AttrNumber key)
 {
 	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), key - 1);
 	bool			  old_null;
 	bool			  new_null;
-	Datum			  old_key = slot_getattr(old, key, &old_null);
-	Datum			  new_key = slot_getattr(new, key, &new_null);
+	Datum			  old_key = slot_getattr(before, key, &old_null);
+	Datum			  new_key = slot_getattr(after, key, &new_null);
 
 	if (old_null != new_null ||
 		(!old_null && !datum_image_eq(old_key, new_key, attr->attbyval, attr->attlen)))
@@ -302,36 +322,33 @@ op_follow_items(PG_FUNCTION_ARGS)
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "follow_items", firings,
 														 "AFTER INSERT OR UPDATE OR DELETE, for each row");
 	Relation				  rel = trigdata->tg_relation;
-	TupleTableSlot			 *old = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? NULL : trigdata->tg_trigslot;
-	TupleTableSlot *new = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event)	? trigdata->tg_trigslot
-						  : TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newslot
-																		: NULL;
-	AttrNumber		  key;
-	AttrNumber		  amount;
-	Form_pg_attribute attr;
-	Datum			  args[LINE_NARGS];
-	LineEffect		  outer = line_effect;
-	bool			  isnull;
+	bool					  is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
+	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
+	TupleTableSlot			 *line = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
+	LineEffect				  outer = line_effect;
+	Datum					  args[LINE_NARGS];
+	AttrNumber				  key;
+	AttrNumber				  amount;
+	Datum					  gone;
+	Datum					  come;
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
 	key = op_require_column(rel, "order_id", InvalidOid);
 	amount = op_require_column(rel, "amount", NUMERICOID);
-	if (old != NULL && new != NULL)
-		check_line_key(rel, old, new, key);
-	args[LINE_COUNT] = Int32GetDatum((new != NULL ? 1 : 0) - (old != NULL ? 1 : 0));
-	args[LINE_AMOUNT] =
-		DirectFunctionCall2(numeric_sub, line_amount(new, amount), line_amount(old, amount));
+	if (is_update)
+		check_line_key(rel, trigdata->tg_trigslot, line, key);
+	gone = is_insert ? zero_amount() : line_amount(trigdata->tg_trigslot, amount);
+	come = is_insert || is_update ? line_amount(line, amount) : zero_amount();
+	args[LINE_COUNT] = Int32GetDatum(is_update ? 0 : is_insert ? 1
+															   : -1);
+	args[LINE_AMOUNT] = DirectFunctionCall2(numeric_sub, come, gone);
 
-	attr = TupleDescAttr(RelationGetDescr(rel), key - 1);
-	line_effect.key = slot_getattr(new ? new : old, key, &isnull);
-	line_effect.key_byval = attr->attbyval;
-	line_effect.key_len = attr->attlen;
-	line_effect.active = true;
+	line_effect = begin_line_effect(rel, line, key);
 	PG_TRY()
 		;
 		{
-			op_sibling_execute(&order_of_line, rel, new ? new : old, args, "  ");
+			op_sibling_execute(&order_of_line, rel, line, args, "  ");
 		}
 		PG_FINALLY();
 		{
@@ -422,12 +439,10 @@ op_maintain_order(PG_FUNCTION_ARGS)
 	static const TriggerEvent firings[] = {OP_BEFORE_INSERT, OP_BEFORE_UPDATE, OP_FIRINGS_END};
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "maintain_order", firings,
 														 "BEFORE INSERT OR UPDATE, for each row");
-	HeapTuple				  tuple =
-		TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple : trigdata->tg_trigtuple;
-	OrderRow row;
+	OrderRow				  row;
 
 	if (op_restore)
-		return PointerGetDatum(tuple);
+		return op_unchanged(trigdata);
 	row = open_row(fcinfo, trigdata);
 	if (row.old != NULL)
 	{
@@ -439,5 +454,5 @@ op_maintain_order(PG_FUNCTION_ARGS)
 	maintain_created_at(&row);
 	maintain_total(&row);
 	count_event(&row);
-	return PointerGetDatum(close_row(&row, tuple));
+	return close_row(&row, trigdata);
 }

@@ -196,8 +196,7 @@ op_append_only(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" is append-only", RelationGetRelationName(rel)),
 				 errhint("For retention, a superuser may set order_payment.allow_history_change."),
 				 errtable(rel)));
-	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
-																	   : trigdata->tg_trigtuple);
+	return op_unchanged(trigdata);
 }
 
 /* BEFORE TRUNCATE of the other tables of a store: rows go one by one. */

@@ -325,7 +325,7 @@ read_clause(GraphParser *parser, bool first)
 	}
 	else
 	{
-		if (nlisted != 1)
+		if (nlisted != 1 || last == OP_NO_STATE)
 			graph_error(parser, parser->at - parser->text,
 						"Exactly one state stands before a colon.", NULL);
 		parser->at++;
@@ -395,7 +395,8 @@ op_graph_parse(const char *text, OpStateType type)
 
 	parser.graph = palloc0(sizeof(OpGraph));
 	parser.graph->type = type;
-	memset(parser.graph->state_of_code, OP_NO_STATE, sizeof(parser.graph->state_of_code));
+	for (size_t i = 0; i < lengthof(parser.graph->state_of_code); i++)
+		parser.graph->state_of_code[i] = OP_NO_STATE;
 
 	if (strlen(text) > OP_GRAPH_MAX_LENGTH)
 		graph_error(&parser, pg_mbcliplen(text, strlen(text), OP_GRAPH_MAX_LENGTH),

@@ -35,13 +35,14 @@ typedef struct OpGraph
 	char		label[OP_GRAPH_MAX_STATES][NAMEDATALEN];
 	int			length[OP_GRAPH_MAX_STATES];	 /* of the label */
 	Oid			enum_value[OP_GRAPH_MAX_STATES]; /* of OP_STATE_ENUM */
-	int8		state_of_code[256];				 /* of OP_STATE_STATUS, or OP_NO_STATE */
+	int16		state_of_code[256];				 /* of OP_STATE_STATUS, or OP_NO_STATE */
 } OpGraph;
 
 static inline uint64
 op_state_bit(int state)
 {
-	return UINT64CONST(1) << state;
+	Assert(state >= 0 && state < OP_GRAPH_MAX_STATES);
+	return UINT64CONST(1) << (state & (OP_GRAPH_MAX_STATES - 1));
 }
 
 /* Can this type, or the base type of this domain, hold a status? */

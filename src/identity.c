@@ -58,7 +58,7 @@ as_int64(Oid type, Datum value, int64 *result, RegProcedure *equal)
 static bool
 row_exists(Relation rel, AttrNumber column, Datum value, RegProcedure equal)
 {
-	Oid			index = RelationGetPrimaryKeyIndex(rel);
+	Oid			index = op_primary_key_index(rel);
 	ScanKeyData key;
 	SysScanDesc scan;
 	bool		result;

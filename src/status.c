@@ -224,11 +224,12 @@ status_label(FunctionCallInfo fcinfo, const OpVocabulary *vocabulary)
 	uint8				 code = PG_GETARG_STATUS(0);
 	const OpStatusLabel *label = op_label_by_code(vocabulary, code);
 
-	if (label == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("invalid internal value for %s: %d", vocabulary->type_name, code)));
-	return label->name;
+	if (label != NULL)
+		return label->name;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+			 errmsg("invalid internal value for %s: %d", vocabulary->type_name, code)));
+	pg_unreachable();
 }
 
 /* ---------- comparison, sorting, hashing ---------- */

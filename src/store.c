@@ -34,7 +34,8 @@ op_current_store(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("table \"%s.%s\" is not the orders of a store",
-						get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)),
+						get_namespace_name(RelationGetNamespace(rel)),
+						RelationGetRelationName(rel)),
 				 errhint("Name the store in the call, or SET search_path to it.")));
 	store = (Name) palloc0(NAMEDATALEN);
 	namestrcpy(store, get_namespace_name(RelationGetNamespace(rel)));

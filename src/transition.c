@@ -34,6 +34,7 @@
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "guard.h"
 #include "settings.h"
@@ -46,7 +47,8 @@ typedef struct Move
 	TransactionId xid; /* of both halves */
 	CommandId	  cid;
 	char		  column[NAMEDATALEN]; /* of the guard */
-	char		  label[NAMEDATALEN];  /* old state, "" for none */
+	bool		  isnull;			   /* the old state was null */
+	char		  label[NAMEDATALEN];  /* of the old state */
 	int			  nstamps;
 	NullableDatum stamps[OP_GRAPH_MAX_STATES];
 } Move;
@@ -69,7 +71,7 @@ static TimestampTz birth_stamp = 0;
 static char *
 describe_key(Relation rel, TupleTableSlot *slot)
 {
-	Oid		 index = RelationGetPrimaryKeyIndex(rel);
+	Oid		 index = op_primary_key_index(rel);
 	Relation index_rel;
 	Datum	 values[INDEX_MAX_KEYS];
 	bool	 isnull[INDEX_MAX_KEYS];
@@ -163,8 +165,9 @@ require_last(const TriggerData *trigdata)
 
 		if (trigger->tgoid == self->tgoid)
 			after = true;
-		else if (after && TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE, event) &&
-				 trigger->tgfoid != self->tgfoid && op_trigger_fires(trigger))
+		else if (after && trigger->tgfoid != self->tgfoid && op_trigger_fires(trigger) &&
+				 TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
+									  event))
 			ereport(ERROR,
 					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 					 errmsg("trigger \"%s\" of table \"%s\" must be the last BEFORE ROW trigger",
@@ -201,40 +204,55 @@ is_birth(const OpGraph *graph, int state)
 	return state != OP_NO_STATE && (graph->births & op_state_bit(state)) != 0;
 }
 
-/* Refuses an UPDATE that the graph does not allow. */
+/* A state and its label, which is NULL for null. */
+typedef struct NamedState
+{
+	int			state;
+	const char *label;
+} NamedState;
+
+/* Refuses what the graph does not allow; called when may_follow() says no. */
+static void
+judge_edge(const OpGuard *guard, Relation rel, TupleTableSlot *row, NamedState from, NamedState to)
+{
+	const OpGraph *graph = guard->graph;
+
+	/* A row that was there before the guard may stay as it is. */
+	if (from.label == NULL && to.label == NULL)
+		return;
+	if (from.label != NULL && to.label != NULL && from.state == OP_NO_STATE &&
+		to.state == OP_NO_STATE && strcmp(from.label, to.label) == 0)
+		return;
+
+	if (to.label == NULL)
+		refuse_null(guard, rel);
+	if (from.label != NULL)
+		refuse_transition(guard, rel, row, from.label, to.label,
+						  from.state == OP_NO_STATE ? 0 : graph->next[from.state]);
+	if (!is_birth(graph, to.state))
+		refuse_transition(guard, rel, row, NULL, to.label, graph->births);
+}
+
+/* BEFORE UPDATE: the edge. */
 static void
 check_edge(const OpGuard *guard, const TriggerData *trigdata, int *from, int *to)
 {
-	const OpGraph *graph = guard->graph;
-	Datum		   old_value;
-	Datum		   new_value;
-	bool		   old_null;
-	bool		   new_null;
+	NamedState before;
+	NamedState after;
+	Datum	   old_value;
+	Datum	   new_value;
+	bool	   old_null;
+	bool	   new_null;
 
 	*from = state_in(guard, trigdata->tg_trigslot, &old_value, &old_null);
 	*to = state_in(guard, trigdata->tg_newslot, &new_value, &new_null);
-	if (may_follow(graph, *from, *to))
+	if (may_follow(guard->graph, *from, *to))
 		return;
-	if (new_null)
-	{
-		if (!old_null)
-			refuse_null(guard, trigdata->tg_relation);
-		return; /* a row that was there before the guard, left alone */
-	}
-	if (old_null)
-	{
-		if (!is_birth(graph, *to))
-			refuse_transition(guard, trigdata->tg_relation, trigdata->tg_newslot, NULL,
-							  label_of(guard, new_value), graph->births);
-		return;
-	}
-	/* A state that the graph does not know may stay as well. */
-	if (*from == OP_NO_STATE && *to == OP_NO_STATE &&
-		strcmp(label_of(guard, old_value), label_of(guard, new_value)) == 0)
-		return;
-	refuse_transition(guard, trigdata->tg_relation, trigdata->tg_newslot,
-					  label_of(guard, old_value), label_of(guard, new_value),
-					  *from == OP_NO_STATE ? 0 : graph->next[*from]);
+	before.state = *from;
+	before.label = old_null ? NULL : label_of(guard, old_value);
+	after.state = *to;
+	after.label = new_null ? NULL : label_of(guard, new_value);
+	judge_edge(guard, trigdata->tg_relation, trigdata->tg_newslot, before, after);
 }
 
 /* ---------- stamps ---------- */
@@ -245,6 +263,23 @@ set_stamps(HeapTuple tuple, Relation rel, int n, int *columns, Datum *values, bo
 	if (n == 0)
 		return tuple;
 	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(rel), n, columns, values, isnull);
+}
+
+static NullableDatum
+stamp_in(const OpStamp *stamp, TupleTableSlot *slot)
+{
+	NullableDatum result;
+
+	result.value = slot_getattr(slot, stamp->attnum, &result.isnull);
+	return result;
+}
+
+static bool
+is_same_stamp(NullableDatum a, NullableDatum b)
+{
+	if (a.isnull || b.isnull)
+		return a.isnull && b.isnull;
+	return DatumGetTimestampTz(a.value) == DatumGetTimestampTz(b.value);
 }
 
 /*
@@ -262,20 +297,18 @@ stamp_update(const OpGuard *guard, const TriggerData *trigdata, int from, int to
 	for (int i = 0; i < guard->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		bool		   stored_null;
-		bool		   given_null;
-		Datum		   stored = slot_getattr(trigdata->tg_trigslot, stamp->attnum, &stored_null);
-		Datum		   given = slot_getattr(trigdata->tg_newslot, stamp->attnum, &given_null);
-		bool		   entered = stored_null && to == stamp->state && from != to;
+		NullableDatum  stored = stamp_in(stamp, trigdata->tg_trigslot);
+		NullableDatum  given = stamp_in(stamp, trigdata->tg_newslot);
+		bool		   entered = stored.isnull && to == stamp->state && from != to;
 
-		if (!given_null && (stored_null || DatumGetTimestampTz(given) != DatumGetTimestampTz(stored)) &&
-			DatumGetTimestampTz(given) != birth_stamp)
+		if (!given.isnull && !is_same_stamp(given, stored) &&
+			DatumGetTimestampTz(given.value) != birth_stamp)
 			refuse_stamp(trigdata->tg_relation, stamp->attnum);
-		if (!entered && given_null == stored_null && (given_null || given == stored))
+		if (!entered && is_same_stamp(given, stored))
 			continue;
 		columns[n] = stamp->attnum;
-		values[n] = entered ? TimestampTzGetDatum(GetCurrentTimestamp()) : stored;
-		isnull[n] = !entered && stored_null;
+		values[n] = entered ? TimestampTzGetDatum(GetCurrentTimestamp()) : stored.value;
+		isnull[n] = !entered && stored.isnull;
 		n++;
 	}
 	return set_stamps(trigdata->tg_newtuple, trigdata->tg_relation, n, columns, values, isnull);
@@ -301,7 +334,8 @@ stamp_birth(const OpGuard *guard, const TriggerData *trigdata)
 			break;
 		birth_stamp = GetCurrentTimestamp();
 		value = TimestampTzGetDatum(birth_stamp);
-		return set_stamps(trigdata->tg_trigtuple, trigdata->tg_relation, 1, &column, &value, &isnull);
+		return set_stamps(trigdata->tg_trigtuple, trigdata->tg_relation, 1, &column, &value,
+						  &isnull);
 	}
 	return trigdata->tg_trigtuple;
 }
@@ -316,14 +350,13 @@ check_birth_stamps(const OpGuard *guard, const TriggerData *trigdata, int state)
 	for (int i = 0; i < guard->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		bool		   isnull;
-		Datum		   value = slot_getattr(trigdata->tg_trigslot, stamp->attnum, &isnull);
+		NullableDatum  given = stamp_in(stamp, trigdata->tg_trigslot);
 
-		if (isnull)
+		if (given.isnull)
 			continue;
 		if (stamp->state != state ||
-			DatumGetTimestampTz(value) < GetCurrentStatementStartTimestamp() ||
-			DatumGetTimestampTz(value) > GetCurrentTimestamp())
+			DatumGetTimestampTz(given.value) < GetCurrentStatementStartTimestamp() ||
+			DatumGetTimestampTz(given.value) > GetCurrentTimestamp())
 			refuse_stamp(trigdata->tg_relation, stamp->attnum);
 	}
 }
@@ -339,8 +372,6 @@ remember_move(const OpGuard *guard, const TriggerData *trigdata)
 	TransactionId	xid;
 	CommandId		cid;
 	Datum			value;
-	bool			isnull;
-	int				state;
 
 	if (!HeapTupleHeaderIndicatesMovedPartitions(header))
 		return;
@@ -358,12 +389,11 @@ remember_move(const OpGuard *guard, const TriggerData *trigdata)
 	move->xid = xid;
 	move->cid = cid;
 	strlcpy(move->column, guard->column, NAMEDATALEN);
-	state = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
-	strlcpy(move->label, state == OP_NO_STATE ? "" : guard->graph->label[state], NAMEDATALEN);
+	value = slot_getattr(trigdata->tg_trigslot, guard->attnum, &move->isnull);
+	strlcpy(move->label, move->isnull ? "" : label_of(guard, value), NAMEDATALEN);
 	move->nstamps = guard->nstamps;
 	for (int i = 0; i < guard->nstamps; i++)
-		move->stamps[i].value =
-			slot_getattr(trigdata->tg_trigslot, guard->stamps[i].attnum, &move->stamps[i].isnull);
+		move->stamps[i] = stamp_in(&guard->stamps[i], trigdata->tg_trigslot);
 }
 
 /* AFTER INSERT: the other half of this row, or NULL if it is a new row. */
@@ -388,26 +418,24 @@ take_move(const OpGuard *guard, const TriggerData *trigdata)
 static void
 check_move(const OpGuard *guard, const TriggerData *trigdata, const Move *move)
 {
-	const OpGraph *graph = guard->graph;
-	Datum		   value;
-	bool		   isnull;
-	int			   to = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
-	int			   from = op_graph_state_by_label(graph, move->label, strlen(move->label));
+	NamedState before;
+	NamedState after;
+	Datum	   value;
+	bool	   isnull;
 
-	if (isnull)
-		refuse_null(guard, trigdata->tg_relation);
-	if (!may_follow(graph, from, to))
-		refuse_transition(guard, trigdata->tg_relation, trigdata->tg_trigslot, move->label,
-						  label_of(guard, value), from == OP_NO_STATE ? 0 : graph->next[from]);
+	before.state = op_graph_state_by_label(guard->graph, move->label, strlen(move->label));
+	before.label = move->isnull ? NULL : move->label;
+	after.state = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
+	after.label = isnull ? NULL : label_of(guard, value);
+	if (!may_follow(guard->graph, before.state, after.state))
+		judge_edge(guard, trigdata->tg_relation, trigdata->tg_trigslot, before, after);
 	for (int i = 0; i < guard->nstamps && i < move->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		Datum		   given = slot_getattr(trigdata->tg_trigslot, stamp->attnum, &isnull);
-		bool		   kept = move->stamps[i].isnull
-								  ? isnull || stamp->state == to
-								  : !isnull && DatumGetTimestampTz(given) == DatumGetTimestampTz(move->stamps[i].value);
+		NullableDatum  given = stamp_in(stamp, trigdata->tg_trigslot);
+		bool		   entered = move->stamps[i].isnull && stamp->state == after.state;
 
-		if (!kept)
+		if (!entered && !is_same_stamp(given, move->stamps[i]))
 			refuse_stamp(trigdata->tg_relation, stamp->attnum);
 	}
 }
@@ -451,8 +479,7 @@ op_enforce_transition(PG_FUNCTION_ARGS)
 	int			   to;
 
 	if (op_restore)
-		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
-																		   : trigdata->tg_trigtuple);
+		return op_unchanged(trigdata);
 	if (TRIGGER_FIRED_BEFORE(trigdata->tg_event))
 		require_last(trigdata);
 	guard = op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);

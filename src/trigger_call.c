@@ -14,7 +14,8 @@
 TriggerEvent
 op_firing(const TriggerData *trigdata)
 {
-	return trigdata->tg_event & (TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW | TRIGGER_EVENT_OPMASK);
+	return trigdata->tg_event &
+		   (TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW | TRIGGER_EVENT_OPMASK);
 }
 
 TriggerData *

@@ -28,6 +28,14 @@ extern TriggerData *op_trigger_data(FunctionCallInfo fcinfo, const char *functio
 /* The firing of a call, one of the macros above. */
 extern TriggerEvent op_firing(const TriggerData *trigdata);
 
+/* What a trigger function returns that leaves the row as it is. */
+static inline Datum
+op_unchanged(const TriggerData *trigdata)
+{
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
+																	   : trigdata->tg_trigtuple);
+}
+
 /* Is this a trigger with that C function, and does it fire in this session? */
 extern bool op_trigger_calls(const Trigger *trigger, PGFunction function);
 extern bool op_trigger_fires(const Trigger *trigger);
