@@ -12,3 +12,30 @@
  * - No table, no row: stores are made by create_store() and belong to users.
  * - The C symbol of a function is op_ and its SQL name.
  */
+
+/*
+ * The schema must be nobody else's: who could create in it before could plant
+ * a function that fits a call here better than ours.
+ */
+DO $do$
+DECLARE
+	taken boolean;
+BEGIN
+	SELECT n.nspowner <> r.oid
+		OR EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) a
+				   WHERE a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner)
+		OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+				   WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+					 AND d.refobjid = n.oid
+					 AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass)
+	INTO taken
+	FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r
+	WHERE n.nspname = 'order_payment' AND r.rolname = current_user;
+	IF taken THEN
+		RAISE EXCEPTION 'schema "order_payment" is in use already'
+			USING ERRCODE = 'duplicate_schema',
+				  DETAIL = 'It holds objects, belongs to another role, or others may create in it.',
+				  HINT = 'Drop or rename it: CREATE EXTENSION makes its own.';
+	END IF;
+END
+$do$;

@@ -259,7 +259,8 @@ build_link(Link *link, Relation rel)
 						  role->is_parent ? link->sibling : RelationGetRelid(rel));
 
 	GetUserIdAndSecContext(&userid, &context);
-	SetUserIdAndSecContext(link->owner, context | SECURITY_LOCAL_USERID_CHANGE);
+	SetUserIdAndSecContext(link->owner,
+						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	plan_statement(link, rel, sibling, &fk);
 	SetUserIdAndSecContext(userid, context);
 	table_close(sibling, NoLock);

@@ -373,8 +373,6 @@ remember_move(const OpGuard *guard, const TriggerData *trigdata)
 	CommandId		cid;
 	Datum			value;
 
-	if (!HeapTupleHeaderIndicatesMovedPartitions(header))
-		return;
 	xid = HeapTupleHeaderGetUpdateXid(header);
 	cid = HeapTupleHeaderGetCmax(header);
 	while (move != NULL && TransactionIdIsCurrentTransactionId(move->xid) &&
@@ -480,6 +478,9 @@ op_enforce_transition(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return op_unchanged(trigdata);
+	if (op_firing(trigdata) == OP_AFTER_DELETE &&
+		!HeapTupleHeaderIndicatesMovedPartitions(trigdata->tg_trigtuple->t_data))
+		return PointerGetDatum(NULL); /* the row is gone for good */
 	if (TRIGGER_FIRED_BEFORE(trigdata->tg_event))
 		require_last(trigdata);
 	guard = op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);
