@@ -21,6 +21,7 @@ OBJS = \
 	src/diagram.o \
 	src/trigger_call.o \
 	src/guard.o \
+	src/move.o \
 	src/transition.o \
 	src/money.o \
 	src/sibling.o \
@@ -51,7 +52,7 @@ REGRESS = status transition graph money store events catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
-ISOLATION =
+ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check

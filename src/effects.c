@@ -32,6 +32,7 @@
 
 #include "effects.h"
 #include "errors.h"
+#include "guard.h"
 #include "identity.h"
 #include "settings.h"
 #include "sibling.h"
@@ -174,6 +175,7 @@ open_row(FunctionCallInfo fcinfo, TriggerData *trigdata)
 
 	if (row.attnum == NULL)
 	{
+		op_require_last(trigdata, op_enforce_transition);
 		row.attnum =
 			MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(AttrNumber) * ORDER_NCOLUMNS);
 		for (int i = 0; i < ORDER_NCOLUMNS; i++)
@@ -414,22 +416,18 @@ count_event(OrderRow *row)
 static void
 maintain_created_at(OrderRow *row)
 {
-	static TimestampTz last = 0;
-	NullableDatum	   nothing = {0, true};
-	NullableDatum	   created = {0, false};
+	static NullableDatum last = {0, true};
+	NullableDatum		 nothing = {0, true};
 
 	if (row->old == NULL)
 	{
-		last = GetCurrentTimestamp();
-		created.value = TimestampTzGetDatum(last);
-		derive(row, ORDER_CREATED_AT, created, nothing, nothing);
+		last.value = TimestampTzGetDatum(GetCurrentTimestamp());
+		last.isnull = false;
+		derive(row, ORDER_CREATED_AT, last, nothing, nothing);
 	}
 	else
-	{
-		created.value = TimestampTzGetDatum(last);
 		derive(row, ORDER_CREATED_AT, old_value(row, ORDER_CREATED_AT),
-			   old_value(row, ORDER_CREATED_AT), created);
-	}
+			   old_value(row, ORDER_CREATED_AT), last);
 }
 
 PG_FUNCTION_INFO_V1(op_maintain_order);

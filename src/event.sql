@@ -66,12 +66,16 @@ COMMENT ON FUNCTION order_payment.order_timeline(anynonarray, name) IS
  * An event whose predecessor is not visible does not exist: both were written
  * under the lock of the same order.
  *
+  * On a subscriber of logical replication events arrive with the xids of the
+ * publisher, so a position would say nothing: there it stays at zero.
+ *
  * In a restored copy xids have another meaning. The consumer notices by the
  * system identifier, begins from zero once, and looks at xids of the future,
  * which only a restore can have brought, until none of them is outstanding.
  */
 CREATE FUNCTION order_payment.open_consumer(consumer name, store name,
-											OUT "position" xid8, OUT foreign_position xid8)
+											OUT "position" xid8, OUT foreign_position xid8,
+											OUT is_subscriber boolean)
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -79,13 +83,17 @@ DECLARE
 	here bigint := system_identifier FROM pg_control_system();
 	there bigint;
 BEGIN
-	EXECUTE format('INSERT INTO %I.event_consumers (consumer, system_identifier) VALUES ($1, $2)
+	EXECUTE format('INSERT INTO %I.event_consumers (consumer, foreign_position, system_identifier)
+					VALUES ($1, ''0'', $2)
 					ON CONFLICT (consumer) DO NOTHING', store) USING consumer, here;
 	-- one reader at a time: a second one waits, and sees what the first acknowledged
 	EXECUTE format('SELECT c.position, c.foreign_position, c.system_identifier
 					FROM %I.event_consumers c WHERE c.consumer = $1 FOR NO KEY UPDATE', store)
 		INTO "position", foreign_position, there USING consumer;
-	IF there <> here THEN
+		is_subscriber := EXISTS (
+		SELECT FROM pg_subscription_rel s
+		WHERE s.srrelid = to_regclass(format('%I.order_events', store)));
+	IF there <> here OR is_subscriber THEN
 		"position" := '0';
 		foreign_position := '0';
 		EXECUTE format('UPDATE %I.event_consumers
@@ -171,6 +179,9 @@ BEGIN
 		)
 		SELECT coalesce(sum(a.n), 0)::bigint FROM acked a', outstanding, store)
 		INTO acknowledged USING consumer, look."position", look.foreign_position, event_ids;
+		IF look.is_subscriber THEN
+		RETURN acknowledged;
+	END IF;
 	-- one statement, so that the snapshot that misses an event also bounds the position
 	EXECUTE format(
 		'UPDATE %2$I.event_consumers
@@ -195,7 +206,8 @@ CREATE FUNCTION order_payment.notify_events(channel text DEFAULT 'order_events',
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	consumer CONSTANT name := 'notify:' || channel;
+	-- a name has 63 bytes; a long channel is told by its hash
+	consumer CONSTANT name := 'notify:' || CASE WHEN octet_length(channel) <= 56 THEN channel ELSE md5(channel) END;
 	events uuid[] := '{}';
 	event record;
 BEGIN

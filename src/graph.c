@@ -92,20 +92,30 @@ graph_error(GraphParser *parser, int byte, const char *detail, const char *hint)
 			 hint ? errhint("%s", hint) : 0));
 }
 
+static int
+compare_enum_rows(const void *a, const void *b)
+{
+	float4 x = (*(const Form_pg_enum *) a)->enumsortorder;
+	float4 y = (*(const Form_pg_enum *) b)->enumsortorder;
+
+	return x < y ? -1 : (x > y ? 1 : 0);
+}
+
+/* The labels of an enum, in its order. */
 static char *
 enum_labels(Oid type)
 {
 	StringInfoData buf;
 	CatCList	  *list = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
+	Form_pg_enum  *rows = palloc(list->n_members * sizeof(Form_pg_enum));
 
+	for (int i = 0; i < list->n_members; i++)
+		rows[i] = (Form_pg_enum) GETSTRUCT(&list->members[i]->tuple);
+	qsort(rows, list->n_members, sizeof(Form_pg_enum), compare_enum_rows);
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "Valid labels are ");
 	for (int i = 0; i < list->n_members; i++)
-	{
-		Form_pg_enum row = (Form_pg_enum) GETSTRUCT(&list->members[i]->tuple);
-
-		appendStringInfo(&buf, "%s%s", i == 0 ? "" : ", ", NameStr(row->enumlabel));
-	}
+		appendStringInfo(&buf, "%s%s", i == 0 ? "" : ", ", NameStr(rows[i]->enumlabel));
 	appendStringInfoChar(&buf, '.');
 	ReleaseSysCacheList(list);
 	return buf.data;

@@ -17,16 +17,21 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/partition.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "default_graph.h"
 #include "guard.h"
 #include "trigger_call.h"
@@ -179,6 +184,51 @@ read_stamps(OpGuard *guard, Relation rel, const Trigger *trigger)
 	}
 }
 
+/* Does this column choose the partition, in a table above this one? */
+static bool
+chooses_partition(Relation rel, const char *column)
+{
+	bool	  result = false;
+	ListCell *cell;
+
+	if (!rel->rd_rel->relispartition)
+		return false;
+	foreach (cell, get_partition_ancestors(RelationGetRelid(rel)))
+	{
+		Relation		  parent = table_open(lfirst_oid(cell), AccessShareLock);
+		PartitionKey	  key = RelationGetPartitionKey(parent);
+		Form_pg_attribute attr = op_find_column(parent, column);
+
+		for (int i = 0; key != NULL && attr != NULL && i < key->partnatts; i++)
+		{
+			if (key->partattrs[i] == attr->attnum)
+				result = true;
+		}
+		table_close(parent, AccessShareLock);
+	}
+	return result;
+}
+
+static void
+read_identity(OpGuard *guard, Relation rel)
+{
+	Oid		 index = op_primary_key_index(rel);
+	Relation index_rel;
+
+	if (!OidIsValid(index))
+		return;
+	index_rel = index_open(index, AccessShareLock);
+	for (int i = 0; i < index_rel->rd_index->indnkeyatts; i++)
+	{
+		AttrNumber		  attnum = index_rel->rd_index->indkey.values[i];
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+
+		if (!chooses_partition(rel, NameStr(attr->attname)))
+			guard->identity[guard->nidentity++] = attnum;
+	}
+	index_close(index_rel, AccessShareLock);
+}
+
 const OpGuard *
 op_guard_of(const Trigger *trigger, Relation rel)
 {
@@ -204,6 +254,7 @@ op_guard_of(const Trigger *trigger, Relation rel)
 	read_column(guard, rel, trigger, &type);
 	read_graph(guard, rel, trigger, type);
 	read_stamps(guard, rel, trigger);
+	read_identity(guard, rel);
 	guard->valid = before == invalidations;
 	return guard;
 }
@@ -221,7 +272,9 @@ op_guard_trigger(Relation rel, const char *column)
 
 		if (TRIGGER_FOR_UPDATE(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
 			trigger->tgnargs > 0 && strcmp(trigger->tgargs[0], column) == 0 &&
-			op_trigger_fires(trigger) && op_trigger_calls(trigger, op_enforce_transition))
+			(trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
+			 trigger->tgenabled == TRIGGER_FIRES_ALWAYS) &&
+			op_trigger_calls(trigger, op_enforce_transition))
 			return trigger;
 	}
 	ereport(ERROR,

@@ -6,6 +6,7 @@
 #define OP_GUARD_H
 
 #include "commands/trigger.h"
+#include "executor/tuptable.h"
 
 #include "graph.h"
 
@@ -27,12 +28,23 @@ typedef struct OpGuard
 	const OpGraph *graph;
 	int			   nstamps;
 	OpStamp		   stamps[OP_GRAPH_MAX_STATES];
+	int			   nidentity;
+	AttrNumber	   identity[INDEX_MAX_KEYS]; /* key columns that choose no partition */
 } OpGuard;
 
 /* The trigger function, by whose address a guard is known. */
 extern Datum op_enforce_transition(PG_FUNCTION_ARGS);
 
 extern void op_guard_init(void);
+
+static inline NullableDatum
+op_stamp_in(const OpStamp *stamp, TupleTableSlot *row)
+{
+	NullableDatum result;
+
+	result.value = slot_getattr(row, stamp->attnum, &result.isnull);
+	return result;
+}
 
 /*
  * The guard that a trigger is, parsed or from the cache; an error if its

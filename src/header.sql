@@ -21,7 +21,7 @@ DO $do$
 DECLARE
 	taken boolean;
 BEGIN
-	SELECT n.nspowner <> r.oid
+	SELECT NOT r.rolsuper
 		OR EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) a
 				   WHERE a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner)
 		OR EXISTS (SELECT FROM pg_catalog.pg_depend d
@@ -29,12 +29,13 @@ BEGIN
 					 AND d.refobjid = n.oid
 					 AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass)
 	INTO taken
-	FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r
-	WHERE n.nspname = 'order_payment' AND r.rolname = current_user;
+	FROM pg_catalog.pg_namespace n
+	JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+	WHERE n.nspname = 'order_payment';
 	IF taken THEN
 		RAISE EXCEPTION 'schema "order_payment" is in use already'
 			USING ERRCODE = 'duplicate_schema',
-				  DETAIL = 'It holds objects, belongs to another role, or others may create in it.',
+				  DETAIL = 'It holds objects, belongs to a role that is no superuser, or others may create in it.',
 				  HINT = 'Drop or rename it: CREATE EXTENSION makes its own.';
 	END IF;
 END

@@ -13,10 +13,8 @@
  * trigger could change the row after it.
  *
  * The birth is checked AFTER INSERT, because an INSERT ... ON CONFLICT that
- * ends as a legal UPDATE must pass. The inserted half of a move is no birth.
- * It is known by its tuple headers: the deleted tuple is marked as moved, and
- * both tuples carry the same transaction and command, which no statement can
- * forge. The AFTER DELETE of a move fires just before its AFTER INSERT.
+ * ends as a legal UPDATE must pass. The inserted half of a move is no birth
+ * but an edge, from the state of the deleted half (move.c).
  *
  * Stamps are written BEFORE and, for births, judged AFTER. A statement need
  * not know of them: NULL, and the value that is stored, mean "not given".
@@ -26,10 +24,9 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/pg_trigger.h"
 #include "executor/tuptable.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
+
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
@@ -37,33 +34,15 @@
 #include "compat.h"
 #include "errors.h"
 #include "guard.h"
+#include "move.h"
 #include "settings.h"
 #include "trigger_call.h"
-
-/* The deleted half of a move, until its inserted half comes. */
-typedef struct Move
-{
-	struct Move	 *next;
-	TransactionId xid; /* of both halves */
-	CommandId	  cid;
-	char		  column[NAMEDATALEN]; /* of the guard */
-	bool		  isnull;			   /* the old state was null */
-	char		  label[NAMEDATALEN];  /* of the old state */
-	int			  nstamps;
-	NullableDatum stamps[OP_GRAPH_MAX_STATES];
-} Move;
-
-/*
- * Moves that wait, in TopMemoryContext: one, or as many as commands are nested.
- * A move whose transaction is over is worth nothing and is reused.
- */
-static Move *moves = NULL;
 
 /*
  * The last stamp given to a new row. ON CONFLICT DO UPDATE sees it in
  * EXCLUDED, where it is our own value and no forgery.
  */
-static TimestampTz birth_stamp = 0;
+static NullableDatum birth_stamp = {0, true};
 
 /* ---------- refusals ---------- */
 
@@ -98,6 +77,16 @@ label_of(const OpGuard *guard, Datum value)
 	return OidOutputFunctionCall(output, value);
 }
 
+static char *
+describe_next(const OpGraph *graph, const char *from, uint64 allowed)
+{
+	if (allowed != 0)
+		return psprintf("From \"%s\" it may go to %s.", from, op_graph_list(graph, allowed));
+	if (op_graph_state_by_label(graph, from, strlen(from)) == OP_NO_STATE)
+		return psprintf("\"%s\" is not in the graph of this column.", from);
+	return psprintf("\"%s\" is final: nothing follows it.", from);
+}
+
 /*
  * The one place where a move is refused. slot: the row, for its key; from:
  * label of the old state, NULL for a birth; allowed: states it may have gone to.
@@ -121,9 +110,7 @@ refuse_transition(const OpGuard *guard, Relation rel, TupleTableSlot *slot, cons
 			(errcode(ERRCODE_OP_ILLEGAL_TRANSITION),
 			 errmsg("\"%s\" may not become \"%s\"", from, to),
 			 errdetail("%s: from \"%s\" to \"%s\".", where, from, to),
-			 allowed ? errhint("From \"%s\" it may go to %s.", from,
-							   op_graph_list(guard->graph, allowed))
-					 : errhint("\"%s\" is final: nothing follows it.", from),
+			 errhint("%s", describe_next(guard->graph, from, allowed)),
 			 errtablecol(rel, guard->attnum)));
 }
 
@@ -147,37 +134,6 @@ refuse_stamp(Relation rel, AttrNumber attnum)
 					RelationGetRelationName(rel)),
 			 errhint("Leave it out. To load rows with their times, let a superuser set order_payment.restore."),
 			 errtablecol(rel, attnum)));
-}
-
-/* Nothing may change the row after the guard; another guard changes stamps only. */
-static void
-require_last(const TriggerData *trigdata)
-{
-	const TriggerDesc *trigdesc = trigdata->tg_relation->trigdesc;
-	const Trigger	  *self = trigdata->tg_trigger;
-	int16			   event = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? TRIGGER_TYPE_INSERT
-																		   : TRIGGER_TYPE_UPDATE;
-	bool			   after = false;
-
-	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &trigdesc->triggers[i];
-
-		if (trigger->tgoid == self->tgoid)
-			after = true;
-		else if (after && trigger->tgfoid != self->tgfoid && op_trigger_fires(trigger) &&
-				 TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
-									  event))
-			ereport(ERROR,
-					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-					 errmsg("trigger \"%s\" of table \"%s\" must be the last BEFORE ROW trigger",
-							self->tgname, RelationGetRelationName(trigdata->tg_relation)),
-					 errdetail("Trigger \"%s\" fires after it and could change what it checked.",
-							   trigger->tgname),
-					 errhint("Triggers fire in the order of their names: rename \"%s\".",
-							 trigger->tgname),
-					 errtable(trigdata->tg_relation)));
-	}
 }
 
 /* ---------- states ---------- */
@@ -265,15 +221,6 @@ set_stamps(HeapTuple tuple, Relation rel, int n, int *columns, Datum *values, bo
 	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(rel), n, columns, values, isnull);
 }
 
-static NullableDatum
-stamp_in(const OpStamp *stamp, TupleTableSlot *slot)
-{
-	NullableDatum result;
-
-	result.value = slot_getattr(slot, stamp->attnum, &result.isnull);
-	return result;
-}
-
 static bool
 is_same_stamp(NullableDatum a, NullableDatum b)
 {
@@ -297,12 +244,12 @@ stamp_update(const OpGuard *guard, const TriggerData *trigdata, int from, int to
 	for (int i = 0; i < guard->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		NullableDatum  stored = stamp_in(stamp, trigdata->tg_trigslot);
-		NullableDatum  given = stamp_in(stamp, trigdata->tg_newslot);
+		NullableDatum  stored = op_stamp_in(stamp, trigdata->tg_trigslot);
+		NullableDatum  given = op_stamp_in(stamp, trigdata->tg_newslot);
 		bool		   entered = stored.isnull && to == stamp->state && from != to;
 
 		if (!given.isnull && !is_same_stamp(given, stored) &&
-			DatumGetTimestampTz(given.value) != birth_stamp)
+			!is_same_stamp(given, birth_stamp))
 			refuse_stamp(trigdata->tg_relation, stamp->attnum);
 		if (!entered && is_same_stamp(given, stored))
 			continue;
@@ -332,10 +279,10 @@ stamp_birth(const OpGuard *guard, const TriggerData *trigdata)
 		slot_getattr(trigdata->tg_trigslot, stamp->attnum, &isnull);
 		if (!isnull)
 			break;
-		birth_stamp = GetCurrentTimestamp();
-		value = TimestampTzGetDatum(birth_stamp);
-		return set_stamps(trigdata->tg_trigtuple, trigdata->tg_relation, 1, &column, &value,
-						  &isnull);
+		birth_stamp.value = TimestampTzGetDatum(GetCurrentTimestamp());
+		birth_stamp.isnull = false;
+		return set_stamps(trigdata->tg_trigtuple, trigdata->tg_relation, 1, &column,
+						  &birth_stamp.value, &birth_stamp.isnull);
 	}
 	return trigdata->tg_trigtuple;
 }
@@ -350,7 +297,7 @@ check_birth_stamps(const OpGuard *guard, const TriggerData *trigdata, int state)
 	for (int i = 0; i < guard->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		NullableDatum  given = stamp_in(stamp, trigdata->tg_trigslot);
+		NullableDatum  given = op_stamp_in(stamp, trigdata->tg_trigslot);
 
 		if (given.isnull)
 			continue;
@@ -363,58 +310,19 @@ check_birth_stamps(const OpGuard *guard, const TriggerData *trigdata, int state)
 
 /* ---------- moves between partitions ---------- */
 
-/* AFTER DELETE: remembers a row that leaves for another partition. */
+/* AFTER DELETE of a row that leaves for another partition. */
 static void
 remember_move(const OpGuard *guard, const TriggerData *trigdata)
 {
-	HeapTupleHeader header = trigdata->tg_trigtuple->t_data;
-	Move		   *move = moves;
-	TransactionId	xid;
-	CommandId		cid;
-	Datum			value;
+	bool  isnull;
+	Datum value = slot_getattr(trigdata->tg_trigslot, guard->attnum, &isnull);
 
-	xid = HeapTupleHeaderGetUpdateXid(header);
-	cid = HeapTupleHeaderGetCmax(header);
-	while (move != NULL && TransactionIdIsCurrentTransactionId(move->xid) &&
-		   (move->xid != xid || move->cid != cid || strcmp(move->column, guard->column) != 0))
-		move = move->next;
-	if (move == NULL)
-	{
-		move = MemoryContextAllocZero(TopMemoryContext, sizeof(Move));
-		move->next = moves;
-		moves = move;
-	}
-	move->xid = xid;
-	move->cid = cid;
-	strlcpy(move->column, guard->column, NAMEDATALEN);
-	value = slot_getattr(trigdata->tg_trigslot, guard->attnum, &move->isnull);
-	strlcpy(move->label, move->isnull ? "" : label_of(guard, value), NAMEDATALEN);
-	move->nstamps = guard->nstamps;
-	for (int i = 0; i < guard->nstamps; i++)
-		move->stamps[i] = stamp_in(&guard->stamps[i], trigdata->tg_trigslot);
-}
-
-/* AFTER INSERT: the other half of this row, or NULL if it is a new row. */
-static Move *
-take_move(const OpGuard *guard, const TriggerData *trigdata)
-{
-	HeapTupleHeader header = trigdata->tg_trigtuple->t_data;
-
-	for (Move *move = moves; move != NULL; move = move->next)
-	{
-		if (TransactionIdIsValid(move->xid) && move->xid == HeapTupleHeaderGetXmin(header) &&
-			move->cid == HeapTupleHeaderGetCmin(header) && strcmp(move->column, guard->column) == 0)
-		{
-			move->xid = InvalidTransactionId;
-			return move;
-		}
-	}
-	return NULL;
+	op_remember_move(guard, trigdata, isnull ? NULL : label_of(guard, value));
 }
 
 /* The partition's own triggers may have changed the row since its UPDATE. */
 static void
-check_move(const OpGuard *guard, const TriggerData *trigdata, const Move *move)
+check_move(const OpGuard *guard, const TriggerData *trigdata, const OpMove *move)
 {
 	NamedState before;
 	NamedState after;
@@ -430,7 +338,7 @@ check_move(const OpGuard *guard, const TriggerData *trigdata, const Move *move)
 	for (int i = 0; i < guard->nstamps && i < move->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		NullableDatum  given = stamp_in(stamp, trigdata->tg_trigslot);
+		NullableDatum  given = op_stamp_in(stamp, trigdata->tg_trigslot);
 		bool		   entered = move->stamps[i].isnull && stamp->state == after.state;
 
 		if (!entered && !is_same_stamp(given, move->stamps[i]))
@@ -442,10 +350,10 @@ check_move(const OpGuard *guard, const TriggerData *trigdata, const Move *move)
 static void
 check_birth(const OpGuard *guard, const TriggerData *trigdata)
 {
-	Datum value;
-	bool  isnull;
-	int	  state;
-	Move *move = moves ? take_move(guard, trigdata) : NULL;
+	Datum		  value;
+	bool		  isnull;
+	int			  state;
+	const OpMove *move = op_take_move(guard, trigdata);
 
 	if (move != NULL)
 	{
@@ -478,11 +386,13 @@ op_enforce_transition(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return op_unchanged(trigdata);
-	if (op_firing(trigdata) == OP_AFTER_DELETE &&
-		!HeapTupleHeaderIndicatesMovedPartitions(trigdata->tg_trigtuple->t_data))
+	if (op_firing(trigdata) == OP_AFTER_DELETE && !op_is_moving(trigdata))
 		return PointerGetDatum(NULL); /* the row is gone for good */
-	if (TRIGGER_FIRED_BEFORE(trigdata->tg_event))
-		require_last(trigdata);
+	if (TRIGGER_FIRED_BEFORE(trigdata->tg_event) && fcinfo->flinfo->fn_extra == NULL)
+	{
+		op_require_last(trigdata, op_enforce_transition);
+		fcinfo->flinfo->fn_extra = trigdata->tg_trigger; /* once a statement */
+	}
 	guard = op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);
 	switch (op_firing(trigdata))
 	{

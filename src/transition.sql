@@ -7,8 +7,8 @@ COMMENT ON FUNCTION order_payment.enforce_transition() IS
 
 /*
  * The trigger set of a guarded column. The BEFORE trigger must be the last of
- * its kind, hence its name; the AFTER trigger judges births, and on a
- * partitioned table sees both halves of a move.
+ * its kind, hence its name; the AFTER trigger judges births, and, on
+ * partitions, sees both halves of a move.
  */
 CREATE FUNCTION order_payment.guard_column(relation regclass, status_column name,
 										   graph text DEFAULT NULL, stamp boolean DEFAULT false)
@@ -18,15 +18,17 @@ CREATE FUNCTION order_payment.guard_column(relation regclass, status_column name
 AS $$
 DECLARE
 	column_type regtype;
-	is_partitioned boolean;
 	-- trigger names have 63 bytes; a long column is told by its hash
 	prefix text := 'zzz_guard_' || CASE WHEN octet_length(status_column) <= 40
 										THEN status_column::text ELSE md5(status_column) END;
 	arguments text;
 	later text;
 BEGIN
-	SELECT a.atttypid, c.relkind = 'p' OR c.relispartition INTO column_type, is_partitioned
-	FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+	IF relation IS NULL OR status_column IS NULL THEN
+		RAISE EXCEPTION 'a table and a column must be given' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	SELECT a.atttypid INTO column_type
+	FROM pg_attribute a
 	WHERE a.attrelid = relation AND a.attname = status_column AND a.attnum > 0 AND NOT a.attisdropped;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'column "%" of table % does not exist', status_column, relation
@@ -56,8 +58,10 @@ BEGIN
 	arguments := format('%L, %L', status_column, graph) || CASE WHEN stamp THEN ', ''stamp''' ELSE '' END;
 	EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE %s ON %s FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition(%s)',
 				   prefix, CASE WHEN stamp THEN 'INSERT OR UPDATE' ELSE 'UPDATE' END, relation, arguments);
-	EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition(%s)',
-				   prefix || '_birth', CASE WHEN is_partitioned THEN 'INSERT OR DELETE' ELSE 'INSERT' END, relation, arguments);
+	EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition(%s)',
+				   prefix || '_birth', relation, arguments);
+	-- what is wrong with the stamps is said now, not at the first row
+	PERFORM FROM order_payment.status_edges(relation, status_column);
 END
 $$;
 COMMENT ON FUNCTION order_payment.guard_column(regclass, name, text, boolean) IS

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_trigger.h"
 #include "utils/builtins.h"
 
 #include "trigger_call.h"
@@ -110,4 +111,35 @@ op_require_column(Relation rel, const char *name, Oid type)
 						format_type_be(attr->atttypid)),
 				 errtablecol(rel, attr->attnum)));
 	return attr->attnum;
+}
+
+void
+op_require_last(const TriggerData *trigdata, PGFunction allowed)
+{
+	const TriggerDesc *trigdesc = trigdata->tg_relation->trigdesc;
+	const Trigger	  *self = trigdata->tg_trigger;
+	int16			   event = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? TRIGGER_TYPE_INSERT
+																		   : TRIGGER_TYPE_UPDATE;
+	bool			   after = false;
+
+	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &trigdesc->triggers[i];
+
+		if (trigger->tgoid == self->tgoid)
+			after = true;
+		else if (after && op_trigger_fires(trigger) &&
+				 TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
+									  event) &&
+				 !op_trigger_calls(trigger, allowed))
+			ereport(ERROR,
+					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+					 errmsg("trigger \"%s\" of table \"%s\" must be the last BEFORE ROW trigger",
+							self->tgname, RelationGetRelationName(trigdata->tg_relation)),
+					 errdetail("Trigger \"%s\" fires after it and could change what it checked.",
+							   trigger->tgname),
+					 errhint("Triggers fire in the order of their names: rename \"%s\".",
+							 trigger->tgname),
+					 errtable(trigdata->tg_relation)));
+	}
 }

@@ -36,6 +36,13 @@ op_unchanged(const TriggerData *trigdata)
 																	   : trigdata->tg_trigtuple);
 }
 
+/*
+ * An error if a BEFORE ROW trigger fires after this one that does not call the
+ * given function: it could change what this one has done. Once a statement is
+ * enough, so callers note it in fn_extra.
+ */
+extern void op_require_last(const TriggerData *trigdata, PGFunction allowed);
+
 /* Is this a trigger with that C function, and does it fire in this session? */
 extern bool op_trigger_calls(const Trigger *trigger, PGFunction function);
 extern bool op_trigger_fires(const Trigger *trigger);

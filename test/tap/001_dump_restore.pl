@@ -1,0 +1,233 @@
+
+# A store survives dump and restore exactly: plain, custom and directory format
+# (with jobs), into a database of the same cluster and into another cluster,
+# and data alone with --disable-triggers or order_payment.restore. No event is
+# doubled or lost, what users added is there, enforcement is on, consumers go
+# on where they were. Data alone without either of the two is refused.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use StoreTest;
+use Test::More;
+
+my $old = make_cluster('old');
+my $new = make_cluster('new');
+my $dir = PostgreSQL::Test::Utils::tempdir();
+
+make_roles($_) foreach ($old, $new);
+
+# The old cluster's xids are far ahead of the new one's.
+$old->safe_psql('postgres', q{
+CREATE PROCEDURE burn() LANGUAGE plpgsql AS
+	$$BEGIN FOR i IN 1 .. 5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END$$;
+CALL burn()});
+fill_database($old, 'origin');
+
+# mailer has dealt with some events; biller with all but the last ones.
+my $acknowledge = q{
+SELECT order_payment.ack_events('mailer', ARRAY(SELECT event_id FROM order_payment.read_events('mailer', 300, 'shop')), 'shop');
+SELECT order_payment.ack_events('biller', ARRAY(SELECT event_id FROM order_payment.read_events('biller', 100000, 'shop')), 'shop');
+UPDATE shop.orders SET status = 'completed' WHERE order_id IN (2, 12, 22);
+UPDATE shop.orders SET status = 'refunded' WHERE order_id IN (2, 12);
+REFRESH MATERIALIZED VIEW shop.by_status;
+};
+$old->safe_psql('origin', $acknowledge);
+
+my $acknowledged = $old->safe_psql('origin',
+	q{SELECT count(*) FROM shop.order_events e JOIN shop.consumer_offsets o
+	  ON o.order_id = e.order_id AND o.consumer = 'mailer' AND o.version >= e.version});
+cmp_ok($acknowledged, '>=', 300, 'a consumer has acknowledged events');
+
+my %expected = (contents => contents($old, 'origin'), triggers => triggers($old, 'origin'));
+my $counts = q{SELECT shop.count_paid(), shop.count_may_ship(), (SELECT count(*) FROM shop.paid_orders)};
+my $counted = $old->safe_psql('origin', $counts);
+
+is_verified($old, 'origin', 'origin');
+is_verified($old, 'origin', 'origin, other store', q{Bob's "Shop"; --});
+like($expected{contents}, qr/shop\.order_events \w+ \d{3,}/, 'there is something to lose');
+
+# ---------- consumers in a copy ----------
+
+# What a consumer of the shop should get: "order version" of what is outstanding.
+sub outstanding
+{
+	my ($node, $database, $consumer) = @_;
+
+	return $node->safe_psql($database,
+		qq{SELECT e.order_id, e.version FROM shop.order_events e
+		   LEFT JOIN shop.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = '$consumer'
+		   WHERE e.version > coalesce(o.version, 0) ORDER BY 1, 2});
+}
+
+# What it gets until nothing comes any more: all of it, in order of delivery.
+sub consume
+{
+	my ($node, $database, $consumer, $batch) = @_;
+
+	$node->safe_psql($database, qq{
+CREATE TABLE IF NOT EXISTS public.got (n bigint GENERATED ALWAYS AS IDENTITY, consumer name, order_id bigint, version integer);
+DO \$\$
+DECLARE
+	ids uuid[];
+BEGIN
+	FOR round IN 1 .. 10000 LOOP
+		WITH e AS MATERIALIZED (SELECT * FROM order_payment.read_events('$consumer', $batch, 'shop')),
+		g AS (INSERT INTO public.got (consumer, order_id, version) SELECT '$consumer', order_id::bigint, version FROM e)
+		SELECT array_agg(event_id) INTO ids FROM e;
+		EXIT WHEN ids IS NULL;
+		PERFORM order_payment.ack_events('$consumer', ids, 'shop');
+		COMMIT;
+	END LOOP;
+END \$\$;
+	});
+	return;
+}
+
+sub got
+{
+	my ($node, $database, $consumer) = @_;
+
+	return $node->safe_psql($database,
+		qq{SELECT order_id, version FROM public.got WHERE consumer = '$consumer' ORDER BY 1, 2});
+}
+
+# Consumers that came with the copy, and one that begins there.
+sub consumers_continue
+{
+	my ($node, $database, $name) = @_;
+
+	foreach my $consumer ('mailer', 'biller', 'newcomer')
+	{
+		my $expected = outstanding($node, $database, $consumer);
+
+		isnt($expected, '', "$name, $consumer: something is outstanding");
+		# a new event of an order with outstanding ones, and one of a new order, before the first look
+		if ($consumer eq 'mailer')
+		{
+			$node->safe_psql($database,
+				q{UPDATE shop.orders SET status = 'completed' WHERE order_id = 32;
+				  INSERT INTO shop.orders (customer_id, price) VALUES (3, 3);});
+			$expected = outstanding($node, $database, $consumer);
+		}
+		consume($node, $database, $consumer, 37);
+		same_lines(got($node, $database, $consumer), $expected, "$name, $consumer: exactly these come, each once");
+		is($node->safe_psql($database, qq{
+SELECT count(*) FROM (SELECT version - lag(version) OVER (PARTITION BY order_id ORDER BY n) AS step
+	FROM public.got WHERE consumer = '$consumer') s WHERE step <> 1}),
+			'0', "$name, $consumer: each order's in order, without gaps");
+	}
+	$node->safe_psql($database, q{INSERT INTO shop.orders (customer_id, price) VALUES (4, 4)});
+	is($node->safe_psql($database,
+		q{SELECT version, to_status FROM order_payment.read_events('mailer', 100, 'shop')}),
+		'1|pending', "$name: new events come, and only they");
+	return;
+}
+
+# ---------- whole dumps ----------
+
+$old->command_ok([ 'pg_dump', '-Fp', '-f', "$dir/plain.sql", 'origin' ], 'plain dump');
+$old->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/custom", 'origin' ], 'custom dump');
+$old->command_ok([ 'pg_dump', '-Fd', '-j2', '-f', "$dir/directory", 'origin' ], 'directory dump with jobs');
+
+my %restore = (
+	plain => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-f', "$dir/plain.sql", '-d' ],
+	custom => [ 'pg_restore', '-e', "$dir/custom", '-d' ],
+	directory => [ 'pg_restore', '-e', '-j2', "$dir/directory", '-d' ]);
+
+foreach my $node ($old, $new)
+{
+	foreach my $format (sort keys %restore)
+	{
+		my $database = "from_$format";
+		my $name = "$format into " . ($node == $old ? 'the same cluster' : 'another cluster');
+
+		$node->safe_psql('postgres', "CREATE DATABASE $database");
+		$node->command_ok([ @{ $restore{$format} }, $database ], "$name: restored without an error");
+		is_same_store($node, $database, \%expected, $name);
+		is_verified($node, $database, $name);
+		is_verified($node, $database, "$name, other store", q{Bob's "Shop"; --});
+		is($node->safe_psql($database, $counts), $counted,
+			"$name: functions and views that use status need no search_path");
+		is_enforced($node, $database, $name) if $format ne 'plain' || $node == $new;
+	}
+}
+
+# A restore by another superuser than the one who made the extension.
+$new->safe_psql('postgres', 'CREATE ROLE other_superuser SUPERUSER LOGIN; CREATE DATABASE by_another');
+$new->command_ok([ 'pg_restore', '-e', '-U', 'other_superuser', "$dir/custom", '-d', 'by_another' ],
+	'restored by another superuser');
+is_same_store($new, 'by_another', \%expected, 'restored by another superuser');
+
+consumers_continue($old, 'from_custom', 'same cluster');
+consumers_continue($new, 'from_custom', 'another cluster');
+is_verified($new, 'from_custom', 'after that');
+
+# The partial indexes are not only there: a query with a constant finds them.
+$new->safe_psql('from_directory', 'ANALYZE');
+like($new->safe_psql('from_directory',
+	q{SET enable_seqscan = off; SET search_path = ''; EXPLAIN SELECT 1 FROM shop.orders WHERE status = 'paid' AND customer_id = 3}),
+	qr/orders_paid_idx/, 'a restored partial index is used, without a search_path');
+
+# ---------- data alone ----------
+
+$old->command_ok([ 'pg_dump', '-s', '-f', "$dir/schema.sql", 'origin' ], 'dump of the schema alone');
+$old->command_ok([ 'pg_dump', '-a', '-f', "$dir/data.sql", 'origin' ], 'dump of the data alone');
+$old->command_ok([ 'pg_dump', '-a', '--disable-triggers', '-f', "$dir/data_disable.sql", 'origin' ],
+	'dump of the data alone, with --disable-triggers');
+
+foreach my $case (
+	[ 'disable', "$dir/data_disable.sql", '' ],
+	[ 'setting', "$dir/data.sql", '-c order_payment.restore=on' ])
+{
+	my ($database, $file, $options) = @$case;
+	my $name = "data alone by $database";
+
+	$new->safe_psql('postgres', "CREATE DATABASE $database");
+	$new->safe_psql($database, slurp_file("$dir/schema.sql"));
+	# the setting is for the triggers of the extension; a user's own fire
+	$new->safe_psql($database, 'ALTER TABLE shop.orders DISABLE TRIGGER write_audit')
+	  if $database eq 'setting';
+	{
+		local $ENV{PGOPTIONS} = $options;
+		$new->command_ok(
+			[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-f', $file, '-d', $database ],
+			"$name: restored");
+	}
+	# a data-only dump does not refresh materialized views
+	$new->safe_psql($database, 'REFRESH MATERIALIZED VIEW shop.by_status');
+	same_lines(contents($new, $database), $expected{contents}, "$name: every table is equal");
+	is_verified($new, $database, $name);
+	is_enforced($new, $database, $name);
+	consumers_continue($new, $database, $name) if $database eq 'setting';
+}
+
+$new->safe_psql('postgres', 'CREATE DATABASE refused');
+$new->safe_psql('refused', slurp_file("$dir/schema.sql"));
+my $refusal = failure($new, 'refused', "\\i $dir/data.sql");
+like($refusal, qr/ERROR:  OP003: /, 'data alone without either is refused');
+like($refusal, qr/HINT:  .*order_payment\.restore/, 'and the HINT says what to do');
+
+# ---------- who may set it ----------
+
+fails_with($new, 'disable',
+	q{SELECT 'paid'::order_payment.order_status; SET order_payment.restore = on},
+	'42501', 'nobody but a superuser sets order_payment.restore', extra_params => [ '-U', 'shopkeeper' ]);
+fails_with($new, 'disable',
+	q{SET order_payment.restore = on; INSERT INTO shop.orders (price, status) VALUES (1, 'refunded')},
+	'OP001', 'nor before the library is loaded', extra_params => [ '-U', 'shopkeeper' ]);
+fails_with($new, 'disable',
+	q{SET order_payment.allow_history_change = on; DELETE FROM shop.order_events},
+	'OP003', 'order_payment.allow_history_change neither', extra_params => [ '-U', 'shopkeeper' ]);
+{
+	local $ENV{PGOPTIONS} = '-c order_payment.restore=on';
+	fails_with($new, 'disable', q{INSERT INTO shop.orders (price, status) VALUES (1, 'refunded')},
+		'OP001', 'nor by PGOPTIONS', extra_params => [ '-U', 'shopkeeper' ]);
+}
+
+done_testing();

@@ -1,0 +1,58 @@
+
+# A store goes through pg_upgrade (here to the same major release) as it is:
+# every table equal, the same triggers, enforcement on, consumers go on.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin";
+
+use Cwd;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use StoreTest;
+use Test::More;
+
+my $old = make_cluster('old');
+my $new = PostgreSQL::Test::Cluster->new('new');
+
+make_roles($old);
+fill_database($old, 'origin');
+$old->safe_psql('origin', q{
+SELECT order_payment.ack_events('mailer', ARRAY(SELECT event_id FROM order_payment.read_events('mailer', 300, 'shop')), 'shop')});
+
+my %expected = (contents => contents($old, 'origin'), triggers => triggers($old, 'origin'));
+my $outstanding = q{
+SELECT e.order_id, e.version FROM shop.order_events e
+LEFT JOIN shop.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = 'mailer'
+WHERE e.version > coalesce(o.version, 0) ORDER BY 1, 2};
+my $expected_events = $old->safe_psql('origin', $outstanding);
+
+$old->stop;
+$new->init;
+
+# pg_upgrade writes into its working directory
+my $here = getcwd;
+chdir PostgreSQL::Test::Utils::tempdir() or die "chdir: $!";
+my $bindir = $old->config_data('--bindir');
+command_ok(
+	[ 'pg_upgrade', '-b', $bindir, '-B', $bindir, '-d', $old->data_dir, '-D', $new->data_dir,
+		'-s', $new->host, '-p', $old->port, '-P', $new->port ],
+	'pg_upgrade to the same major release');
+chdir $here or die "chdir: $!";
+$new->start;
+
+is_same_store($new, 'origin', \%expected, 'upgraded');
+is_verified($new, 'origin', 'upgraded');
+is_verified($new, 'origin', 'upgraded, other store', q{Bob's "Shop"; --});
+is_enforced($new, 'origin', 'upgraded');
+is($new->safe_psql('origin', q{
+SELECT order_id, version FROM order_payment.read_events('mailer', 100000, 'shop') ORDER BY order_id::bigint, version}),
+	$expected_events, 'a consumer gets what it had not acknowledged, and nothing else');
+is($new->safe_psql('origin', q{
+SELECT count(*) FROM shop.order_events
+EXCEPT SELECT count(*) FROM order_payment.read_events('newcomer', 100000, 'shop')}),
+	'', 'a new consumer gets all events');
+
+done_testing();

@@ -1,0 +1,115 @@
+
+# A store that is replicated to another made by create_store(), as text and in
+# binary: rows and events are equal and not doubled (ORIGIN triggers are silent
+# in the apply worker, so events come by replication only), apply does not
+# stop, and the subscriber still refuses illegal moves of its own.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use StoreTest;
+use Test::More;
+
+my $publisher = make_cluster('publisher', init => { allows_streaming => 'logical' });
+my $subscriber = make_cluster('subscriber');
+my $tables = q{c.oid::regclass::text IN ('shop.orders', 'shop.order_items', 'shop.order_events')};
+
+$publisher->safe_psql('postgres', q{
+CREATE ROLE shopkeeper;
+CREATE EXTENSION order_payment;
+SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
+CREATE PUBLICATION shop FOR TABLE shop.orders, shop.order_items, shop.order_events;
+INSERT INTO shop.orders (customer_id, quantity, price) SELECT n, 1, n FROM generate_series(1, 100) n;
+INSERT INTO shop.order_items (order_id, line_no, price) SELECT n, 1, 5 FROM generate_series(1, 30) n;
+UPDATE shop.orders SET status = 'paid' WHERE order_id % 2 = 0;
+});
+$subscriber->safe_psql('postgres', 'CREATE ROLE shopkeeper');
+
+my %mode = (as_text => 'false', in_binary => 'true');
+
+foreach my $database (sort keys %mode)
+{
+	$subscriber->safe_psql('postgres', "CREATE DATABASE $database");
+	$subscriber->safe_psql($database, q{
+CREATE EXTENSION order_payment;
+SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
+	});
+	my $connstr = $publisher->connstr . ' dbname=postgres';
+
+	$subscriber->safe_psql($database,
+		"CREATE SUBSCRIPTION $database CONNECTION '$connstr' PUBLICATION shop WITH (binary = $mode{$database})");
+}
+$subscriber->wait_for_subscription_sync($publisher, $_, $_) foreach sort keys %mode;
+
+# by every way a row changes
+$publisher->safe_psql('postgres', q{
+UPDATE shop.orders SET status = 'shipped' WHERE order_id % 4 = 0;
+UPDATE shop.orders SET status = 'completed' WHERE order_id % 8 = 0;
+UPDATE shop.orders SET status = 'expired' WHERE order_id % 5 = 1 AND status = 'pending';
+INSERT INTO shop.orders (customer_id, price) SELECT n, 7 FROM generate_series(101, 120) n;
+UPDATE shop.orders SET status = 'authorized' WHERE order_id > 110;
+DELETE FROM shop.order_items WHERE order_id IN (3, 5);
+INSERT INTO shop.order_items (order_id, line_no, price) SELECT n, 2, 3 FROM generate_series(101, 105) n;
+INSERT INTO shop.orders (order_id, price) VALUES (7, 1) ON CONFLICT (order_id) DO UPDATE SET payment_method = 'cash';
+BEGIN; INSERT INTO shop.orders (price) VALUES (99); ROLLBACK;
+UPDATE shop.orders SET status = 'refunded' WHERE status = 'completed';
+});
+my $expected = contents($publisher, 'postgres', $tables);
+
+like($expected, qr/shop\.order_events \w+ 2\d\d/, 'events to replicate');
+foreach my $database (sort keys %mode)
+{
+	$publisher->wait_for_catchup($database);
+	same_lines(contents($subscriber, $database, $tables), $expected,
+		"$database: rows and events are equal, none is doubled");
+	is($subscriber->safe_psql($database,
+		"SELECT apply_error_count + sync_error_count FROM pg_stat_subscription_stats WHERE subname = '$database'"),
+		'0', "$database: apply had no error");
+	is_verified($subscriber, $database, $database);
+	fails_with($subscriber, $database, q{UPDATE shop.orders SET status = 'pending' WHERE order_id = 8},
+		'OP001', "$database: an illegal move on the subscriber is refused");
+	fails_with($subscriber, $database, q{INSERT INTO shop.orders (order_id, price, status) VALUES (1000, 1, 'shipped')},
+		'OP001', "$database: so is an illegal birth");
+	fails_with($subscriber, $database, q{DELETE FROM shop.order_events WHERE order_id = 8},
+		'OP003', "$database: and a change of history");
+}
+
+# A consumer of the subscriber: xids come from the publisher, and the
+# subscriber's own are far ahead of them. Nothing is lost, nothing comes twice.
+my $read = q{SELECT count(*) FROM order_payment.read_events('reader', 10000, 'shop')};
+my $ack = q{SELECT order_payment.ack_events('reader',
+	(SELECT array_agg(event_id) FROM order_payment.read_events('reader', 10000, 'shop')), 'shop')};
+
+$subscriber->safe_psql('as_text',
+	'DO $$ BEGIN FOR i IN 1..3000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$');
+my $nevents = $subscriber->safe_psql('as_text', 'SELECT count(*) FROM shop.order_events');
+is($subscriber->safe_psql('as_text', $ack), $nevents, 'a consumer of the subscriber reads every event');
+is($subscriber->safe_psql('as_text', $read), '0', 'and none again');
+$publisher->safe_psql('postgres', q{UPDATE shop.orders SET status = 'paid' WHERE order_id = 103});
+$publisher->wait_for_catchup('as_text');
+is($subscriber->safe_psql('as_text', $read), '1', 'an event that is replicated later is read');
+
+# Apply still goes on after that, and after a move made on the subscriber too.
+$publisher->safe_psql('postgres', q{UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 101});
+foreach my $database (sort keys %mode)
+{
+	$publisher->wait_for_catchup($database);
+	is($subscriber->safe_psql($database,
+		q{SELECT o.status, count(*), max(e.version) FROM shop.orders o JOIN shop.order_events e USING (order_id)
+		  WHERE order_id = 101 GROUP BY o.status}),
+		'cancelled|2|2', "$database: apply goes on");
+	$subscriber->safe_psql($database, "DROP SUBSCRIPTION $database");
+	# cut loose, it is a store like any other
+	$subscriber->safe_psql($database, q{UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 102});
+	is_verified($subscriber, $database, "$database, cut loose");
+	is($subscriber->safe_psql($database, $ack), $database eq 'as_text' ? '3' : $nevents + 3,
+		"$database, cut loose: all that is outstanding is read");
+	is($subscriber->safe_psql($database, $read), '0', "$database, cut loose: and none again");
+}
+
+done_testing();

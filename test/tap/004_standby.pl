@@ -1,0 +1,99 @@
+
+# A streaming standby has the same store, may be read but not consumed from
+# (25006), and once promoted, after its primary was killed under load, enforces
+# the same rules and counts on without gaps. What a synchronous commit
+# acknowledged is there.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use StoreTest;
+use Test::More;
+
+# both are killed or see a kill
+my $primary = make_cluster('primary_crash', init => { allows_streaming => 1 },
+	conf => "max_prepared_transactions = 5\n");
+
+make_roles($primary);
+fill_database($primary, 'postgres');
+$primary->backup('base');
+
+my $standby = PostgreSQL::Test::Cluster->new('standby_crash');
+
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+$primary->safe_psql('postgres', q{
+UPDATE shop.orders SET status = 'completed' WHERE status = 'shipped';
+SELECT order_payment.ack_events('mailer', ARRAY(SELECT event_id FROM order_payment.read_events('mailer', 300, 'shop')), 'shop');
+CREATE TABLE done (order_id bigint PRIMARY KEY);
+});
+$primary->wait_for_catchup($standby);
+
+# ---------- a standby is read ----------
+
+my %expected = (contents => contents($primary, 'postgres'), triggers => triggers($primary, 'postgres'));
+
+is_same_store($standby, 'postgres', \%expected, 'standby');
+is_verified($standby, 'postgres', 'standby');
+is($standby->safe_psql('postgres', q{SELECT count(*) FROM shop.paid_orders}),
+	$primary->safe_psql('postgres', q{SELECT count(*) FROM shop.paid_orders}), 'standby: views are read');
+is($standby->safe_psql('postgres',
+	q{SET search_path = shop; SELECT string_agg(to_status, ' ') FROM order_payment.order_timeline(9)}),
+	'pending paid shipped refunded', 'standby: a timeline is read');
+like($standby->safe_psql('postgres', q{SELECT order_payment.status_graph('shop.orders', 'status')}),
+	qr/^stateDiagram/, 'standby: so is the graph');
+fails_with($standby, 'postgres', q{SELECT * FROM order_payment.read_events('mailer', 10, 'shop')},
+	'25006', 'standby: events are not handed out');
+fails_with($standby, 'postgres', q{SELECT order_payment.ack_events('mailer', '{}', 'shop')},
+	'25006', 'standby: nor acknowledged');
+fails_with($standby, 'postgres', q{UPDATE shop.orders SET status = 'paid' WHERE order_id = 10},
+	'25006', 'standby: and nothing is written');
+
+# ---------- the primary is killed under load ----------
+
+$primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'\n");
+$primary->reload;
+$primary->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'});
+
+my @writers = start_writers($primary, 3, 3000);
+
+pump_writers(30, @writers);
+$primary->kill9;
+my @acknowledged = acknowledged(@writers);
+
+$standby->promote;
+$standby->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
+
+my $list = join ',', @acknowledged;
+
+cmp_ok(scalar(@acknowledged), '>=', 90, 'orders were acknowledged before the kill');
+is($standby->safe_psql('postgres', qq{
+SELECT count(*) FROM unnest('{$list}'::bigint[]) a (order_id)
+WHERE NOT EXISTS (SELECT FROM shop.orders o WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.version = 3)
+   OR NOT EXISTS (SELECT FROM done d WHERE d.order_id = a.order_id)}),
+	'0', 'promoted: every acknowledged order is there, paid');
+is_verified($standby, 'postgres', 'promoted');
+is_enforced($standby, 'postgres', 'promoted');
+
+# Versions go on where they were, of orders the primary had begun.
+$standby->safe_psql('postgres', q{UPDATE shop.orders SET status = 'shipped' WHERE order_id IN (SELECT order_id FROM done)});
+is($standby->safe_psql('postgres', q{
+SELECT DISTINCT string_agg(e.version || e.to_status, ' ' ORDER BY e.version)
+FROM shop.order_events e JOIN done USING (order_id) GROUP BY order_id}),
+	'1pending 2authorized 3paid 4shipped', 'promoted: versions go on without a gap');
+is_verified($standby, 'postgres', 'promoted and written');
+
+# The system is the same, so consumers go on as if nothing had been.
+is($standby->safe_psql('postgres', q{
+SELECT count(*) FROM shop.order_events e LEFT JOIN shop.consumer_offsets o
+	ON o.order_id = e.order_id AND o.consumer = 'mailer'
+WHERE e.version > coalesce(o.version, 0)
+  AND e.event_id NOT IN (SELECT r.event_id FROM order_payment.read_events('mailer', 100000, 'shop') r)}),
+	'0', 'promoted: a consumer gets all that is outstanding');
+
+done_testing();

@@ -1,0 +1,138 @@
+
+# The server is killed (kill -9) under load, three times, and stopped at once
+# with a prepared transaction: after recovery nothing that was acknowledged is
+# missing, verify_store() finds nothing, and a consumer has lost nothing.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use StoreTest;
+use Test::More;
+
+my $node = make_cluster('crash', conf => "max_prepared_transactions = 5\ncheckpoint_timeout = 30s\n");
+
+make_roles($node);
+fill_database($node, 'postgres');
+$node->safe_psql('postgres', q{
+CREATE TABLE done (order_id bigint PRIMARY KEY);
+CREATE TABLE got (n bigint GENERATED ALWAYS AS IDENTITY, order_id bigint, version integer, PRIMARY KEY (order_id, version))});
+
+# Takes what is outstanding, in short transactions: got and acknowledged together.
+my $consume = q{
+DO $$
+DECLARE
+	ids uuid[];
+BEGIN
+	LOOP
+		WITH e AS MATERIALIZED (SELECT * FROM order_payment.read_events('mailer', 50, 'shop')),
+		g AS (INSERT INTO got (order_id, version) SELECT order_id::bigint, version FROM e)
+		SELECT array_agg(event_id) INTO ids FROM e;
+		EXIT WHEN ids IS NULL;
+		PERFORM order_payment.ack_events('mailer', ids, 'shop');
+		COMMIT;
+	END LOOP;
+END $$;
+};
+
+# ---------- kill -9 ----------
+
+my @acknowledged;
+
+foreach my $round (1 .. 3)
+{
+	my @writers = start_writers($node, 3, 3000);
+	my $consumer = start_psql($node, 'postgres', $consume x 500, '-v', 'ON_ERROR_STOP=1');
+
+	pump_writers(25, @writers);
+	$node->safe_psql('postgres', 'CHECKPOINT') if $round == 2;
+	$node->kill9;
+	my @now = acknowledged(@writers);
+	$consumer->{run}->finish;
+	push @acknowledged, @now;
+	cmp_ok(scalar(@now), '>=', 75, "round $round: killed under load");
+	ok(poll_start($node), "round $round: starts again");
+
+	my $list = join ',', @acknowledged;
+
+	is($node->safe_psql('postgres', qq{
+SELECT count(*) FROM unnest('{$list}'::bigint[]) a (order_id)
+WHERE NOT EXISTS (SELECT FROM shop.orders o WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.version = 3)
+   OR NOT EXISTS (SELECT FROM done d WHERE d.order_id = a.order_id)
+   OR (SELECT count(*) FROM shop.order_events e WHERE e.order_id = a.order_id) <> 3}),
+		'0', "round $round: all that was acknowledged is there, whole");
+	is($node->safe_psql('postgres', q{
+SELECT count(*) FROM shop.orders o FULL JOIN done d USING (order_id)
+WHERE o.order_id > 400 AND (d.order_id IS NOT NULL) <> (o.status = 'paid')}),
+		'0', "round $round: and nothing by halves");
+	is_verified($node, 'postgres', "round $round");
+}
+$node->safe_psql('postgres', $consume);
+is($node->safe_psql('postgres', q{
+SELECT count(*) FROM shop.order_events e FULL JOIN got g ON g.order_id = e.order_id AND g.version = e.version
+WHERE g.order_id IS NULL OR e.order_id IS NULL}),
+	'0', 'a consumer that was killed as often got every event, once');
+is($node->safe_psql('postgres', q{
+SELECT count(*) FROM (SELECT version, row_number() OVER (PARTITION BY order_id ORDER BY n) AS nth FROM got) g
+WHERE version <> nth}),
+	'0', 'and each order\'s in order');
+is_enforced($node, 'postgres', 'after three crashes');
+
+# ---------- two-phase commit ----------
+
+my $old = $node->safe_psql('postgres', q{
+WITH o AS (INSERT INTO shop.orders (customer_id, price) VALUES (7, 10) RETURNING order_id) SELECT order_id FROM o});
+$node->safe_psql('postgres', $consume);
+my $new = $node->safe_psql('postgres', qq{
+BEGIN;
+UPDATE shop.orders SET status = 'authorized' WHERE order_id = $old;
+INSERT INTO shop.orders (customer_id, price) VALUES (8, 11) RETURNING order_id;
+INSERT INTO shop.order_items (order_id, line_no, price) SELECT max(order_id), 1, 12 FROM shop.orders;
+UPDATE shop.orders SET status = 'paid' WHERE customer_id = 8 AND order_id = (SELECT max(order_id) FROM shop.orders);
+PREPARE TRANSACTION 'late';
+});
+like($new, qr/^\d+$/, 'the hot path can be prepared');
+
+$node->safe_psql('postgres',
+	q{INSERT INTO shop.orders (customer_id, price) SELECT 9, 9 FROM generate_series(1, 200)});
+$node->safe_psql('postgres', $consume);
+$node->stop('immediate');
+ok(poll_start($node), 'starts again with a prepared transaction');
+is($node->safe_psql('postgres', 'SELECT gid FROM pg_prepared_xacts'), 'late', 'which is still there');
+$node->safe_psql('postgres', $consume);
+is($node->safe_psql('postgres', qq{SELECT version FROM got WHERE order_id IN ($old, $new)}),
+	'1', 'its events are not handed out');
+is_verified($node, 'postgres', 'beside a prepared transaction');
+like(failure($node, 'postgres',
+	qq{SET lock_timeout = '100ms'; UPDATE shop.orders SET status = 'cancelled', note = 'x' WHERE order_id = $old}),
+	qr/ERROR:  55P03: /, 'and it still holds its orders');
+
+# later xids pass, and the consumer deals with them all
+$node->safe_psql('postgres', q{
+UPDATE shop.orders SET status = 'expired' WHERE customer_id = 9 AND price = 9});
+$node->safe_psql('postgres', $consume);
+$node->safe_psql('postgres', q{COMMIT PREPARED 'late'});
+is($node->safe_psql('postgres', qq{
+SELECT order_id, version, to_status FROM order_payment.read_events('mailer', 100, 'shop') ORDER BY 1, 2}),
+	"$old|2|authorized\n$new|1|pending\n$new|2|paid", 'COMMIT PREPARED: its events come, although others were acknowledged long ago');
+$node->safe_psql('postgres', $consume);
+is_verified($node, 'postgres', 'after COMMIT PREPARED');
+is($node->safe_psql('postgres', qq{SELECT total_amount FROM shop.orders WHERE order_id = $new}),
+	'12', 'and the total follows the line');
+
+$node->safe_psql('postgres', qq{
+BEGIN;
+UPDATE shop.orders SET status = 'cancelled', note = 'x' WHERE order_id = $old;
+PREPARE TRANSACTION 'never';
+ROLLBACK PREPARED 'never';
+UPDATE shop.orders SET status = 'paid' WHERE order_id = $old;
+});
+is($node->safe_psql('postgres', q{SELECT version, to_status FROM order_payment.read_events('mailer', 100, 'shop')}),
+	'3|paid', 'ROLLBACK PREPARED leaves no event and no gap');
+is_verified($node, 'postgres', 'after ROLLBACK PREPARED');
+
+done_testing();
