@@ -300,6 +300,16 @@ SELECT tamper('SET LOCAL session_replication_role = replica', 'UPDATE orders SET
               'INSERT INTO order_events SELECT 4, 3, gen_random_uuid(), ''order'', NULL, ''authorized'', ''completed'', NULL, ''me'', ''me'', NULL, NULL, now(), pg_current_xact_id()');
 SELECT tamper('TRUNCATE order_events') LIKE 'OP003%' AS refused;
 SELECT count(*) FROM tamper('SET LOCAL order_payment.allow_history_change = on', 'TRUNCATE order_events') AS found WHERE found ~ 'last event none';
+-- a transaction reads its own events, whatever ended meanwhile
+BEGIN;
+SELECT count(*) FROM (SELECT order_payment.ack_events('own', (SELECT array_agg(event_id) FROM order_payment.read_events('own', 1000000, 'events_test')), 'events_test')) AS a;
+INSERT INTO orders (order_id, price) VALUES (9001, 1);
+SELECT order_id, version FROM order_payment.read_events('own', 1, 'events_test');
+SAVEPOINT a;
+INSERT INTO orders (order_id, price) VALUES (9002, 1);
+ROLLBACK TO a;
+SELECT order_id, version FROM order_payment.read_events('own', 2, 'events_test');
+ROLLBACK;
 -- all of it is undone
 SELECT * FROM order_payment.verify_store('events_test');
 

@@ -351,6 +351,24 @@ ALTER TABLE t.orders RENAME COLUMN version TO revision;
 UPDATE t.orders SET payment_method = 'card' WHERE order_id = 500;
 ALTER TABLE t.orders RENAME COLUMN revision TO version;
 UPDATE t.orders SET payment_method = 'card' WHERE order_id = 500;
+-- the default of a derived column is no forgery, the value of a new row is one
+INSERT INTO t.orders (order_id, price) VALUES (501, 5);
+UPDATE t.orders SET status = 'paid' WHERE order_id = 501;
+UPDATE t.orders SET version = DEFAULT, item_count = DEFAULT WHERE order_id = 501 RETURNING version, item_count;
+UPDATE t.orders SET version = 1 WHERE order_id = 501;
+-- who may reference the orders must not stop them
+CREATE ROLE regress_op_references;
+GRANT USAGE ON SCHEMA t TO regress_op_references;
+GRANT REFERENCES ON t.orders TO regress_op_references;
+CREATE SCHEMA meddler AUTHORIZATION regress_op_references;
+SET ROLE regress_op_references;
+CREATE TABLE meddler.x (order_id bigint REFERENCES t.orders);
+CREATE TRIGGER x BEFORE INSERT ON meddler.x FOR EACH ROW EXECUTE FUNCTION order_payment.append_only();
+RESET ROLE;
+UPDATE t.orders SET status = 'shipped' WHERE order_id = 501 RETURNING version;
+DROP SCHEMA meddler CASCADE;
+DROP OWNED BY regress_op_references;
+DROP ROLE regress_op_references;
 -- the extension is not dropped under a store
 \set VERBOSITY sqlstate
 DROP EXTENSION order_payment;

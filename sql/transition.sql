@@ -426,8 +426,11 @@ RETURNING status, a_at IS NOT NULL AS a, b_at IS NOT NULL AS b, c_at, d_at;
 INSERT INTO s VALUES (2, 'b'), (4, 'b'), (1, 'e') ON CONFLICT (id) DO UPDATE SET (status, a_at, b_at, c_at, d_at) =
   ROW (EXCLUDED.status, EXCLUDED.a_at, EXCLUDED.b_at, EXCLUDED.c_at, EXCLUDED.d_at)
 RETURNING id, status, a_at IS NOT NULL AS a, b_at IS NOT NULL AS b, c_at IS NOT NULL AS c;
--- not asked: not touched, and free to write
+-- called again without a word of stamps, it goes on stamping
 SELECT guard_column('s', 'status', 'a b; a: b c; b: a c; c: a e');
+INSERT INTO s VALUES (6, 'a') RETURNING a_at IS NOT NULL AS a;
+-- not asked: not touched, and free to write
+SELECT guard_column('s', 'status', 'a b; a: b c; b: a c; c: a e', false);
 INSERT INTO s VALUES (5, 'a') RETURNING a_at, b_at;
 UPDATE s SET status = 'b', b_at = '2001-01-01 00:00+00' WHERE id = 5 RETURNING b_at = '2001-01-01 00:00+00' AS own;
 -- a column of another type

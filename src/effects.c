@@ -82,6 +82,12 @@ typedef struct OrderRow
 	TupleTableSlot *old;	/* NULL for a new row */
 	NullableDatum	value[ORDER_NCOLUMNS];
 	bool			changed[ORDER_NCOLUMNS];
+
+	/*
+	 * The values are those that a new row got here: INSERT ... ON CONFLICT DO
+	 * UPDATE has put EXCLUDED into an old row. They are nobody's forgery.
+	 */
+	bool is_excluded;
 } OrderRow;
 
 static Form_pg_attribute
@@ -148,19 +154,17 @@ refuse_write(const OrderRow *row, OrderColumn column)
 
 /*
  * Makes a derived column what it must be. A given value is refused unless it
- * is NULL, that result, the stored value, or what a new row would get: the
- * last one is in EXCLUDED when an INSERT ends as an UPDATE.
+ * is NULL, that result, the stored value or the default.
  */
 static void
-derive(OrderRow *row, OrderColumn column, NullableDatum result, NullableDatum stored,
-	   NullableDatum at_birth)
+derive(OrderRow *row, OrderColumn column, NullableDatum result, NullableDatum stored)
 {
 	NullableDatum given = row->value[column];
 
 	if (is_same(row, column, given, result))
 		return;
-	if (!given.isnull && !is_same(row, column, given, stored) &&
-		!is_same(row, column, given, at_birth))
+	if (!given.isnull && !row->is_excluded && !is_same(row, column, given, stored) &&
+		!(order_columns[column].type == INT4OID && DatumGetInt32(given.value) == 0))
 		refuse_write(row, column);
 	set_value(row, column, result);
 }
@@ -390,13 +394,13 @@ maintain_total(OrderRow *row)
 	if (row->old)
 		old_total = old_value(row, ORDER_TOTAL_AMOUNT);
 	if (!by_line)
-		derive(row, ORDER_ITEM_COUNT, old_count, old_count, int_value(0));
+		derive(row, ORDER_ITEM_COUNT, old_count, old_count);
 	if (int_of(row->value[ORDER_ITEM_COUNT]) == 0 && by_line)
 		set_value(row, ORDER_TOTAL_AMOUNT, product);
 	else if (int_of(row->value[ORDER_ITEM_COUNT]) == 0)
-		derive(row, ORDER_TOTAL_AMOUNT, product, old_total, product);
+		derive(row, ORDER_TOTAL_AMOUNT, product, old_total);
 	else if (!by_line)
-		derive(row, ORDER_TOTAL_AMOUNT, old_total, old_total, product);
+		derive(row, ORDER_TOTAL_AMOUNT, old_total, old_total);
 }
 
 /* Counts the event that record_event() will write after this statement. */
@@ -409,25 +413,31 @@ count_event(OrderRow *row)
 	if (row->old == NULL ||
 		!is_same(row, ORDER_STATUS, row->value[ORDER_STATUS], old_value(row, ORDER_STATUS)))
 		next = int_value(int_of(version) + 1);
-	derive(row, ORDER_VERSION, next, version, int_value(1));
+	derive(row, ORDER_VERSION, next, version);
 }
 
-/* The time of an order. last: what the last new row got in this session. */
+/*
+ * The time of an order. It tells as well whether an UPDATE has the values of
+ * EXCLUDED: no other has the time that the last new row of this session got.
+ */
 static void
 maintain_created_at(OrderRow *row)
 {
 	static NullableDatum last = {0, true};
-	NullableDatum		 nothing = {0, true};
+	NullableDatum		 stored = {0, true};
 
 	if (row->old == NULL)
 	{
 		last.value = TimestampTzGetDatum(GetCurrentTimestamp());
 		last.isnull = false;
-		derive(row, ORDER_CREATED_AT, last, nothing, nothing);
+		derive(row, ORDER_CREATED_AT, last, stored);
+		return;
 	}
-	else
-		derive(row, ORDER_CREATED_AT, old_value(row, ORDER_CREATED_AT),
-			   old_value(row, ORDER_CREATED_AT), last);
+	stored = old_value(row, ORDER_CREATED_AT);
+	row->is_excluded = !last.isnull &&
+					   is_same(row, ORDER_CREATED_AT, row->value[ORDER_CREATED_AT], last) &&
+					   !is_same(row, ORDER_CREATED_AT, stored, last);
+	derive(row, ORDER_CREATED_AT, stored, stored);
 }
 
 PG_FUNCTION_INFO_V1(op_maintain_order);

@@ -113,7 +113,8 @@ AS $$
 	SELECT format(
 		'(SELECT e.* FROM %1$I.order_events e
 		  LEFT JOIN %1$I.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = $1
-		  WHERE (e.xid >= $2 AND e.xid < pg_snapshot_xmax(pg_current_snapshot())
+		  WHERE (e.xid >= $2 AND (e.xid < pg_snapshot_xmax(pg_current_snapshot())
+								  OR e.xid = pg_current_xact_id_if_assigned())
 				 OR e.xid >= $3 AND e.xid >= pg_snapshot_xmax(pg_current_snapshot()))
 			AND e.version > coalesce(o.version, 0))', store)
 $$;

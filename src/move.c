@@ -92,13 +92,16 @@ const OpMove *
 op_take_move(const OpGuard *guard, const TriggerData *trigdata)
 {
 	HeapTupleHeader header = trigdata->tg_trigtuple->t_data;
+	const char	   *identity = NULL;
 
 	for (OpMove *move = moves; move != NULL; move = move->next)
 	{
-		if (TransactionIdIsValid(move->xid) && move->xid == HeapTupleHeaderGetXmin(header) &&
-			move->cid == HeapTupleHeaderGetCmin(header) && strcmp(move->column, guard->column) == 0 &&
-			strcmp(move->identity,
-				   identity_of(guard, trigdata->tg_relation, trigdata->tg_trigslot)) == 0)
+		if (!TransactionIdIsValid(move->xid) || move->xid != HeapTupleHeaderGetXmin(header) ||
+			move->cid != HeapTupleHeaderGetCmin(header) || strcmp(move->column, guard->column) != 0)
+			continue;
+		if (identity == NULL)
+			identity = identity_of(guard, trigdata->tg_relation, trigdata->tg_trigslot);
+		if (strcmp(move->identity, identity) == 0)
 		{
 			move->xid = InvalidTransactionId;
 			return move;

@@ -24,6 +24,7 @@
 #include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -121,14 +122,18 @@ refuse_sibling(const OpSiblingRole *role, Relation rel, const char *detail)
 			 errtable(rel)));
 }
 
-/* Is this the table that the role means? A partition is not: its root is. */
+/*
+ * Is this the table that the role means? A partition is not: its root is. A
+ * child of another owner is not: who may reference a table must not stop it.
+ */
 static bool
-plays_role(const OpSiblingRole *role, Oid candidate)
+plays_role(const OpSiblingRole *role, Relation rel, Oid candidate)
 {
-	Relation rel = table_open(candidate, AccessShareLock);
-	bool	 result = !rel->rd_rel->relispartition && op_has_trigger(rel, role->marker);
+	Relation sibling = table_open(candidate, AccessShareLock);
+	bool	 result = !sibling->rd_rel->relispartition && op_has_trigger(sibling, role->marker) &&
+				  (role->is_parent || sibling->rd_rel->relowner == rel->rd_rel->relowner);
 
-	table_close(rel, NoLock);
+	table_close(sibling, NoLock);
 	return result;
 }
 
@@ -168,7 +173,7 @@ find_sibling(const OpSiblingRole *role, Relation rel)
 
 	foreach (cell, candidates)
 	{
-		if (!plays_role(role, lfirst_oid(cell)))
+		if (!plays_role(role, rel, lfirst_oid(cell)))
 			continue;
 		if (OidIsValid(result))
 			refuse_sibling(role, rel,
@@ -250,7 +255,7 @@ build_link(Link *link, Relation rel)
 	int					 context;
 
 	link->sibling = find_sibling(role, rel);
-	sibling = table_open(link->sibling, AccessShareLock);
+	sibling = table_open(link->sibling, RowExclusiveLock);
 	link->owner = RelationGetForm(sibling)->relowner;
 	if (link->owner != RelationGetForm(rel)->relowner)
 		refuse_sibling(role, rel,
@@ -267,6 +272,10 @@ build_link(Link *link, Relation rel)
 	link->valid = true;
 }
 
+/*
+ * The link, with its sibling locked: a plan that waited for the lock later
+ * would be made anew by names that may mean another table by then.
+ */
 static Link *
 link_of(const OpSiblingRole *role, Relation rel)
 {
@@ -277,10 +286,13 @@ link_of(const OpSiblingRole *role, Relation rel)
 	key.relation = RelationGetRelid(rel);
 	key.role = role;
 	link = hash_search(links, &key, HASH_FIND, NULL);
-	if (link != NULL && link->valid && SPI_plan_is_valid(link->plan))
-		return link;
-	if (link != NULL)
+	if (link != NULL && link->valid)
+	{
+		LockRelationOid(link->sibling, RowExclusiveLock);
+		if (link->valid && SPI_plan_is_valid(link->plan))
+			return link;
 		link->valid = false;
+	}
 	sweep_links();
 	link = hash_search(links, &key, HASH_ENTER, NULL);
 	memset((char *) link + sizeof(LinkKey), 0, sizeof(Link) - sizeof(LinkKey));

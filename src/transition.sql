@@ -11,7 +11,7 @@ COMMENT ON FUNCTION order_payment.enforce_transition() IS
  * partitions, sees both halves of a move.
  */
 CREATE FUNCTION order_payment.guard_column(relation regclass, status_column name,
-										   graph text DEFAULT NULL, stamp boolean DEFAULT false)
+										   graph text DEFAULT NULL, stamp boolean DEFAULT NULL)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -43,6 +43,12 @@ BEGIN
 	END IF;
 	PERFORM order_payment.check_graph(column_type, graph);
 
+	-- who replaces a graph does not mean to lose the stamps
+	stamp := coalesce(stamp, EXISTS (
+		SELECT FROM pg_trigger t
+		WHERE t.tgrelid = relation AND t.tgname = prefix::name AND t.tgnargs = 3
+		  AND t.tgfoid = 'order_payment.enforce_transition'::regproc));
+
 	SELECT t.tgname INTO later
 	FROM pg_trigger t
 	WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgname > prefix::name
@@ -65,7 +71,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.guard_column(regclass, name, text, boolean) IS
-	'guards a status column (order_status, payment_status, operation_status, an enum, text, varchar, a domain) of any table by a status graph (NULL: the default graph of the type); with stamp, columns <state>_at of type timestamptz are kept. Call it again to replace the graph';
+	'guards a status column (order_status, payment_status, operation_status, an enum, text, varchar, a domain) of any table by a status graph (NULL: the default graph of the type); with stamp, columns <state>_at of type timestamptz are kept (NULL: as before). Call it again to replace the graph';
 
 CREATE FUNCTION order_payment.status_graph(relation regclass, status_column name, format text DEFAULT 'mermaid') RETURNS text
 	AS 'MODULE_PATHNAME', 'op_status_graph' LANGUAGE c STABLE STRICT PARALLEL SAFE;

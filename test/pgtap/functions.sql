@@ -1,0 +1,142 @@
+-- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
+SET client_min_messages = error;
+BEGIN;
+SELECT plan(113);
+
+SELECT order_payment.create_store('shop') \g /dev/null
+SET LOCAL search_path = public, shop;
+CREATE TYPE ticket_state AS ENUM ('new', 'open', 'done');
+CREATE TABLE ticket (id int PRIMARY KEY, state ticket_state);
+CREATE TABLE note (id int PRIMARY KEY, state order_payment.order_status);
+
+-- ---------- types and their operators ----------
+
+SELECT is('paid'::order_payment.order_status = NULL, NULL, 'NULL = is NULL');
+SELECT is('paid'::order_payment.order_status ->? NULL, NULL, '->? NULL is NULL');
+SELECT is(NULL::order_payment.order_status ->? 'paid', NULL, 'NULL ->? is NULL');
+SELECT is('pending'::order_payment.order_status ->? 'paid', true, '->?: an edge');
+SELECT is('pending'::order_payment.order_status ->? 'shipped', false, '->?: none');
+SELECT is('pending'::order_payment.order_status ->? 'pending', false, '->?: to stay is no edge');
+SELECT is('failed'::order_payment.payment_status ->? 'succeeded', true, '->? of payment_status');
+SELECT is('succeeded'::order_payment.operation_status ->? 'reversed', true, '->? of operation_status');
+SELECT is(min(s), NULL, 'min() of none') FROM (SELECT 'paid'::order_payment.order_status WHERE false) v (s);
+SELECT is(max(s)::text, 'paid', 'max() ignores NULL') FROM unnest(ARRAY[NULL, 'paid', 'expired']::order_payment.order_status[]) s;
+SELECT is(NULL::text::order_payment.order_status, NULL, 'a NULL label is NULL');
+SELECT is(array_agg(s ORDER BY s)::text, '{expired,cancelled,pending,authorized,paid,shipped,completed,refunded}', 'order_status in order')
+FROM unnest('{refunded,completed,shipped,paid,authorized,pending,cancelled,expired}'::order_payment.order_status[]) s;
+SELECT is(array_agg(s ORDER BY s)::text, '{created,processing,requires_action,unknown,authorized,succeeded,failed,revoked}', 'payment_status in order')
+FROM unnest('{revoked,failed,succeeded,authorized,unknown,requires_action,processing,created}'::order_payment.payment_status[]) s;
+SELECT is(array_agg(s ORDER BY s)::text, '{requested,processing,unknown,succeeded,failed,cancelled,reversed}', 'operation_status in order')
+FROM unnest('{reversed,cancelled,failed,succeeded,unknown,processing,requested}'::order_payment.operation_status[]) s;
+SELECT is(pg_column_size('paid'::order_payment.order_status), 1, 'one byte');
+SELECT is(convert_from(order_payment.order_status_send('paid'), 'UTF8'), 'paid', 'binary form is the label');
+
+-- ---------- graphs ----------
+
+SELECT is(order_payment.next_states(NULL::order_payment.order_status), NULL, 'next_states(NULL)');
+SELECT is(order_payment.next_states('expired'::order_payment.order_status)::text, '{}', 'next_states() of a terminal state');
+SELECT is(order_payment.next_states('failed'::order_payment.payment_status)::text, '{authorized,succeeded}', 'next_states(payment_status)');
+SELECT is(order_payment.next_states('unknown'::order_payment.operation_status)::text, '{processing,succeeded,failed}', 'next_states(operation_status)');
+SELECT is(order_payment.default_graph(NULL), NULL, 'default_graph(NULL)');
+SELECT is(order_payment.default_graph('text'), NULL, 'default_graph(): text has none');
+SELECT is(order_payment.default_graph('ticket_state'), NULL, 'default_graph(): nor has an enum');
+SELECT lives_ok(format('SELECT order_payment.check_graph(%L, order_payment.default_graph(%1$L))', t), 'the default graph of ' || t || ' is one')
+FROM unnest('{order_payment.order_status,order_payment.payment_status,order_payment.operation_status}'::text[]) t;
+SELECT is(order_payment.check_graph('text', NULL)::text, NULL, 'check_graph(, NULL)');
+SELECT is(order_payment.check_graph(NULL, 'a')::text, NULL, 'check_graph(NULL, )');
+SELECT is(order_payment.check_graph('text', 'a')::text, '', 'check_graph(): one state is a graph');
+SELECT throws_ok($$ SELECT order_payment.guard_column(NULL, 'state') $$, '22004', NULL, 'guard_column(NULL, )');
+SELECT throws_ok($$ SELECT order_payment.guard_column('ticket', NULL) $$, '22004', NULL, 'guard_column(, NULL)');
+SELECT throws_ok($$ SELECT order_payment.guard_column('ticket', 'state', NULL) $$, '22023', NULL, 'guard_column(): an enum needs a graph');
+SELECT throws_ok($$ SELECT order_payment.guard_column('ticket', 'state', '') $$, '22023', NULL, 'and an empty one is none');
+SELECT throws_ok($$ SELECT order_payment.guard_column('ticket', 'state', ' ') $$, '42P17', NULL, 'but a blank is a malformed one');
+SELECT lives_ok($$ SELECT order_payment.guard_column('note', 'state', NULL) $$, 'guard_column(): NULL is the default graph');
+SELECT lives_ok($$ SELECT order_payment.guard_column('note', 'state', '') $$, 'so is an empty text');
+SELECT lives_ok($$ SELECT order_payment.guard_column(relation => 'ticket', status_column => 'state', graph => 'new; new: open; open: done', stamp => NULL) $$, 'guard_column(stamp => NULL), by name');
+SELECT triggers_are('note', ARRAY['zzz_guard_state', 'zzz_guard_state_birth'], 'two triggers guard a column');
+PREPARE stamps AS SELECT bool_and(tgnargs = 3)::text FROM pg_trigger WHERE tgrelid = 'note'::regclass AND tgname LIKE 'zzz_guard%';
+SELECT results_eq('stamps', ARRAY['false'], 'guard_column() keeps no stamps by itself');
+SELECT order_payment.guard_column('note', 'state', stamp => true) \g /dev/null
+SELECT results_eq('stamps', ARRAY['true'], 'but where it is asked to');
+SELECT order_payment.guard_column('note', 'state') \g /dev/null
+SELECT results_eq('stamps', ARRAY['true'], 'and goes on when the graph is replaced');
+SELECT order_payment.guard_column('note', 'state', stamp => false) \g /dev/null
+SELECT results_eq('stamps', ARRAY['false'], 'until it is told otherwise');
+SELECT is(order_payment.status_graph(NULL, 'state'), NULL, 'status_graph(NULL, )');
+SELECT is(order_payment.status_graph('note', NULL), NULL, 'status_graph(, NULL)');
+SELECT is(order_payment.status_graph('note', 'state', NULL), NULL, 'status_graph(, , NULL)');
+SELECT throws_ok($$ SELECT order_payment.status_graph('note', 'state', '') $$, '22023', NULL, 'status_graph(): an empty format');
+SELECT is(order_payment.status_graph('note', 'state'), order_payment.status_graph('note', 'state', 'mermaid'), 'status_graph() draws Mermaid');
+SELECT alike(order_payment.status_graph('ticket', 'state', 'dot'), 'digraph %', 'or DOT');
+SELECT is_empty($$ SELECT * FROM order_payment.status_edges(NULL, 'state') $$, 'status_edges(NULL, )');
+SELECT is_empty($$ SELECT * FROM order_payment.status_edges('note', NULL) $$, 'status_edges(, NULL)');
+SELECT bag_eq($$ SELECT * FROM order_payment.status_edges('ticket', 'state') $$, $$ VALUES (NULL::text, 'new'), ('new', 'open'), ('open', 'done') $$, 'status_edges()');
+SELECT throws_ok($$ INSERT INTO note VALUES (1, NULL) $$, '23502', NULL, 'a guarded column holds no NULL');
+SELECT throws_ok($$ INSERT INTO ticket VALUES (1, NULL) $$, '23502', NULL, 'of any type');
+
+-- ---------- money ----------
+
+SELECT is(order_payment.currency_exponent(NULL), NULL, 'currency_exponent(NULL)');
+SELECT is(order_payment.currency_exponent('XAU'), NULL, 'currency_exponent() of gold');
+SELECT is(order_payment.currency_exponent(code), exponent, 'currency_exponent() of ' || code)
+FROM (VALUES ('USD', 2), ('JPY', 0), ('KWD', 3), ('CLF', 4)) v (code, exponent);
+SELECT is(order_payment.is_currency(NULL), NULL, 'is_currency(NULL)');
+SELECT is(order_payment.is_currency(''), false, 'is_currency('''')');
+SELECT is(order_payment.is_currency('eur'), false, 'is_currency() of small letters');
+SELECT is(order_payment.is_amount(NULL, 'USD'), NULL, 'is_amount(NULL, )');
+SELECT is(order_payment.is_amount(1, NULL), NULL, 'is_amount(, NULL)');
+SELECT is(order_payment.is_amount(1, ''), false, 'is_amount(, '''')');
+SELECT is(order_payment.is_amount(amount::numeric, 'USD'), ok, 'is_amount() of ' || amount)
+FROM (VALUES ('0', true), ('-0.01', true), ('0.001', false), ('1.100', true), ('NaN', false), ('Infinity', false)) v (amount, ok);
+SELECT is(count(*)::int, 178, 'currencies()') FROM order_payment.currencies();
+
+-- ---------- a store: defaults, and nothing ----------
+
+SELECT is(order_payment.current_store(), 'shop'::name, 'current_store()');
+INSERT INTO orders (order_id, customer_id, product_id, quantity, price, status) VALUES (1001, 1, 2, 2, 9.99, 'pending');
+SELECT is((o.total_amount, o.currency, o.status, o.version, o.item_count, o.created_at >= now())::text, '(19.98,USD,pending,1,0,t)', 'what an INSERT leaves out') FROM orders o WHERE order_id = 1001;
+SELECT lives_ok($$ INSERT INTO orders (order_id) VALUES (1002) $$, 'an order of which nothing is known');
+SELECT is((o.quantity, o.price, o.total_amount)::text, '(1,,)', 'has no total') FROM orders o WHERE order_id = 1002;
+SELECT lives_ok($$ INSERT INTO orders DEFAULT VALUES $$, 'INSERT DEFAULT VALUES');
+SELECT lives_ok($$ INSERT INTO orders (order_id, price, version, total_amount, item_count, created_at, paid_at) VALUES (1003, 1, NULL, NULL, NULL, NULL, NULL) $$, 'NULL in a derived column of a new row means: leave it to the server');
+SELECT is((o.version, o.total_amount, o.item_count, o.created_at IS NULL, o.paid_at IS NULL)::text, '(1,1,0,f,t)', 'which sets it') FROM orders o WHERE order_id = 1003;
+SELECT lives_ok($$ INSERT INTO orders (order_id, price, version, item_count) VALUES (1004, 1, 0, 0) $$, 'so does the default of the column');
+SELECT lives_ok($$ UPDATE orders SET version = NULL, total_amount = NULL, item_count = NULL, created_at = NULL, paid_at = NULL WHERE order_id = 1003 $$, 'and NULL in an UPDATE');
+SELECT is((o.version, o.total_amount, o.item_count, o.created_at IS NULL)::text, '(1,1,0,f)', 'which keeps it') FROM orders o WHERE order_id = 1003;
+SELECT lives_ok($$ UPDATE orders SET item_count = DEFAULT, total_amount = DEFAULT WHERE order_id = 1003 $$, 'DEFAULT as well') ;
+SELECT lives_ok($$ UPDATE orders o SET (version, total_amount, item_count, created_at, paid_at, status) = (SELECT version, total_amount, item_count, created_at, paid_at, status FROM orders WHERE order_id = o.order_id) $$, 'every value written back as it is');
+SELECT lives_ok($$ UPDATE orders SET status = status $$, 'to stay is no move');
+SELECT is(max(version), 1, 'and no event') FROM orders;
+SELECT is(count(*)::int, 1, 'one event a birth') FROM order_events WHERE order_id = 1001;
+SELECT lives_ok($$ UPDATE orders SET status = 'paid' WHERE order_id = 1001 $$, 'pending -> paid');
+SELECT is((o.status, o.version, o.paid_at IS NOT NULL, o.shipped_at IS NULL)::text, '(paid,2,t,t)', 'stamped and counted') FROM orders o WHERE order_id = 1001;
+
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001)), 2, 'order_timeline(integer)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001::bigint)), 2, 'order_timeline(bigint)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001')), 2, 'order_timeline(unknown)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001'::text, 'shop')), 2, 'order_timeline(text, store)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(order_id => 1001, store => 'shop')), 2, 'order_timeline() by name');
+SELECT results_eq($$ SELECT version, entity, from_status, to_status FROM order_payment.order_timeline(1001) $$,
+                  $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid') $$, 'order_timeline() in order');
+SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::bigint) $$, 'order_timeline(NULL)');
+SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::text) $$, 'order_timeline(NULL::text)');
+SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(1001, NULL) $$, 'order_timeline(, NULL)');
+SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(99) $$, 'order_timeline() of no order');
+SELECT throws_ok($$ SELECT * FROM order_payment.order_timeline('') $$, '22P02', NULL, 'order_timeline('''')');
+SELECT throws_ok($$ SELECT * FROM order_payment.order_timeline('1 OR true') $$, '22P02', NULL, 'order_timeline() quotes what it is given');
+
+SELECT is_empty($$ SELECT * FROM order_payment.read_events(NULL) $$, 'read_events(NULL)');
+SELECT is_empty($$ SELECT * FROM order_payment.read_events('c', NULL) $$, 'read_events(, NULL)');
+SELECT is_empty($$ SELECT * FROM order_payment.read_events('c', 1, NULL) $$, 'read_events(, , NULL)');
+SELECT is(order_payment.ack_events(NULL, ARRAY[]::uuid[]), NULL, 'ack_events(NULL, )');
+SELECT is(order_payment.ack_events('c', NULL), NULL, 'ack_events(, NULL)');
+SELECT is(order_payment.ack_events('c', ARRAY[]::uuid[]), 0::bigint, 'ack_events() of nothing');
+SELECT is(order_payment.ack_events('c', ARRAY[NULL, gen_random_uuid()]), 0::bigint, 'ack_events() of an event that is none');
+SELECT is(order_payment.notify_events(NULL), NULL, 'notify_events(NULL)');
+SELECT is(order_payment.notify_events('x', NULL), NULL, 'notify_events(, NULL)');
+SELECT is_empty($$ SELECT * FROM order_payment.verify_store(NULL) $$, 'verify_store(NULL)');
+SELECT is_empty($$ SELECT * FROM order_payment.verify_store() $$, 'verify_store()');
+SELECT is((SELECT count(*)::int FROM event_consumers WHERE consumer = 'c'), 1, 'a consumer is made by its first call');
+
+SELECT * FROM finish();
+ROLLBACK;
