@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use File::Spec;
 use FindBin;
 use lib "$FindBin::RealBin";
 
@@ -32,12 +33,13 @@ my $expected_events = $old->safe_psql('origin', $outstanding);
 $old->stop;
 $new->init;
 
-# pg_upgrade writes into its working directory
+# pg_upgrade writes into its working directory; from 17 on, paths are relative
 my $here = getcwd;
+my ($old_data, $new_data) = map { File::Spec->rel2abs($_->data_dir) } $old, $new;
 chdir PostgreSQL::Test::Utils::tempdir() or die "chdir: $!";
 my $bindir = $old->config_data('--bindir');
 command_ok(
-	[ 'pg_upgrade', '-b', $bindir, '-B', $bindir, '-d', $old->data_dir, '-D', $new->data_dir,
+	[ 'pg_upgrade', '-b', $bindir, '-B', $bindir, '-d', $old_data, '-D', $new_data,
 		'-s', $new->host, '-p', $old->port, '-P', $new->port ],
 	'pg_upgrade to the same major release');
 chdir $here or die "chdir: $!";
