@@ -122,8 +122,7 @@ CREATE TABLE %1$I.order_events (
 	recorded_at timestamptz NOT NULL,
 	xid xid8 NOT NULL,
 	CONSTRAINT order_events_pkey PRIMARY KEY (order_id, version),
-	CONSTRAINT order_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders,
-	CONSTRAINT order_events_version_check CHECK (version > 0)
+	CONSTRAINT order_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders
 );
 CREATE INDEX order_events_xid_idx ON %1$I.order_events (xid);
 

@@ -137,7 +137,6 @@ SELECT bag_eq($$ SELECT conrelid::regclass::text, contype::text, conname::text F
                         ('shop.order_items', 'c', 'order_items_price_check'),
                         ('shop.order_events', 'p', 'order_events_pkey'),
                         ('shop.order_events', 'f', 'order_events_order_id_fkey'),
-                        ('shop.order_events', 'c', 'order_events_version_check'),
                         ('shop.event_consumers', 'p', 'event_consumers_pkey'),
                         ('shop.consumer_offsets', 'p', 'consumer_offsets_pkey'),
                         ('shop.consumer_offsets', 'f', 'consumer_offsets_consumer_fkey') $$,
