@@ -600,6 +600,20 @@ SET order_payment.actor = 'me';
 SET order_payment.reason = 'test';
 RESET ROLE;
 
+-- a later trigger counts at every event of the guard, also where the statement begins with another one
+CREATE TABLE upserted (id int PRIMARY KEY, status text, a_at timestamptz);
+SELECT guard_column('upserted', 'status', 'a; a: b', stamp => true);
+INSERT INTO upserted VALUES (1, 'a');
+CREATE FUNCTION rewrite_to_zz() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.status := 'zz'; RETURN NEW; END $$;
+CREATE TRIGGER zzzz BEFORE UPDATE ON upserted FOR EACH ROW EXECUTE FUNCTION rewrite_to_zz();
+INSERT INTO upserted VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET status = 'b';
+-- without stamps the guard has no business BEFORE INSERT: there, a later trigger is judged by what it leaves
+DROP TRIGGER zzzz ON upserted;
+SELECT guard_column('upserted', 'status', 'a; a: b', stamp => false);
+CREATE TRIGGER zzzz BEFORE INSERT ON upserted FOR EACH ROW EXECUTE FUNCTION rewrite_to_zz();
+UPDATE upserted SET status = 'b' RETURNING status;
+INSERT INTO upserted VALUES (2, 'a');
+
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA transition_test CASCADE;

@@ -105,16 +105,24 @@ old_value(const OrderRow *row, OrderColumn column)
 	return result;
 }
 
+/* The same to the byte, so that nothing needs to be stored. */
 static bool
-is_same(const OrderRow *row, OrderColumn column, NullableDatum a, NullableDatum b)
+is_identical(const OrderRow *row, OrderColumn column, NullableDatum a, NullableDatum b)
 {
 	Form_pg_attribute attr = column_of(row, column);
 
 	if (a.isnull || b.isnull)
 		return a.isnull && b.isnull;
-	if (datum_image_eq(a.value, b.value, attr->attbyval, attr->attlen))
+	return datum_image_eq(a.value, b.value, attr->attbyval, attr->attlen);
+}
+
+/* The same value: 4.4 and 4.40 are. */
+static bool
+is_same(const OrderRow *row, OrderColumn column, NullableDatum a, NullableDatum b)
+{
+	if (is_identical(row, column, a, b))
 		return true;
-	return attr->atttypid == NUMERICOID &&
+	return !a.isnull && !b.isnull && column_of(row, column)->atttypid == NUMERICOID &&
 		   DatumGetBool(DirectFunctionCall2(numeric_eq, a.value, b.value));
 }
 
@@ -161,9 +169,10 @@ derive(OrderRow *row, OrderColumn column, NullableDatum result, NullableDatum st
 {
 	NullableDatum given = row->value[column];
 
-	if (is_same(row, column, given, result))
+	if (is_identical(row, column, given, result))
 		return;
-	if (!given.isnull && !row->is_excluded && !is_same(row, column, given, stored) &&
+	if (!given.isnull && !row->is_excluded && !is_same(row, column, given, result) &&
+		!is_same(row, column, given, stored) &&
 		!(order_columns[column].type == INT4OID && DatumGetInt32(given.value) == 0))
 		refuse_write(row, column);
 	set_value(row, column, result);
@@ -197,26 +206,18 @@ open_row(FunctionCallInfo fcinfo, TriggerData *trigdata)
 static Datum
 close_row(const OrderRow *row, const TriggerData *trigdata)
 {
-	int	  columns[ORDER_NCOLUMNS];
-	Datum values[ORDER_NCOLUMNS];
-	bool  isnull[ORDER_NCOLUMNS];
-	int	  n = 0;
+	OpChange changes[ORDER_NCOLUMNS];
+	int		 n = 0;
 
 	for (int i = 0; i < ORDER_NCOLUMNS; i++)
 	{
 		if (!row->changed[i])
 			continue;
-		columns[n] = row->attnum[i];
-		values[n] = row->value[i].value;
-		isnull[n] = row->value[i].isnull;
+		changes[n].column = row->attnum[i];
+		changes[n].value = row->value[i];
 		n++;
 	}
-	if (n == 0)
-		return op_unchanged(trigdata);
-	return PointerGetDatum(heap_modify_tuple_by_cols((HeapTuple) DatumGetPointer(
-														 op_unchanged(trigdata)),
-													 RelationGetDescr(row->rel), n, columns, values,
-													 isnull));
+	return op_changed(trigdata, changes, n);
 }
 
 /* ---------- lines ---------- */
@@ -351,17 +352,16 @@ op_follow_items(PG_FUNCTION_ARGS)
 	args[LINE_AMOUNT] = DirectFunctionCall2(numeric_sub, come, gone);
 
 	line_effect = begin_line_effect(rel, line, key);
-	PG_TRY()
-		;
-		{
-			op_sibling_execute(&order_of_line, rel, line, args, "  ");
-		}
-		PG_FINALLY();
-		{
-			line_effect = outer; /* a trigger on orders may have come here itself */
-		}
-		PG_END_TRY();
-		return PointerGetDatum(NULL);
+	PG_TRY();
+	{
+		op_sibling_execute(&order_of_line, rel, line, args, "  ");
+	}
+	PG_FINALLY();
+	{
+		line_effect = outer; /* a trigger on orders may have come here itself */
+	}
+	PG_END_TRY();
+	return PointerGetDatum(NULL);
 }
 
 /* ---------- the rules of an order's row ---------- */
@@ -379,6 +379,15 @@ product_total(const OrderRow *row)
 	return result;
 }
 
+/* Do quantity and price say what they said before? */
+static bool
+is_same_product(const OrderRow *row)
+{
+	return row->old != NULL &&
+		   is_same(row, ORDER_QUANTITY, row->value[ORDER_QUANTITY], old_value(row, ORDER_QUANTITY)) &&
+		   is_same(row, ORDER_PRICE, row->value[ORDER_PRICE], old_value(row, ORDER_PRICE));
+}
+
 /*
  * The total, and the count of lines: both change by a line only, but for the
  * total of an order without lines.
@@ -389,16 +398,15 @@ maintain_total(OrderRow *row)
 	bool		  by_line = row->old != NULL && is_line_effect(row);
 	NullableDatum old_count = row->old ? old_value(row, ORDER_ITEM_COUNT) : int_value(0);
 	NullableDatum old_total = {0, true};
-	NullableDatum product = product_total(row);
 
 	if (row->old)
 		old_total = old_value(row, ORDER_TOTAL_AMOUNT);
 	if (!by_line)
 		derive(row, ORDER_ITEM_COUNT, old_count, old_count);
 	if (int_of(row->value[ORDER_ITEM_COUNT]) == 0 && by_line)
-		set_value(row, ORDER_TOTAL_AMOUNT, product);
-	else if (int_of(row->value[ORDER_ITEM_COUNT]) == 0)
-		derive(row, ORDER_TOTAL_AMOUNT, product, old_total);
+		set_value(row, ORDER_TOTAL_AMOUNT, product_total(row));
+	else if (int_of(row->value[ORDER_ITEM_COUNT]) == 0 && !is_same_product(row))
+		derive(row, ORDER_TOTAL_AMOUNT, product_total(row), old_total);
 	else if (!by_line)
 		derive(row, ORDER_TOTAL_AMOUNT, old_total, old_total);
 }

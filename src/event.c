@@ -21,14 +21,13 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "errors.h"
 #include "event.h"
+#include "graph.h"
 #include "settings.h"
 #include "sibling.h"
 #include "trigger_call.h"
@@ -71,7 +70,7 @@ static const OpSiblingRole events_of_order = {
 				 [EVENT_FROM] = TEXTOID,
 				 [EVENT_TO] = TEXTOID,
 				 [EVENT_ACTOR] = TEXTOID,
-				 [EVENT_SESSION_ROLE] = NAMEOID,
+				 [EVENT_SESSION_ROLE] = TEXTOID,
 				 [EVENT_REASON] = TEXTOID,
 				 [EVENT_RECORDED_AT] = TIMESTAMPTZOID},
 	.write = write_event_insert,
@@ -85,23 +84,70 @@ bind_text(const char *value, Datum *arg, char *null)
 	*arg = *null == 'n' ? (Datum) 0 : CStringGetTextDatum(value);
 }
 
-/* The label of a status column. */
-static void
-bind_status(Relation rel, TupleTableSlot *row, AttrNumber attnum, Datum *arg, char *null)
+/* What is known of the orders table, kept for the rows of one statement. */
+typedef struct OrdersMemo
 {
-	bool  isnull;
-	Datum value = slot_getattr(row, attnum, &isnull);
-	Oid	  output;
-	bool  is_varlena;
+	AttrNumber			status;
+	AttrNumber			version;
+	const OpVocabulary *vocabulary; /* of the status */
+	const char		   *session_role;
+} OrdersMemo;
 
-	if (isnull)
-	{
-		bind_text(NULL, arg, null);
-		return;
-	}
-	getTypeOutputInfo(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid, &output,
-					  &is_varlena);
-	bind_text(OidOutputFunctionCall(output, value), arg, null);
+static const OrdersMemo *
+open_orders(FunctionCallInfo fcinfo, Relation rel)
+{
+	OrdersMemo	 *memo = fcinfo->flinfo->fn_extra;
+	OpStateType	  type;
+	MemoryContext caller;
+
+	if (memo != NULL)
+		return memo;
+	caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	memo = palloc0(sizeof(OrdersMemo));
+	memo->status = op_require_column(rel, "status", InvalidOid);
+	memo->version = op_require_column(rel, "version", INT4OID);
+	type = op_require_state_type(TupleDescAttr(RelationGetDescr(rel), memo->status - 1)->atttypid);
+	memo->vocabulary = type.vocabulary;
+	if (memo->vocabulary == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of table \"%s\" must be of type order_status", "status",
+						RelationGetRelationName(rel)),
+				 errtablecol(rel, memo->status)));
+	memo->session_role = GetUserNameFromId(GetSessionUserId(), false);
+	MemoryContextSwitchTo(caller);
+	fcinfo->flinfo->fn_extra = memo;
+	return memo;
+}
+
+static const char *
+label_in(const OrdersMemo *orders, TupleTableSlot *row)
+{
+	bool				 isnull;
+	Datum				 value = slot_getattr(row, orders->status, &isnull);
+	const OpStatusLabel *label =
+		isnull ? NULL : op_label_by_code(orders->vocabulary, DatumGetStatus(value));
+
+	return label ? label->name : NULL;
+}
+
+/* The parameters of the event of a row. old: what it was, NULL for a birth. */
+static void
+bind_event(const OrdersMemo *orders, TupleTableSlot *old, TupleTableSlot *row, Datum *args,
+		   char *nulls)
+{
+	bool isnull;
+
+	args[EVENT_VERSION] = slot_getattr(row, orders->version, &isnull);
+	nulls[EVENT_VERSION] = isnull ? 'n' : ' ';
+	bind_text(old ? label_in(orders, old) : NULL, &args[EVENT_FROM], &nulls[EVENT_FROM]);
+	bind_text(label_in(orders, row), &args[EVENT_TO], &nulls[EVENT_TO]);
+	bind_text(op_actor && op_actor[0] ? op_actor : orders->session_role, &args[EVENT_ACTOR],
+			  &nulls[EVENT_ACTOR]);
+	bind_text(orders->session_role, &args[EVENT_SESSION_ROLE], &nulls[EVENT_SESSION_ROLE]);
+	bind_text(op_reason, &args[EVENT_REASON], &nulls[EVENT_REASON]);
+	args[EVENT_RECORDED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	nulls[EVENT_RECORDED_AT] = ' ';
 }
 
 /*
@@ -117,47 +163,25 @@ op_record_event(PG_FUNCTION_ARGS)
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "record_event", firings,
 														 "AFTER INSERT OR UPDATE, for each row");
 	Relation				  rel = trigdata->tg_relation;
-	bool					  is_birth = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
-	TupleTableSlot			 *row = is_birth ? trigdata->tg_trigslot : trigdata->tg_newslot;
-	AttrNumber				  status;
-	AttrNumber				  version;
-	const char				 *session_role;
+	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
+	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
 	Datum					  args[EVENT_NARGS];
 	char					  nulls[EVENT_NARGS];
-	bool					  isnull;
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	status = op_require_column(rel, "status", InvalidOid);
-	version = op_require_column(rel, "version", INT4OID);
-	session_role = GetUserNameFromId(GetSessionUserId(), false);
-
-	args[EVENT_VERSION] = slot_getattr(row, version, &isnull);
-	nulls[EVENT_VERSION] = isnull ? 'n' : ' ';
-	bind_text(NULL, &args[EVENT_FROM], &nulls[EVENT_FROM]);
-	if (!is_birth)
-		bind_status(rel, trigdata->tg_trigslot, status, &args[EVENT_FROM], &nulls[EVENT_FROM]);
-	bind_status(rel, row, status, &args[EVENT_TO], &nulls[EVENT_TO]);
-	bind_text(op_actor && op_actor[0] ? op_actor : session_role, &args[EVENT_ACTOR],
-			  &nulls[EVENT_ACTOR]);
-	args[EVENT_SESSION_ROLE] = CStringGetDatum(session_role);
-	nulls[EVENT_SESSION_ROLE] = ' ';
-	bind_text(op_reason, &args[EVENT_REASON], &nulls[EVENT_REASON]);
-	args[EVENT_RECORDED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	nulls[EVENT_RECORDED_AT] = ' ';
-
+	bind_event(open_orders(fcinfo, rel), is_update ? trigdata->tg_trigslot : NULL, row, args, nulls);
 	recording = true;
-	PG_TRY()
-		;
-		{
-			op_sibling_execute(&events_of_order, rel, row, args, nulls);
-		}
-		PG_FINALLY();
-		{
-			recording = false;
-		}
-		PG_END_TRY();
-		return PointerGetDatum(NULL);
+	PG_TRY();
+	{
+		op_sibling_execute(&events_of_order, rel, row, args, nulls);
+	}
+	PG_FINALLY();
+	{
+		recording = false;
+	}
+	PG_END_TRY();
+	return PointerGetDatum(NULL);
 }
 
 /* ---------- append-only ---------- */

@@ -13,7 +13,8 @@
  * Whatever changes the table or its triggers (relcache invalidation), or an
  * enum (syscache invalidation: ALTER TYPE ... RENAME VALUE), marks it invalid,
  * and its next use parses it anew. A callback only marks, because the guard may
- * be in use; memory is freed when the next guard is built.
+ * be in use; memory is freed when the next guard is built. While nothing at
+ * all is invalidated, the rows of one statement share what the first one found.
  */
 #include "postgres.h"
 
@@ -40,7 +41,7 @@
 #define STAMP_SUFFIX "_at"
 
 static HTAB	 *guards = NULL;
-static uint64 invalidations = 0;
+static uint64 invalidations = 1; /* counts them; 0 is never the count */
 
 /* ---------- the cache ---------- */
 
@@ -257,6 +258,32 @@ op_guard_of(const Trigger *trigger, Relation rel)
 	read_identity(guard, rel);
 	guard->valid = before == invalidations;
 	return guard;
+}
+
+/* What a trigger call keeps for the rows to come of its statement. */
+typedef struct GuardMemo
+{
+	const OpGuard *guard;
+	uint64		   invalidations; /* when it was found: since then none, or look again */
+} GuardMemo;
+
+const OpGuard *
+op_guard_of_call(FunctionCallInfo fcinfo, const TriggerData *trigdata)
+{
+	GuardMemo *memo = fcinfo->flinfo->fn_extra;
+
+	if (memo != NULL && memo->invalidations == invalidations)
+		return memo->guard;
+	if (memo == NULL)
+	{
+		if (TRIGGER_FIRED_BEFORE(trigdata->tg_event))
+			op_require_last(trigdata, op_enforce_transition);
+		memo = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(GuardMemo));
+	}
+	memo->guard = op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);
+	memo->invalidations = memo->guard->valid ? invalidations : 0;
+	fcinfo->flinfo->fn_extra = memo;
+	return memo->guard;
 }
 
 /* ---------- finding ---------- */

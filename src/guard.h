@@ -52,6 +52,12 @@ op_stamp_in(const OpStamp *stamp, TupleTableSlot *row)
  */
 extern const OpGuard *op_guard_of(const Trigger *trigger, Relation rel);
 
+/*
+ * The same for a call of the trigger. At the first call of a statement, an
+ * error if another BEFORE ROW trigger could change the row after it.
+ */
+extern const OpGuard *op_guard_of_call(FunctionCallInfo fcinfo, const TriggerData *trigdata);
+
 /* The trigger of this table that guards updates of a column, or an error. */
 extern const Trigger *op_guard_trigger(Relation rel, const char *column);
 

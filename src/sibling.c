@@ -313,18 +313,17 @@ run_as_owner(Oid owner, SPIPlanPtr plan, Datum *values, const char *nulls)
 	GetUserIdAndSecContext(&userid, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	running++;
-	PG_TRY()
-		;
-		{
-			result = SPI_execute_plan(plan, values, nulls, false, 0);
-		}
-		PG_FINALLY();
-		{
-			running--;
-		}
-		PG_END_TRY();
-		SetUserIdAndSecContext(userid, context);
-		return result;
+	PG_TRY();
+	{
+		result = SPI_execute_plan(plan, values, nulls, false, 0);
+	}
+	PG_FINALLY();
+	{
+		running--;
+	}
+	PG_END_TRY();
+	SetUserIdAndSecContext(userid, context);
+	return result;
 }
 
 void

@@ -116,7 +116,7 @@ CREATE TABLE %1$I.order_events (
 	to_status text NOT NULL,
 	amount numeric,
 	actor text NOT NULL,
-	session_role name NOT NULL,
+	session_role text NOT NULL,
 	reason text,
 	detail jsonb,
 	recorded_at timestamptz NOT NULL,

@@ -213,12 +213,12 @@ check_edge(const OpGuard *guard, const TriggerData *trigdata, int *from, int *to
 
 /* ---------- stamps ---------- */
 
-static HeapTuple
-set_stamps(HeapTuple tuple, Relation rel, int n, int *columns, Datum *values, bool *isnull)
+static NullableDatum
+current_time(void)
 {
-	if (n == 0)
-		return tuple;
-	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(rel), n, columns, values, isnull);
+	NullableDatum result = {TimestampTzGetDatum(GetCurrentTimestamp()), false};
+
+	return result;
 }
 
 static bool
@@ -233,13 +233,11 @@ is_same_stamp(NullableDatum a, NullableDatum b)
  * Stamps the state that an UPDATE enters for the first time, and keeps the
  * other stamps as they are.
  */
-static HeapTuple
+static Datum
 stamp_update(const OpGuard *guard, const TriggerData *trigdata, int from, int to)
 {
-	int	  columns[OP_GRAPH_MAX_STATES];
-	Datum values[OP_GRAPH_MAX_STATES];
-	bool  isnull[OP_GRAPH_MAX_STATES];
-	int	  n = 0;
+	OpChange changes[OP_GRAPH_MAX_STATES];
+	int		 n = 0;
 
 	for (int i = 0; i < guard->nstamps; i++)
 	{
@@ -248,43 +246,38 @@ stamp_update(const OpGuard *guard, const TriggerData *trigdata, int from, int to
 		NullableDatum  given = op_stamp_in(stamp, trigdata->tg_newslot);
 		bool		   entered = stored.isnull && to == stamp->state && from != to;
 
-		if (!given.isnull && !is_same_stamp(given, stored) &&
-			!is_same_stamp(given, birth_stamp))
+		if (!given.isnull && !is_same_stamp(given, stored) && !is_same_stamp(given, birth_stamp))
 			refuse_stamp(trigdata->tg_relation, stamp->attnum);
 		if (!entered && is_same_stamp(given, stored))
 			continue;
-		columns[n] = stamp->attnum;
-		values[n] = entered ? TimestampTzGetDatum(GetCurrentTimestamp()) : stored.value;
-		isnull[n] = !entered && stored.isnull;
+		changes[n].column = stamp->attnum;
+		changes[n].value = entered ? current_time() : stored;
 		n++;
 	}
-	return set_stamps(trigdata->tg_newtuple, trigdata->tg_relation, n, columns, values, isnull);
+	return op_changed(trigdata, changes, n);
 }
 
 /* Stamps the state in which a row is born, if nothing is given. */
-static HeapTuple
+static Datum
 stamp_birth(const OpGuard *guard, const TriggerData *trigdata)
 {
-	Datum value;
-	bool  isnull;
-	int	  state = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
+	OpChange change;
+	Datum	 value;
+	bool	 isnull;
+	int		 state = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
 
 	for (int i = 0; i < guard->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		int			   column = stamp->attnum;
 
-		if (stamp->state != state || state == OP_NO_STATE)
+		if (stamp->state != state || !op_stamp_in(stamp, trigdata->tg_trigslot).isnull)
 			continue;
-		slot_getattr(trigdata->tg_trigslot, stamp->attnum, &isnull);
-		if (!isnull)
-			break;
-		birth_stamp.value = TimestampTzGetDatum(GetCurrentTimestamp());
-		birth_stamp.isnull = false;
-		return set_stamps(trigdata->tg_trigtuple, trigdata->tg_relation, 1, &column,
-						  &birth_stamp.value, &birth_stamp.isnull);
+		birth_stamp = current_time();
+		change.column = stamp->attnum;
+		change.value = birth_stamp;
+		return op_changed(trigdata, &change, 1);
 	}
-	return trigdata->tg_trigtuple;
+	return op_unchanged(trigdata);
 }
 
 /*
@@ -388,19 +381,14 @@ op_enforce_transition(PG_FUNCTION_ARGS)
 		return op_unchanged(trigdata);
 	if (op_firing(trigdata) == OP_AFTER_DELETE && !op_is_moving(trigdata))
 		return PointerGetDatum(NULL); /* the row is gone for good */
-	if (TRIGGER_FIRED_BEFORE(trigdata->tg_event) && fcinfo->flinfo->fn_extra == NULL)
-	{
-		op_require_last(trigdata, op_enforce_transition);
-		fcinfo->flinfo->fn_extra = trigdata->tg_trigger; /* once a statement */
-	}
-	guard = op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);
+	guard = op_guard_of_call(fcinfo, trigdata);
 	switch (op_firing(trigdata))
 	{
 		case OP_BEFORE_UPDATE:
 			check_edge(guard, trigdata, &from, &to);
-			return PointerGetDatum(stamp_update(guard, trigdata, from, to));
+			return stamp_update(guard, trigdata, from, to);
 		case OP_BEFORE_INSERT:
-			return PointerGetDatum(stamp_birth(guard, trigdata));
+			return stamp_birth(guard, trigdata);
 		case OP_AFTER_INSERT:
 			check_birth(guard, trigdata);
 			break;

@@ -7,7 +7,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_trigger.h"
+#include "executor/tuptable.h"
 #include "utils/builtins.h"
 
 #include "trigger_call.h"
@@ -42,6 +44,38 @@ op_trigger_data(FunctionCallInfo fcinfo, const char *function, const TriggerEven
 					   trigdata->tg_trigger->tgname,
 					   RelationGetRelationName(trigdata->tg_relation))));
 	return NULL;
+}
+
+/*
+ * As heap_modify_tuple_by_cols(), but from the slot, whose columns the trigger
+ * has read already.
+ */
+Datum
+op_changed(const TriggerData *trigdata, const OpChange *changes, int n)
+{
+	TupleTableSlot *row = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newslot
+																	  : trigdata->tg_trigslot;
+	HeapTuple		given = (HeapTuple) DatumGetPointer(op_unchanged(trigdata));
+	TupleDesc		tupdesc = RelationGetDescr(trigdata->tg_relation);
+	Datum			values[MaxHeapAttributeNumber];
+	bool			isnull[MaxHeapAttributeNumber];
+	HeapTuple		result;
+
+	if (n == 0)
+		return op_unchanged(trigdata);
+	slot_getallattrs(row);
+	memcpy(values, row->tts_values, tupdesc->natts * sizeof(Datum));
+	memcpy(isnull, row->tts_isnull, tupdesc->natts * sizeof(bool));
+	for (int i = 0; i < n; i++)
+	{
+		values[changes[i].column - 1] = changes[i].value.value;
+		isnull[changes[i].column - 1] = changes[i].value.isnull;
+	}
+	result = heap_form_tuple(tupdesc, values, isnull);
+	result->t_data->t_ctid = given->t_data->t_ctid;
+	result->t_self = given->t_self;
+	result->t_tableOid = given->t_tableOid;
+	return PointerGetDatum(result);
 }
 
 bool
@@ -118,8 +152,7 @@ op_require_last(const TriggerData *trigdata, PGFunction allowed)
 {
 	const TriggerDesc *trigdesc = trigdata->tg_relation->trigdesc;
 	const Trigger	  *self = trigdata->tg_trigger;
-	int16			   event = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? TRIGGER_TYPE_INSERT
-																		   : TRIGGER_TYPE_UPDATE;
+	int16			   events = self->tgtype & (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE);
 	bool			   after = false;
 
 	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
@@ -129,8 +162,8 @@ op_require_last(const TriggerData *trigdata, PGFunction allowed)
 		if (trigger->tgoid == self->tgoid)
 			after = true;
 		else if (after && op_trigger_fires(trigger) &&
-				 TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
-									  event) &&
+				 TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
+				 (trigger->tgtype & events) != 0 &&
 				 !op_trigger_calls(trigger, allowed))
 			ereport(ERROR,
 					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),

@@ -37,11 +37,21 @@ op_unchanged(const TriggerData *trigdata)
 }
 
 /*
- * An error if a BEFORE ROW trigger fires after this one that does not call the
- * given function: it could change what this one has done. Once a statement is
- * enough, so callers note it in fn_extra.
+ * An error if a BEFORE ROW trigger fires after this one, at one of its events,
+ * that does not call the given function: it could change what this one has
+ * done. Once a statement is enough, so callers note it in fn_extra.
  */
 extern void op_require_last(const TriggerData *trigdata, PGFunction allowed);
+
+/* One column that a trigger changes in its row. */
+typedef struct OpChange
+{
+	AttrNumber	  column;
+	NullableDatum value;
+} OpChange;
+
+/* What a BEFORE trigger returns that changes n columns of its row. */
+extern Datum op_changed(const TriggerData *trigdata, const OpChange *changes, int n);
 
 /* Is this a trigger with that C function, and does it fire in this session? */
 extern bool op_trigger_calls(const Trigger *trigger, PGFunction function);

@@ -70,7 +70,7 @@ INSERT INTO expected VALUES
 ('order_events', 7, 'to_status', 'text', true, NULL),
 ('order_events', 8, 'amount', 'numeric', false, NULL),
 ('order_events', 9, 'actor', 'text', true, NULL),
-('order_events', 10, 'session_role', 'name', true, NULL),
+('order_events', 10, 'session_role', 'text', true, NULL),
 ('order_events', 11, 'reason', 'text', false, NULL),
 ('order_events', 12, 'detail', 'jsonb', false, NULL),
 ('order_events', 13, 'recorded_at', 'timestamp with time zone', true, NULL),

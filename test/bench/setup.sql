@@ -1,0 +1,103 @@
+/*
+ * The frame of the bench: how a statement is timed, and how times become ratios. Needs :module, the path of empty_trigger.
+ *
+ * side   one of the ways to do a thing, told by a name: 'guard', 'enum' ...
+ * run    the sides of a pair are timed in turn, A B A B; a ratio is taken within a run. Run 0 warms up and is not counted.
+ */
+\set ON_ERROR_STOP on
+
+CREATE EXTENSION IF NOT EXISTS order_payment;
+\ir teardown.sql
+CREATE SCHEMA bench;
+CREATE ROLE bench_owner;
+CREATE ROLE bench_application;
+SELECT format('GRANT CREATE ON DATABASE %I TO bench_owner', current_database()) \gexec
+
+CREATE TABLE bench.timing (
+	pair text NOT NULL,
+	side text NOT NULL,
+	run integer NOT NULL,
+	amount float8 NOT NULL, -- seconds by the clock, or what else is compared
+	cpu float8, -- seconds of the backend's processor time
+	touched bigint NOT NULL, -- rows, or what else the amount is for
+	PRIMARY KEY (pair, side, run)
+);
+
+/*
+ * Times a statement and takes it back, so that the next side finds the same table. prepare, which is not timed and is taken
+ * back too, makes or drops triggers.
+ */
+CREATE PROCEDURE bench.time(pair text, side text, run integer, prepare text, statement text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	start timestamptz;
+	elapsed interval;
+	cpu float8;
+	touched bigint;
+BEGIN
+	IF prepare <> '' THEN
+		EXECUTE prepare;
+	END IF;
+	cpu := bench.cpu_seconds();
+	start := clock_timestamp();
+	EXECUTE statement;
+	elapsed := clock_timestamp() - start;
+	GET DIAGNOSTICS touched = ROW_COUNT;
+	cpu := bench.cpu_seconds() - cpu;
+	ROLLBACK;
+	INSERT INTO bench.timing VALUES (pair, side, run, extract(epoch FROM elapsed), cpu, greatest(touched, 1));
+	COMMIT;
+END
+$$;
+
+/* Three digits are told, two at least after the point. */
+CREATE FUNCTION bench.short(number float8) RETURNS text
+LANGUAGE sql AS $$
+	SELECT CASE WHEN abs(number) < 0.1 THEN round(number::numeric, 3) WHEN abs(number) < 10 THEN round(number::numeric, 2)
+		   ELSE round(number::numeric, 0) END::text
+$$;
+
+/* 'median (min–max)' over the runs. */
+CREATE FUNCTION bench.spread(numbers float8[]) RETURNS text
+LANGUAGE sql AS $$
+	SELECT format('%s (%s–%s)', bench.short(percentile_cont(0.5) WITHIN GROUP (ORDER BY n)), bench.short(min(n)), bench.short(max(n)))
+	FROM unnest(numbers) n
+$$;
+
+/* What a row costs by the clock on side a, as a multiple of side b. */
+CREATE FUNCTION bench.ratio(pair text, a text, b text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT bench.spread(array_agg((x.amount / x.touched) / (y.amount / y.touched)))
+	FROM bench.timing x JOIN bench.timing y ON (y.pair, y.run) = (x.pair, x.run)
+	WHERE x.pair = $1 AND x.side = $2 AND y.side = $3 AND x.run > 0
+$$;
+
+/* Nanoseconds a row, median by the clock. */
+CREATE FUNCTION bench.ns(pair text, side text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT format('%s ns', round((percentile_cont(0.5) WITHIN GROUP (ORDER BY amount / touched) * 1e9)::numeric))
+	FROM bench.timing t WHERE t.pair = $1 AND t.side = $2 AND run > 0
+$$;
+
+/*
+ * Seconds that a trigger adds to the UPDATE of a row of the narrow table, net of an empty trigger. It is the small difference
+ * of large numbers, which a busy neighbour can make negative; so it is taken from the processor time of the fastest runs.
+ */
+CREATE FUNCTION bench.net(side text) RETURNS float8
+LANGUAGE sql AS $$
+	SELECT min(cpu / touched) FILTER (WHERE t.side = $1) - min(cpu / touched) FILTER (WHERE t.side = 'empty')
+	FROM bench.timing t WHERE pair = 'narrow' AND run > 0
+$$;
+
+CREATE FUNCTION bench.net_ratio(a text, b text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT bench.short(bench.net(a) / nullif(bench.net(b), 0)) || ' (fastest runs)'
+$$;
+
+CREATE FUNCTION bench.net_ns(side text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT round((bench.net(side) * 1e9)::numeric) || ' ns'
+$$;
+
+CREATE FUNCTION bench.empty_trigger() RETURNS trigger AS :'module', 'empty_trigger' LANGUAGE c;
+CREATE FUNCTION bench.cpu_seconds() RETURNS float8 AS :'module', 'cpu_seconds' LANGUAGE c;
