@@ -99,10 +99,7 @@ column_of(const OrderRow *row, OrderColumn column)
 static NullableDatum
 old_value(const OrderRow *row, OrderColumn column)
 {
-	NullableDatum result;
-
-	result.value = slot_getattr(row->old, row->attnum[column], &result.isnull);
-	return result;
+	return op_value_in(row->old, row->attnum[column]);
 }
 
 /* The same to the byte, so that nothing needs to be stored. */
@@ -198,7 +195,7 @@ open_row(FunctionCallInfo fcinfo, TriggerData *trigdata)
 	}
 	row.old = is_update ? trigdata->tg_trigslot : NULL;
 	for (int i = 0; i < ORDER_NCOLUMNS; i++)
-		row.value[i].value = slot_getattr(given, row.attnum[i], &row.value[i].isnull);
+		row.value[i] = op_value_in(given, row.attnum[i]);
 	return row;
 }
 
@@ -379,13 +376,11 @@ product_total(const OrderRow *row)
 	return result;
 }
 
-/* Do quantity and price say what they said before? */
+/* Does a column say what it said before? */
 static bool
-is_same_product(const OrderRow *row)
+is_unchanged(const OrderRow *row, OrderColumn column)
 {
-	return row->old != NULL &&
-		   is_same(row, ORDER_QUANTITY, row->value[ORDER_QUANTITY], old_value(row, ORDER_QUANTITY)) &&
-		   is_same(row, ORDER_PRICE, row->value[ORDER_PRICE], old_value(row, ORDER_PRICE));
+	return row->old != NULL && is_same(row, column, row->value[column], old_value(row, column));
 }
 
 /*
@@ -405,7 +400,8 @@ maintain_total(OrderRow *row)
 		derive(row, ORDER_ITEM_COUNT, old_count, old_count);
 	if (int_of(row->value[ORDER_ITEM_COUNT]) == 0 && by_line)
 		set_value(row, ORDER_TOTAL_AMOUNT, product_total(row));
-	else if (int_of(row->value[ORDER_ITEM_COUNT]) == 0 && !is_same_product(row))
+	else if (int_of(row->value[ORDER_ITEM_COUNT]) == 0 &&
+			 !(is_unchanged(row, ORDER_QUANTITY) && is_unchanged(row, ORDER_PRICE)))
 		derive(row, ORDER_TOTAL_AMOUNT, product_total(row), old_total);
 	else if (!by_line)
 		derive(row, ORDER_TOTAL_AMOUNT, old_total, old_total);
@@ -418,8 +414,7 @@ count_event(OrderRow *row)
 	NullableDatum version = row->old ? old_value(row, ORDER_VERSION) : int_value(0);
 	NullableDatum next = version;
 
-	if (row->old == NULL ||
-		!is_same(row, ORDER_STATUS, row->value[ORDER_STATUS], old_value(row, ORDER_STATUS)))
+	if (!is_unchanged(row, ORDER_STATUS))
 		next = int_value(int_of(version) + 1);
 	derive(row, ORDER_VERSION, next, version);
 }

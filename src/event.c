@@ -22,14 +22,15 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "errors.h"
 #include "event.h"
-#include "graph.h"
 #include "settings.h"
 #include "sibling.h"
+#include "status.h"
 #include "trigger_call.h"
 
 /* An event is being written, so the next row of order_events is ours. */
@@ -97,7 +98,6 @@ static const OrdersMemo *
 open_orders(FunctionCallInfo fcinfo, Relation rel)
 {
 	OrdersMemo	 *memo = fcinfo->flinfo->fn_extra;
-	OpStateType	  type;
 	MemoryContext caller;
 
 	if (memo != NULL)
@@ -106,9 +106,9 @@ open_orders(FunctionCallInfo fcinfo, Relation rel)
 	memo = palloc0(sizeof(OrdersMemo));
 	memo->status = op_require_column(rel, "status", InvalidOid);
 	memo->version = op_require_column(rel, "version", INT4OID);
-	type = op_require_state_type(TupleDescAttr(RelationGetDescr(rel), memo->status - 1)->atttypid);
-	memo->vocabulary = type.vocabulary;
-	if (memo->vocabulary == NULL)
+	memo->vocabulary = op_vocabulary_of(
+		getBaseType(TupleDescAttr(RelationGetDescr(rel), memo->status - 1)->atttypid));
+	if (memo->vocabulary != &op_vocabularies[OP_ORDER_STATUS])
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table \"%s\" must be of type order_status", "status",
@@ -170,7 +170,8 @@ op_record_event(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	bind_event(open_orders(fcinfo, rel), is_update ? trigdata->tg_trigslot : NULL, row, args, nulls);
+	bind_event(open_orders(fcinfo, rel), is_update ? trigdata->tg_trigslot : NULL, row, args,
+			   nulls);
 	recording = true;
 	PG_TRY();
 	{

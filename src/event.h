@@ -7,8 +7,7 @@
 
 #include "fmgr.h"
 
-/* The trigger functions, by whose addresses a table of a store is known. */
+/* The trigger function of order_events, by whose address that table is known. */
 extern Datum op_append_only(PG_FUNCTION_ARGS);
-extern Datum op_record_event(PG_FUNCTION_ARGS);
 
 #endif

@@ -1,17 +1,17 @@
 /* ---------- the history of orders ---------- */
 
 CREATE FUNCTION order_payment.record_event() RETURNS trigger
-	AS 'MODULE_PATHNAME', 'op_record_event' LANGUAGE c;
+	AS 'MODULE_PATHNAME', 'op_record_event' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.record_event() IS
 	'AFTER INSERT OR UPDATE trigger of a store''s orders: writes the birth or the change of status to order_events, in the same transaction. Made by create_store()';
 
 CREATE FUNCTION order_payment.append_only() RETURNS trigger
-	AS 'MODULE_PATHNAME', 'op_append_only' LANGUAGE c;
+	AS 'MODULE_PATHNAME', 'op_append_only' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.append_only() IS
 	'trigger of a store''s order_events: refuses (OP003) every row that record_event() did not write, and UPDATE, DELETE and TRUNCATE unless a superuser set order_payment.allow_history_change. Made by create_store()';
 
 CREATE FUNCTION order_payment.refuse_truncate() RETURNS trigger
-	AS 'MODULE_PATHNAME', 'op_refuse_truncate' LANGUAGE c;
+	AS 'MODULE_PATHNAME', 'op_refuse_truncate' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.refuse_truncate() IS
 	'BEFORE TRUNCATE trigger: refuses (OP003) unless a superuser set order_payment.allow_history_change. Made by create_store()';
 
@@ -19,6 +19,23 @@ CREATE FUNCTION order_payment.current_store() RETURNS name
 	AS 'MODULE_PATHNAME', 'op_current_store' LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION order_payment.current_store() IS
 	'the store whose orders the search_path finds first; 42P01 if it finds none, 42809 if they are no store''s';
+
+CREATE FUNCTION order_payment.require_store(store name) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF store IS NULL THEN
+		RAISE EXCEPTION 'the name of a store must be given' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	IF to_regclass(format('%I.orders', store)) IS NULL OR to_regclass(format('%I.order_events', store)) IS NULL THEN
+		RAISE EXCEPTION 'schema "%" is no store', store
+			USING ERRCODE = 'wrong_object_type', HINT = 'Stores are made by order_payment.create_store().';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.require_store(name) IS
+	'returns if the schema is a store, else raises 42809';
 
 /*
  * Functions on a store name its tables by %I, and pass keys as text literals
@@ -31,6 +48,7 @@ CREATE FUNCTION order_payment.order_timeline(order_id text, store name DEFAULT o
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM order_payment.require_store(store);
 	RETURN QUERY EXECUTE format(
 		'SELECT e.version, e.recorded_at, e.entity, e.entity_id, e.from_status, e.to_status,
 				e.amount, e.actor, e.reason, e.detail
@@ -66,7 +84,7 @@ COMMENT ON FUNCTION order_payment.order_timeline(anynonarray, name) IS
  * An event whose predecessor is not visible does not exist: both were written
  * under the lock of the same order.
  *
-  * On a subscriber of logical replication events arrive with the xids of the
+ * On a subscriber of logical replication events arrive with the xids of the
  * publisher, so a position would say nothing: there it stays at zero.
  *
  * In a restored copy xids have another meaning. The consumer notices by the
@@ -83,6 +101,7 @@ DECLARE
 	here bigint := system_identifier FROM pg_control_system();
 	there bigint;
 BEGIN
+	PERFORM order_payment.require_store(store);
 	EXECUTE format('INSERT INTO %I.event_consumers (consumer, foreign_position, system_identifier)
 					VALUES ($1, ''0'', $2)
 					ON CONFLICT (consumer) DO NOTHING', store) USING consumer, here;
@@ -107,17 +126,17 @@ COMMENT ON FUNCTION order_payment.open_consumer(name, name) IS
 	'where a consumer of a store''s events begins to look. Makes the consumer if it is new, locks it to the end of the transaction, starts it anew in a restored copy. Called by read_events() and ack_events()';
 
 CREATE FUNCTION order_payment.outstanding_events(store name) RETURNS text
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-AS $$
+BEGIN ATOMIC
 	SELECT format(
 		'(SELECT e.* FROM %1$I.order_events e
 		  LEFT JOIN %1$I.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = $1
 		  WHERE (e.xid >= $2 AND (e.xid < pg_snapshot_xmax(pg_current_snapshot())
 								  OR e.xid = pg_current_xact_id_if_assigned())
 				 OR e.xid >= $3 AND e.xid >= pg_snapshot_xmax(pg_current_snapshot()))
-			AND e.version > coalesce(o.version, 0))', store)
-$$;
+			AND e.version > coalesce(o.version, 0))', store);
+END;
 COMMENT ON FUNCTION order_payment.outstanding_events(name) IS
 	'text of a subquery: the events of a store that consumer $1, with position $2 and foreign_position $3, has not acknowledged';
 

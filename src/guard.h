@@ -37,15 +37,6 @@ extern Datum op_enforce_transition(PG_FUNCTION_ARGS);
 
 extern void op_guard_init(void);
 
-static inline NullableDatum
-op_stamp_in(const OpStamp *stamp, TupleTableSlot *row)
-{
-	NullableDatum result;
-
-	result.value = slot_getattr(row, stamp->attnum, &result.isnull);
-	return result;
-}
-
 /*
  * The guard that a trigger is, parsed or from the cache; an error if its
  * arguments do not fit the table. It stays valid until SQL runs.

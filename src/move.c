@@ -25,6 +25,7 @@
 #include "utils/rel.h"
 
 #include "move.h"
+#include "trigger_call.h"
 
 /*
  * Halves that wait, in TopMemoryContext: one, or as many as commands are nested.
@@ -83,7 +84,7 @@ op_remember_move(const OpGuard *guard, const TriggerData *trigdata, const char *
 	strlcpy(move->column, guard->column, NAMEDATALEN);
 	move->nstamps = guard->nstamps;
 	for (int i = 0; i < guard->nstamps; i++)
-		move->stamps[i] = op_stamp_in(&guard->stamps[i], trigdata->tg_trigslot);
+		move->stamps[i] = op_value_in(trigdata->tg_trigslot, guard->stamps[i].attnum);
 	move->cid = cid;
 	move->xid = xid;
 }

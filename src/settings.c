@@ -48,7 +48,7 @@ op_settings_init(void)
 							 NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("order_payment.allow_history_change",
-							 "Allows UPDATE, DELETE and TRUNCATE of order_events.",
+							 "Allows UPDATE, DELETE and TRUNCATE of order_events, and TRUNCATE of orders and lines.",
 							 "For retention and repairs; the change itself is not recorded.",
 							 &op_allow_history_change,
 							 false,

@@ -105,9 +105,6 @@ const OpVocabulary op_vocabularies[] = {
 
 StaticAssertDecl(lengthof(op_vocabularies) == OP_NUM_STATUS_TYPES,
 				 "each status type has a vocabulary");
-StaticAssertDecl(lengthof(order_status_labels) == 8, "order_status has eight labels");
-StaticAssertDecl(lengthof(payment_status_labels) == 8, "payment_status has eight labels");
-StaticAssertDecl(lengthof(operation_status_labels) == 7, "operation_status has seven labels");
 
 /* ---------- vocabularies ---------- */
 

@@ -25,10 +25,9 @@ BEGIN
 		RAISE EXCEPTION 'the name of a store, its currency and the types of its keys may not be null'
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	IF order_payment.is_currency(default_currency) IS NOT TRUE THEN
-		RAISE EXCEPTION 'unknown currency: "%"', left(default_currency, 3)
-			USING ERRCODE = 'invalid_parameter_value',
-				  HINT = 'Use a code of ISO 4217 in capitals, such as USD; SELECT * FROM order_payment.currencies() lists them.';
+	IF order_payment.currency_exponent(default_currency) IS NULL THEN  -- an unknown code raises
+		RAISE EXCEPTION 'currency % has no minor unit', default_currency
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Nothing can be paid in it: use another one.';
 	END IF;
 	SELECT c.relname INTO taken
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -84,7 +83,7 @@ CREATE TABLE %1$I.orders (
 	CONSTRAINT orders_price_check CHECK (price >= 0 AND price < 'Infinity'),
 	CONSTRAINT orders_currency_check CHECK (order_payment.is_currency(currency)),
 	CONSTRAINT orders_total_amount_scale_check CHECK (order_payment.is_amount(total_amount, currency)),
-	CONSTRAINT orders_total_amount_sign_check CHECK (total_amount >= 0 OR status = 'pending'),
+	CONSTRAINT orders_total_amount_sign_check CHECK (total_amount >= 0 OR status <= 'pending'),
 	CONSTRAINT orders_total_amount_known_check CHECK (total_amount IS NOT NULL OR status <= 'pending'),
 	CONSTRAINT orders_total_amount_product_check
 		CHECK (item_count > 0 OR total_amount IS NOT DISTINCT FROM quantity * price)
@@ -139,6 +138,8 @@ CREATE TABLE %1$I.consumer_offsets (
 	consumer name NOT NULL,
 	version integer NOT NULL,
 	CONSTRAINT consumer_offsets_pkey PRIMARY KEY (order_id, consumer),
+	CONSTRAINT consumer_offsets_order_id_fkey FOREIGN KEY (order_id)
+		REFERENCES %1$I.orders ON DELETE CASCADE,
 	CONSTRAINT consumer_offsets_consumer_fkey FOREIGN KEY (consumer)
 		REFERENCES %1$I.event_consumers ON DELETE CASCADE
 );
@@ -218,7 +219,7 @@ COMMENT ON FUNCTION order_payment.create_store(name, text, name, name, regtype, 
 CREATE FUNCTION order_payment.verify_triggers(store name) RETURNS TABLE (problem text, detail text)
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-AS $$
+BEGIN ATOMIC
 	SELECT 'trigger missing, disabled or changed', format('%s of %s', w.trigger, w.relation)
 	FROM (VALUES ('orders', 'zzy_maintain_order', 'maintain_order', 1 + 2 + 4 + 16, NULL),
 				 ('orders', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16, NULL),
@@ -246,22 +247,20 @@ AS $$
 	FROM pg_inherits i
 	JOIN pg_class p ON p.oid = i.inhparent AND p.relkind = 'r'
 	JOIN pg_namespace n ON n.oid = p.relnamespace
-	WHERE n.nspname = store AND p.relname IN ('orders', 'order_items', 'order_events')
-$$;
+	WHERE n.nspname = store AND p.relname IN ('orders', 'order_items', 'order_events');
+END;
 COMMENT ON FUNCTION order_payment.verify_triggers(name) IS
 	'triggers of a store that are missing, disabled, changed or gone around; part of verify_store()';
 
 CREATE FUNCTION order_payment.verify_store(store name DEFAULT order_payment.current_store())
 	RETURNS TABLE (problem text, order_id text, detail text)
-	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	orders CONSTANT regclass := to_regclass(format('%I.orders', store));
 BEGIN
-	IF orders IS NULL OR to_regclass(format('%I.order_events', store)) IS NULL THEN
-		RAISE EXCEPTION 'schema "%" is no store', store USING ERRCODE = 'wrong_object_type';
-	END IF;
+	PERFORM order_payment.require_store(store);
 
 	RETURN QUERY SELECT t.problem, NULL::text, t.detail FROM order_payment.verify_triggers(store) t;
 

@@ -26,7 +26,6 @@
 #include "access/xact.h"
 #include "executor/tuptable.h"
 #include "utils/lsyscache.h"
-
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
@@ -96,7 +95,7 @@ refuse_transition(const OpGuard *guard, Relation rel, TupleTableSlot *slot, cons
 				  const char *to, uint64 allowed)
 {
 	char *key = describe_key(rel, slot);
-	char *where = psprintf("%s of table \"%s\"%s%s", guard->column,
+	char *where = psprintf("Column \"%s\" of table \"%s\"%s%s", guard->column,
 						   RelationGetRelationName(rel), key ? ", key " : "", key ? key : "");
 
 	if (from == NULL)
@@ -242,8 +241,8 @@ stamp_update(const OpGuard *guard, const TriggerData *trigdata, int from, int to
 	for (int i = 0; i < guard->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		NullableDatum  stored = op_stamp_in(stamp, trigdata->tg_trigslot);
-		NullableDatum  given = op_stamp_in(stamp, trigdata->tg_newslot);
+		NullableDatum  stored = op_value_in(trigdata->tg_trigslot, stamp->attnum);
+		NullableDatum  given = op_value_in(trigdata->tg_newslot, stamp->attnum);
 		bool		   entered = stored.isnull && to == stamp->state && from != to;
 
 		if (!given.isnull && !is_same_stamp(given, stored) && !is_same_stamp(given, birth_stamp))
@@ -270,7 +269,7 @@ stamp_birth(const OpGuard *guard, const TriggerData *trigdata)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
 
-		if (stamp->state != state || !op_stamp_in(stamp, trigdata->tg_trigslot).isnull)
+		if (stamp->state != state || !op_value_in(trigdata->tg_trigslot, stamp->attnum).isnull)
 			continue;
 		birth_stamp = current_time();
 		change.column = stamp->attnum;
@@ -290,7 +289,7 @@ check_birth_stamps(const OpGuard *guard, const TriggerData *trigdata, int state)
 	for (int i = 0; i < guard->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		NullableDatum  given = op_stamp_in(stamp, trigdata->tg_trigslot);
+		NullableDatum  given = op_value_in(trigdata->tg_trigslot, stamp->attnum);
 
 		if (given.isnull)
 			continue;
@@ -331,7 +330,7 @@ check_move(const OpGuard *guard, const TriggerData *trigdata, const OpMove *move
 	for (int i = 0; i < guard->nstamps && i < move->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
-		NullableDatum  given = op_stamp_in(stamp, trigdata->tg_trigslot);
+		NullableDatum  given = op_value_in(trigdata->tg_trigslot, stamp->attnum);
 		bool		   entered = move->stamps[i].isnull && stamp->state == after.state;
 
 		if (!entered && !is_same_stamp(given, move->stamps[i]))

@@ -1,7 +1,7 @@
 /* ---------- the guard of a status column ---------- */
 
 CREATE FUNCTION order_payment.enforce_transition() RETURNS trigger
-	AS 'MODULE_PATHNAME', 'op_enforce_transition' LANGUAGE c;
+	AS 'MODULE_PATHNAME', 'op_enforce_transition' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.enforce_transition() IS
 	'trigger function that refuses (OP001) every birth and move that a status graph does not allow. Arguments: column, graph (absent or empty: the default graph of its type), ''stamp'' to keep columns <state>_at. Made by guard_column()';
 

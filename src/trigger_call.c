@@ -9,7 +9,6 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_trigger.h"
-#include "executor/tuptable.h"
 #include "utils/builtins.h"
 
 #include "trigger_call.h"
@@ -87,8 +86,9 @@ op_trigger_calls(const Trigger *trigger, PGFunction function)
 	return flinfo.fn_addr == function;
 }
 
-bool
-op_trigger_fires(const Trigger *trigger)
+/* Does this trigger fire in a session like this one? */
+static bool
+trigger_fires(const Trigger *trigger)
 {
 	if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS)
 		return true;
@@ -161,7 +161,7 @@ op_require_last(const TriggerData *trigdata, PGFunction allowed)
 
 		if (trigger->tgoid == self->tgoid)
 			after = true;
-		else if (after && op_trigger_fires(trigger) &&
+		else if (after && trigger_fires(trigger) &&
 				 TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
 				 (trigger->tgtype & events) != 0 &&
 				 !op_trigger_calls(trigger, allowed))

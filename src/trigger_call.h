@@ -6,6 +6,7 @@
 #define OP_TRIGGER_CALL_H
 
 #include "commands/trigger.h"
+#include "executor/tuptable.h"
 #include "utils/rel.h"
 
 /*
@@ -43,6 +44,15 @@ op_unchanged(const TriggerData *trigdata)
  */
 extern void op_require_last(const TriggerData *trigdata, PGFunction allowed);
 
+static inline NullableDatum
+op_value_in(TupleTableSlot *row, AttrNumber column)
+{
+	NullableDatum result;
+
+	result.value = slot_getattr(row, column, &result.isnull);
+	return result;
+}
+
 /* One column that a trigger changes in its row. */
 typedef struct OpChange
 {
@@ -53,9 +63,8 @@ typedef struct OpChange
 /* What a BEFORE trigger returns that changes n columns of its row. */
 extern Datum op_changed(const TriggerData *trigdata, const OpChange *changes, int n);
 
-/* Is this a trigger with that C function, and does it fire in this session? */
+/* Is this a trigger with that C function? */
 extern bool op_trigger_calls(const Trigger *trigger, PGFunction function);
-extern bool op_trigger_fires(const Trigger *trigger);
 
 /* Has the table a trigger with that C function? */
 extern bool op_has_trigger(Relation rel, PGFunction function);
