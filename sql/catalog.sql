@@ -185,7 +185,7 @@ WHERE p.proleakproof <> (p.proname ~ '^status_(lt|le|eq|ne|ge|gt|cmp|hash|hash_e
 -- not strict is only a trigger, what has an argument that may be null, and what has none
 SELECT p.oid::regprocedure AS not_strict FROM member_function p
 WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0
-  AND p.proname NOT IN ('create_store', 'guard_column');
+  AND p.proname NOT IN ('create_store', 'guard_column', 'require_store', 'verify_store');
 
 -- operators: estimators always; commutator and negator but for ->?; hash and merge for equality only
 SELECT o.oid::regoperator AS no_estimator FROM member_operator o WHERE o.oprrest = 0 OR o.oprjoin = 0;

@@ -266,7 +266,7 @@ SELECT found FROM tamper('DROP TRIGGER zzz_guard_status ON orders') AS found WHE
 SELECT tamper('ALTER TABLE orders ENABLE REPLICA TRIGGER zzz_guard_status_birth');
 SELECT found FROM tamper('ALTER TABLE orders DISABLE TRIGGER USER') AS found WHERE found !~ '^event';
 SELECT tamper('DROP TRIGGER record_event_update ON orders');
-SELECT tamper('ALTER TABLE order_items DISABLE TRIGGER follow_items');
+SELECT tamper('ALTER TABLE order_items DISABLE TRIGGER "000_follow_items"');
 SELECT tamper('ALTER TABLE order_events DISABLE TRIGGER "000_append_only", DISABLE TRIGGER "000_append_only_truncate"');
 SELECT tamper('DROP TRIGGER zzy_maintain_order ON orders',
               'CREATE TRIGGER zzy_maintain_order BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()');

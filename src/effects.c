@@ -219,31 +219,6 @@ close_row(const OrderRow *row, const TriggerData *trigdata)
 
 /* ---------- lines ---------- */
 
-/*
- * The order whose total and item_count a line is changing: the next UPDATE of
- * the order with this key is ours.
- */
-typedef struct LineEffect
-{
-	bool  active;
-	Datum key;
-	bool  key_byval;
-	int16 key_len;
-} LineEffect;
-
-static LineEffect line_effect;
-
-static bool
-is_line_effect(const OrderRow *row)
-{
-	if (!line_effect.active || row->value[ORDER_ID].isnull ||
-		!datum_image_eq(line_effect.key, row->value[ORDER_ID].value, line_effect.key_byval,
-						line_effect.key_len))
-		return false;
-	line_effect.active = false;
-	return true;
-}
-
 enum
 {
 	LINE_COUNT,
@@ -268,8 +243,38 @@ static const OpSiblingRole order_of_line = {
 	.nkeys = 1,
 	.nargs = LINE_NARGS,
 	.argtypes = {[LINE_COUNT] = INT4OID, [LINE_AMOUNT] = NUMERICOID},
+	.may_miss = true,
 	.write = write_line_update,
 };
+
+/*
+ * Is this UPDATE of an order the one that a line makes? Then the count and the
+ * total change by just what the line says.
+ */
+static bool
+is_line_effect(const OrderRow *row)
+{
+	const Datum	 *args = op_effect_args(&order_of_line, row->rel);
+	int32		  old_count;
+	NullableDatum total;
+
+	if (args == NULL || row->old == NULL)
+		return false;
+	old_count = int_of(old_value(row, ORDER_ITEM_COUNT));
+	total.value = args[LINE_AMOUNT];
+	total.isnull = false;
+	if (old_count != 0)
+	{
+		total = old_value(row, ORDER_TOTAL_AMOUNT);
+		if (!total.isnull)
+			total.value = DirectFunctionCall2(numeric_add, total.value, args[LINE_AMOUNT]);
+	}
+	if (int_of(row->value[ORDER_ITEM_COUNT]) != old_count + DatumGetInt32(args[LINE_COUNT]) ||
+		!is_same(row, ORDER_TOTAL_AMOUNT, row->value[ORDER_TOTAL_AMOUNT], total))
+		return false;
+	op_effect_met();
+	return true;
+}
 
 static Datum
 zero_amount(void)
@@ -285,17 +290,6 @@ line_amount(TupleTableSlot *line, AttrNumber attnum)
 	Datum amount = slot_getattr(line, attnum, &isnull);
 
 	return isnull ? zero_amount() : amount;
-}
-
-static LineEffect
-begin_line_effect(Relation rel, TupleTableSlot *line, AttrNumber key)
-{
-	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), key - 1);
-	LineEffect		  effect = {true, 0, attr->attbyval, attr->attlen};
-	bool			  isnull;
-
-	effect.key = slot_getattr(line, key, &isnull);
-	return effect;
 }
 
 /* A line stays with its order: the foreign key says which it is. */
@@ -329,7 +323,6 @@ op_follow_items(PG_FUNCTION_ARGS)
 	bool					  is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *line = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	LineEffect				  outer = line_effect;
 	Datum					  args[LINE_NARGS];
 	AttrNumber				  key;
 	AttrNumber				  amount;
@@ -348,16 +341,7 @@ op_follow_items(PG_FUNCTION_ARGS)
 															   : -1);
 	args[LINE_AMOUNT] = DirectFunctionCall2(numeric_sub, come, gone);
 
-	line_effect = begin_line_effect(rel, line, key);
-	PG_TRY();
-	{
-		op_sibling_execute(&order_of_line, rel, line, args, "  ");
-	}
-	PG_FINALLY();
-	{
-		line_effect = outer; /* a trigger on orders may have come here itself */
-	}
-	PG_END_TRY();
+	op_sibling_execute(&order_of_line, rel, line, args, "  ");
 	return PointerGetDatum(NULL);
 }
 
@@ -390,7 +374,7 @@ is_unchanged(const OrderRow *row, OrderColumn column)
 static void
 maintain_total(OrderRow *row)
 {
-	bool		  by_line = row->old != NULL && is_line_effect(row);
+	bool		  by_line = is_line_effect(row);
 	NullableDatum old_count = row->old ? old_value(row, ORDER_ITEM_COUNT) : int_value(0);
 	NullableDatum old_total = {0, true};
 

@@ -33,9 +33,6 @@
 #include "status.h"
 #include "trigger_call.h"
 
-/* An event is being written, so the next row of order_events is ours. */
-static bool recording = false;
-
 /* ---------- writing events ---------- */
 
 typedef enum EventArg
@@ -172,16 +169,7 @@ op_record_event(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	bind_event(open_orders(fcinfo, rel), is_update ? trigdata->tg_trigslot : NULL, row, args,
 			   nulls);
-	recording = true;
-	PG_TRY();
-	{
-		op_sibling_execute(&events_of_order, rel, row, args, nulls);
-	}
-	PG_FINALLY();
-	{
-		recording = false;
-	}
-	PG_END_TRY();
+	op_sibling_execute(&events_of_order, rel, row, args, nulls);
 	return PointerGetDatum(NULL);
 }
 
@@ -204,9 +192,10 @@ op_append_only(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
-		bool ours = recording;
+		bool ours = op_effect_args(&events_of_order, rel) != NULL;
 
-		recording = false;
+		if (ours)
+			op_effect_met();
 		if (!ours && !op_restore)
 			ereport(ERROR,
 					(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),

@@ -74,8 +74,9 @@ COMMENT ON FUNCTION order_payment.order_timeline(anynonarray, name) IS
  *
  * offset     per consumer and order: the last version that is acknowledged. An
  *            event is outstanding while its version is above the offset.
- * position   per consumer: no event with a lower xid is outstanding, or ever
- *            will be. It saves looking at old events, no more.
+ * position   per consumer: the xid, and within it the order and version, before
+ *            which no event is outstanding, or ever will be. It saves looking at
+ *            old events, no more.
  *
  * Two orders are kept apart. Which events are outstanding is decided by
  * offsets alone, so a transaction that commits late is never skipped, and one
@@ -92,53 +93,66 @@ COMMENT ON FUNCTION order_payment.order_timeline(anynonarray, name) IS
  * which only a restore can have brought, until none of them is outstanding.
  */
 CREATE FUNCTION order_payment.open_consumer(consumer name, store name,
-											OUT "position" xid8, OUT foreign_position xid8,
+											OUT outstanding text, OUT finished xid8, OUT upper xid8,
 											OUT is_subscriber boolean)
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	here bigint := system_identifier FROM pg_control_system();
-	there bigint;
+	c record;
+	begins text;
 BEGIN
 	PERFORM order_payment.require_store(store);
 	EXECUTE format('INSERT INTO %I.event_consumers (consumer, foreign_position, system_identifier)
-					VALUES ($1, ''0'', $2)
-					ON CONFLICT (consumer) DO NOTHING', store) USING consumer, here;
+					VALUES ($1, ''0'', $2) ON CONFLICT (consumer) DO NOTHING', store) USING consumer, here;
 	-- one reader at a time: a second one waits, and sees what the first acknowledged
-	EXECUTE format('SELECT c.position, c.foreign_position, c.system_identifier
+	EXECUTE format('SELECT c.position, c.position_order_id::text, c.position_version, c.foreign_position,
+						   c.system_identifier
 					FROM %I.event_consumers c WHERE c.consumer = $1 FOR NO KEY UPDATE', store)
-		INTO "position", foreign_position, there USING consumer;
-		is_subscriber := EXISTS (
+		INTO c USING consumer;
+	is_subscriber := EXISTS (
 		SELECT FROM pg_subscription_rel s
 		WHERE s.srrelid = to_regclass(format('%I.order_events', store)));
-	IF there <> here OR is_subscriber THEN
-		"position" := '0';
-		foreign_position := '0';
+	IF c.system_identifier <> here OR is_subscriber THEN
+		c.position := '0';
+		c.position_order_id := NULL;
+		c.foreign_position := '0';
 		EXECUTE format('UPDATE %I.event_consumers
-						SET position = $2, foreign_position = $3, system_identifier = $4
-						WHERE consumer = $1', store)
-			USING consumer, "position", foreign_position, here;
+						SET position = ''0'', position_order_id = NULL, position_version = NULL,
+							foreign_position = ''0'', system_identifier = $2
+						WHERE consumer = $1', store) USING consumer, here;
+	END IF;
+
+	-- taken once, before the events are looked at: what ends later is looked at later
+	finished := pg_snapshot_xmin(pg_current_snapshot());
+	upper := greatest(pg_snapshot_xmax(pg_current_snapshot()),
+					  (pg_current_xact_id()::text::bigint + 1)::text::xid8);
+
+	begins := CASE WHEN c.position_order_id IS NULL THEN format('e.xid >= %L', c.position)
+				   ELSE format('(e.xid, e.order_id, e.version) >= (%L, %L, %L)',
+							   c.position, c.position_order_id, c.position_version) END;
+	outstanding := order_payment.outstanding_events(consumer, store, format('%s AND e.xid < %L', begins, upper));
+	IF c.foreign_position IS NOT NULL THEN
+		outstanding := outstanding || ' UNION ALL ' || order_payment.outstanding_events(consumer, store,
+			format('e.xid >= %L', greatest(c.foreign_position, upper)));
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION order_payment.open_consumer(name, name) IS
-	'where a consumer of a store''s events begins to look. Makes the consumer if it is new, locks it to the end of the transaction, starts it anew in a restored copy. Called by read_events() and ack_events()';
+	'the events of a store that a consumer has not acknowledged, as the text of a query; xids below finished have ended, xids from upper on are foreign. Makes the consumer if it is new, locks it to the end of the transaction, starts it anew in a restored copy. Called by read_events() and ack_events()';
 
-CREATE FUNCTION order_payment.outstanding_events(store name) RETURNS text
+CREATE FUNCTION order_payment.outstanding_events(consumer name, store name, xids text) RETURNS text
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT format(
-		'(SELECT e.* FROM %1$I.order_events e
-		  LEFT JOIN %1$I.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = $1
-		  WHERE (e.xid >= $2 AND (e.xid < pg_snapshot_xmax(pg_current_snapshot())
-								  OR e.xid = pg_current_xact_id_if_assigned())
-				 OR e.xid >= $3 AND e.xid >= pg_snapshot_xmax(pg_current_snapshot()))
-			AND e.version > coalesce(o.version, 0))', store);
+		'SELECT e.* FROM %1$I.order_events e
+		 LEFT JOIN %1$I.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = %2$L
+		 WHERE %3$s AND e.version > coalesce(o.version, 0)', store, consumer, xids);
 END;
-COMMENT ON FUNCTION order_payment.outstanding_events(name) IS
-	'text of a subquery: the events of a store that consumer $1, with position $2 and foreign_position $3, has not acknowledged';
+COMMENT ON FUNCTION order_payment.outstanding_events(name, name, text) IS
+	'text of a query: the events of a store in a range of xids that a consumer has not acknowledged. Called by open_consumer()';
 
 CREATE FUNCTION order_payment.read_events(consumer name, batch integer DEFAULT 100,
 										  store name DEFAULT order_payment.current_store())
@@ -158,8 +172,8 @@ BEGIN
 	-- the oldest events say which orders; of those, all up to these events
 	RETURN QUERY EXECUTE format(
 		'WITH oldest AS (
-			SELECT e.order_id, e.version, e.xid FROM %1$s e
-			ORDER BY e.xid, e.order_id, e.version LIMIT $4
+			SELECT e.order_id, e.version, e.xid FROM (%1$s) e
+			ORDER BY e.xid, e.order_id, e.version LIMIT $2
 		), chosen AS (
 			SELECT o.order_id, max(o.version) AS version, (array_agg(o.xid ORDER BY o.xid))[1] AS xid
 			FROM oldest o GROUP BY o.order_id
@@ -170,8 +184,7 @@ BEGIN
 		JOIN %2$I.order_events e ON e.order_id = c.order_id AND e.version <= c.version
 		LEFT JOIN %2$I.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = $1
 		WHERE e.version > coalesce(o.version, 0)
-		ORDER BY c.xid, e.order_id, e.version LIMIT $4', order_payment.outstanding_events(store), store)
-		USING consumer, look."position", look.foreign_position, batch;
+		ORDER BY c.xid, e.order_id, e.version LIMIT $2', look.outstanding, store) USING consumer, batch;
 END
 $$;
 COMMENT ON FUNCTION order_payment.read_events(name, integer, name) IS
@@ -185,34 +198,45 @@ CREATE FUNCTION order_payment.ack_events(consumer name, event_ids uuid[],
 AS $$
 DECLARE
 	look record := order_payment.open_consumer(consumer, store);
-	outstanding text := order_payment.outstanding_events(store);
-	acknowledged bigint;
+	-- what is acknowledged is among the oldest: look there first, and further only if it is not
+	among bigint := 2 * cardinality(event_ids) + 100;
+	looked_at bigint;
+	found_here bigint;
+	acknowledged bigint := 0;
 BEGIN
-	EXECUTE format(
-		'WITH acked AS (
-			SELECT e.order_id, max(e.version) AS version, count(*) AS n
-			FROM %1$s e WHERE e.event_id = ANY ($4) GROUP BY e.order_id
-		), stored AS (
-			INSERT INTO %2$I.consumer_offsets AS o (order_id, consumer, version)
-			SELECT a.order_id, $1, a.version FROM acked a
-			ON CONFLICT (order_id, consumer) DO UPDATE SET version = greatest(o.version, excluded.version)
-		)
-		SELECT coalesce(sum(a.n), 0)::bigint FROM acked a', outstanding, store)
-		INTO acknowledged USING consumer, look."position", look.foreign_position, event_ids;
-		IF look.is_subscriber THEN
+	LOOP
+		EXECUTE format(
+			'WITH oldest AS (
+				SELECT e.order_id, e.version, e.event_id FROM (%1$s) e
+				ORDER BY e.xid, e.order_id, e.version LIMIT $3
+			), acked AS (
+				SELECT o.order_id, max(o.version) AS version, count(*) AS n
+				FROM oldest o WHERE o.event_id = ANY ($2) GROUP BY o.order_id
+			), stored AS (
+				INSERT INTO %2$I.consumer_offsets AS o (order_id, consumer, version)
+				SELECT a.order_id, $1, a.version FROM acked a
+				ON CONFLICT (order_id, consumer) DO UPDATE SET version = greatest(o.version, excluded.version)
+			)
+			SELECT coalesce(sum(a.n), 0)::bigint, (SELECT count(*) FROM oldest) FROM acked a',
+			look.outstanding, store) INTO found_here, looked_at USING consumer, event_ids, among;
+		acknowledged := acknowledged + found_here;
+		EXIT WHEN acknowledged = cardinality(event_ids) OR looked_at < among;
+		among := among * 8;
+	END LOOP;
+	IF look.is_subscriber THEN
 		RETURN acknowledged;
 	END IF;
-	-- one statement, so that the snapshot that misses an event also bounds the position
 	EXECUTE format(
-		'UPDATE %2$I.event_consumers
-		 SET position = least(pg_snapshot_xmin(pg_current_snapshot()),
-				(SELECT e.xid FROM %1$s e WHERE e.xid < pg_snapshot_xmax(pg_current_snapshot())
-				 ORDER BY e.xid LIMIT 1)),
-			 foreign_position =
-				(SELECT e.xid FROM %1$s e WHERE e.xid >= pg_snapshot_xmax(pg_current_snapshot())
-				 ORDER BY e.xid LIMIT 1)
-		 WHERE consumer = $1', outstanding, store)
-		USING consumer, look."position", look.foreign_position;
+		'UPDATE %2$I.event_consumers c
+		 SET position = least(f.xid, $2),
+			 position_order_id = CASE WHEN f.xid < $2 THEN f.order_id END,
+			 position_version = CASE WHEN f.xid < $2 THEN f.version END,
+			 foreign_position = (SELECT e.xid FROM (%1$s) e WHERE e.xid >= $3 ORDER BY e.xid LIMIT 1)
+		 FROM (SELECT) one
+		 LEFT JOIN LATERAL (SELECT e.xid, e.order_id, e.version FROM (%1$s) e WHERE e.xid < $3
+							ORDER BY e.xid, e.order_id, e.version LIMIT 1) f ON true
+		 WHERE c.consumer = $1', look.outstanding, store)
+		USING consumer, look.finished, look.upper;
 	RETURN acknowledged;
 END
 $$;

@@ -24,6 +24,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -213,21 +214,38 @@ chooses_partition(Relation rel, const char *column)
 static void
 read_identity(OpGuard *guard, Relation rel)
 {
-	Oid		 index = op_primary_key_index(rel);
-	Relation index_rel;
+	Oid		   index = op_primary_key_index(rel);
+	Relation   index_rel;
+	AttrNumber columns[INDEX_MAX_KEYS];
+	int		   n;
 
 	if (!OidIsValid(index))
 		return;
 	index_rel = index_open(index, AccessShareLock);
-	for (int i = 0; i < index_rel->rd_index->indnkeyatts; i++)
+	n = index_rel->rd_index->indnkeyatts;
+	for (int i = 0; i < n; i++)
+		columns[i] = index_rel->rd_index->indkey.values[i];
+	index_close(index_rel, AccessShareLock);
+	for (int i = 0; i < n; i++)
 	{
-		AttrNumber		  attnum = index_rel->rd_index->indkey.values[i];
-		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), columns[i] - 1);
 
 		if (!chooses_partition(rel, NameStr(attr->attname)))
-			guard->identity[guard->nidentity++] = attnum;
+			guard->identity[guard->nidentity++] = columns[i];
 	}
-	index_close(index_rel, AccessShareLock);
+}
+
+/* What two partitions must have in common for rows to move between them. */
+static void
+read_family(OpGuard *guard, Relation rel, const Trigger *trigger)
+{
+	if (rel->rd_rel->relispartition)
+		guard->root = llast_oid(get_partition_ancestors(RelationGetRelid(rel)));
+	guard->signature = trigger->tgnargs;
+	for (int i = 0; i < trigger->tgnargs; i++)
+		guard->signature =
+			hash_combine(guard->signature, hash_bytes((const unsigned char *) trigger->tgargs[i],
+													  strlen(trigger->tgargs[i])));
 }
 
 const OpGuard *
@@ -256,6 +274,7 @@ op_guard_of(const Trigger *trigger, Relation rel)
 	read_graph(guard, rel, trigger, type);
 	read_stamps(guard, rel, trigger);
 	read_identity(guard, rel);
+	read_family(guard, rel, trigger);
 	guard->valid = before == invalidations;
 	return guard;
 }
@@ -291,7 +310,7 @@ op_guard_of_call(FunctionCallInfo fcinfo, const TriggerData *trigdata)
 const Trigger *
 op_guard_trigger(Relation rel, const char *column)
 {
-	TriggerDesc *trigdesc = rel->trigdesc;
+	TriggerDesc *trigdesc = CopyTriggerDesc(rel->trigdesc); /* see op_has_trigger() */
 
 	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
 	{
@@ -301,7 +320,7 @@ op_guard_trigger(Relation rel, const char *column)
 			trigger->tgnargs > 0 && strcmp(trigger->tgargs[0], column) == 0 &&
 			(trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
 			 trigger->tgenabled == TRIGGER_FIRES_ALWAYS) &&
-			op_trigger_calls(trigger, op_enforce_transition))
+			op_is_function(trigger->tgfoid, op_enforce_transition))
 			return trigger;
 	}
 	ereport(ERROR,

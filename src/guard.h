@@ -30,6 +30,8 @@ typedef struct OpGuard
 	OpStamp		   stamps[OP_GRAPH_MAX_STATES];
 	int			   nidentity;
 	AttrNumber	   identity[INDEX_MAX_KEYS]; /* key columns that choose no partition */
+	Oid			   root;					 /* of its partition tree, or InvalidOid */
+	uint32		   signature;				 /* of the arguments: alike only for alike guards */
 } OpGuard;
 
 /* The trigger function, by whose address a guard is known. */
@@ -49,7 +51,7 @@ extern const OpGuard *op_guard_of(const Trigger *trigger, Relation rel);
  */
 extern const OpGuard *op_guard_of_call(FunctionCallInfo fcinfo, const TriggerData *trigdata);
 
-/* The trigger of this table that guards updates of a column, or an error. */
+/* A copy of the trigger of this table that guards updates of a column, or an error. */
 extern const Trigger *op_guard_trigger(Relation rel, const char *column);
 
 #endif

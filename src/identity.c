@@ -55,6 +55,17 @@ as_int64(Oid type, Datum value, int64 *result, RegProcedure *equal)
 	}
 }
 
+/* An index that does not begin with the column finds it too slowly, or not. */
+static bool
+leads_index(Oid index, AttrNumber column)
+{
+	Relation index_rel = index_open(index, AccessShareLock);
+	bool	 result = index_rel->rd_index->indkey.values[0] == column;
+
+	index_close(index_rel, AccessShareLock);
+	return result;
+}
+
 static bool
 row_exists(Relation rel, AttrNumber column, Datum value, RegProcedure equal)
 {
@@ -63,7 +74,7 @@ row_exists(Relation rel, AttrNumber column, Datum value, RegProcedure equal)
 	SysScanDesc scan;
 	bool		result;
 
-	if (!OidIsValid(index))
+	if (!OidIsValid(index) || !leads_index(index, column))
 		return false;
 	ScanKeyInit(&key, column, BTEqualStrategyNumber, equal, value);
 	scan = systable_beginscan(rel, index, true, SnapshotSelf, 1, &key);

@@ -9,8 +9,8 @@
  * queue of AFTER triggers the one stands just before the other.
  *
  * A trigger of the target partition may swallow the inserted half, and another
- * INSERT of the same statement might pass for it. So the halves must be the same
- * row as well: equal in the columns of the primary key that do not
+ * INSERT of the same statement might pass for it. So both halves must belong to
+ * one partition tree, be guarded alike, and be the same row: equal in the columns of the primary key that do not
  * choose the partition. A table without such columns has rows without identity:
  * there, one that leaves and one that comes are a move by any measure.
  */
@@ -28,10 +28,14 @@
 #include "trigger_call.h"
 
 /*
- * Halves that wait, in TopMemoryContext: one, or as many as commands are nested.
- * One whose transaction is over is worth nothing and is reused.
+ * Halves that wait: one, or as many as commands are nested. One whose
+ * transaction is over is worth nothing. If there are more than fit, the oldest is
+ * forgotten, and its row, if it comes, is judged as a new one.
  */
-static OpMove *moves = NULL;
+#define MAX_MOVES 16
+
+static OpMove moves[MAX_MOVES];
+static int	  next_move = 0;
 
 /* The identity of a row as text: its values, each with its length before it. */
 static char *
@@ -56,24 +60,41 @@ identity_of(const OpGuard *guard, Relation rel, TupleTableSlot *row)
 	return buf.data;
 }
 
+static bool
+is_same_command(const OpMove *move, const OpGuard *guard, TransactionId xid, CommandId cid)
+{
+	return TransactionIdIsValid(move->xid) && move->xid == xid && move->cid == cid &&
+		   strcmp(move->column, guard->column) == 0;
+}
+
+/* A place for a new half: that of the same command, one that is over, or the oldest. */
+static OpMove *
+place_for_move(const OpGuard *guard, TransactionId xid, CommandId cid)
+{
+	for (int i = 0; i < MAX_MOVES; i++)
+	{
+		if (is_same_command(&moves[i], guard, xid, cid))
+			return &moves[i];
+	}
+	for (int i = 0; i < MAX_MOVES; i++)
+	{
+		if (!TransactionIdIsValid(moves[i].xid) ||
+			!TransactionIdIsCurrentTransactionId(moves[i].xid))
+			return &moves[i];
+	}
+	next_move = (next_move + 1) % MAX_MOVES;
+	return &moves[next_move];
+}
+
 void
 op_remember_move(const OpGuard *guard, const TriggerData *trigdata, const char *label)
 {
 	HeapTupleHeader header = trigdata->tg_trigtuple->t_data;
 	TransactionId	xid = HeapTupleHeaderGetUpdateXid(header);
 	CommandId		cid = HeapTupleHeaderGetCmax(header);
-	OpMove		   *move = moves;
+	OpMove		   *move = place_for_move(guard, xid, cid);
 	char		   *identity = identity_of(guard, trigdata->tg_relation, trigdata->tg_trigslot);
 
-	while (move != NULL && TransactionIdIsCurrentTransactionId(move->xid) &&
-		   (move->xid != xid || move->cid != cid || strcmp(move->column, guard->column) != 0))
-		move = move->next;
-	if (move == NULL)
-	{
-		move = MemoryContextAllocZero(TopMemoryContext, sizeof(OpMove));
-		move->next = moves;
-		moves = move;
-	}
 	move->xid = InvalidTransactionId; /* until all is there */
 	if (move->identity != NULL)
 		pfree(move->identity);
@@ -82,7 +103,8 @@ op_remember_move(const OpGuard *guard, const TriggerData *trigdata, const char *
 	move->isnull = label == NULL;
 	strlcpy(move->label, label ? label : "", NAMEDATALEN);
 	strlcpy(move->column, guard->column, NAMEDATALEN);
-	move->nstamps = guard->nstamps;
+	move->root = guard->root;
+	move->signature = guard->signature;
 	for (int i = 0; i < guard->nstamps; i++)
 		move->stamps[i] = op_value_in(trigdata->tg_trigslot, guard->stamps[i].attnum);
 	move->cid = cid;
@@ -93,16 +115,18 @@ const OpMove *
 op_take_move(const OpGuard *guard, const TriggerData *trigdata)
 {
 	HeapTupleHeader header = trigdata->tg_trigtuple->t_data;
-	const char	   *identity = NULL;
 
-	for (OpMove *move = moves; move != NULL; move = move->next)
+	if (!OidIsValid(guard->root))
+		return NULL;
+	for (int i = 0; i < MAX_MOVES; i++)
 	{
-		if (!TransactionIdIsValid(move->xid) || move->xid != HeapTupleHeaderGetXmin(header) ||
-			move->cid != HeapTupleHeaderGetCmin(header) || strcmp(move->column, guard->column) != 0)
-			continue;
-		if (identity == NULL)
-			identity = identity_of(guard, trigdata->tg_relation, trigdata->tg_trigslot);
-		if (strcmp(move->identity, identity) == 0)
+		OpMove *move = &moves[i];
+
+		if (TransactionIdIsValid(move->xid) && move->root == guard->root &&
+			move->signature == guard->signature && move->xid == HeapTupleHeaderGetXmin(header) &&
+			is_same_command(move, guard, move->xid, HeapTupleHeaderGetCmin(header)) &&
+			strcmp(move->identity,
+				   identity_of(guard, trigdata->tg_relation, trigdata->tg_trigslot)) == 0)
 		{
 			move->xid = InvalidTransactionId;
 			return move;

@@ -13,15 +13,15 @@
 /* What the deleted half of a move leaves for its inserted half. */
 typedef struct OpMove
 {
-	struct OpMove *next;
-	TransactionId  xid; /* of both halves */
-	CommandId	   cid;
-	char		   column[NAMEDATALEN]; /* of the guard */
-	char		  *identity;			/* of the row */
-	bool		   isnull;				/* the old state was null */
-	char		   label[NAMEDATALEN];	/* of the old state */
-	int			   nstamps;
-	NullableDatum  stamps[OP_GRAPH_MAX_STATES];
+	TransactionId xid; /* of both halves */
+	CommandId	  cid;
+	char		  column[NAMEDATALEN]; /* of the guard */
+	Oid			  root;				   /* of the partition tree */
+	uint32		  signature;		   /* of the guard */
+	char		 *identity;			   /* of the row */
+	bool		  isnull;			   /* the old state was null */
+	char		  label[NAMEDATALEN];  /* of the old state */
+	NullableDatum stamps[OP_GRAPH_MAX_STATES];
 } OpMove;
 
 /* Is the deleted row of this AFTER DELETE on its way to another partition? */

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/partition.h"
 #include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -302,24 +303,62 @@ link_of(const OpSiblingRole *role, Relation rel)
 
 /* ---------- acting ---------- */
 
+/*
+ * The statement on a sibling that runs now and has not met its row. It is
+ * told by role and table: a statement on another table must not pass for it.
+ */
+typedef struct Effect
+{
+	const OpSiblingRole *role;
+	Oid					 sibling;
+	const Datum			*args;
+} Effect;
+
+static Effect effect;
+
+const Datum *
+op_effect_args(const OpSiblingRole *role, Relation rel)
+{
+	Oid table = RelationGetRelid(rel);
+
+	if (effect.role != role)
+		return NULL;
+	if (table != effect.sibling && rel->rd_rel->relispartition)
+		table = llast_oid(get_partition_ancestors(table));
+	return table == effect.sibling ? effect.args : NULL;
+}
+
+void
+op_effect_met(void)
+{
+	effect.role = NULL;
+}
+
 /* Runs the plan of a link with its owner's rights; the result code of SPI. */
 static int
-run_as_owner(Oid owner, SPIPlanPtr plan, Datum *values, const char *nulls)
+run_as_owner(const Link *link, Datum *values, const char *nulls)
 {
-	Oid userid;
-	int context;
-	int result;
+	const OpSiblingRole *role = link->key.role;
+	Effect				 outer = effect;
+	Oid					 userid;
+	int					 context;
+	int					 result;
 
 	GetUserIdAndSecContext(&userid, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	SetUserIdAndSecContext(link->owner,
+						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	effect.role = role;
+	effect.sibling = link->sibling;
+	effect.args = values + role->nkeys;
 	running++;
 	PG_TRY();
 	{
-		result = SPI_execute_plan(plan, values, nulls, false, 0);
+		result = SPI_execute_plan(link->plan, values, nulls, false, 0);
 	}
 	PG_FINALLY();
 	{
 		running--;
+		effect = outer; /* a trigger of the sibling may have come here itself */
 	}
 	PG_END_TRY();
 	SetUserIdAndSecContext(userid, context);
@@ -340,18 +379,18 @@ op_sibling_execute(const OpSiblingRole *role, Relation rel, TupleTableSlot *row,
 	link = link_of(role, rel);
 	for (int i = 0; i < role->nkeys; i++)
 	{
-		bool null;
+		NullableDatum key = op_value_in(row, link->columns[i]);
 
-		values[i] = slot_getattr(row, link->columns[i], &null);
-		isnull[i] = null ? 'n' : ' ';
+		values[i] = key.value;
+		isnull[i] = key.isnull ? 'n' : ' ';
 	}
 	memcpy(values + role->nkeys, args, role->nargs * sizeof(Datum));
 	memcpy(isnull + role->nkeys, nulls, role->nargs);
 
-	result = run_as_owner(link->owner, link->plan, values, isnull);
+	result = run_as_owner(link, values, isnull);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan returned %s", SPI_result_code_string(result));
-	if (SPI_processed != 1)
+	if (SPI_processed != 1 && !(SPI_processed == 0 && role->may_miss))
 		refuse_sibling(role, rel,
 					   psprintf("The statement on it touched " UINT64_FORMAT " rows, not one.",
 								SPI_processed));

@@ -23,6 +23,7 @@ typedef struct OpSiblingRole
 	int			nkeys;	   /* columns of the foreign key: parameters $1 ... */
 	int			nargs;	   /* further parameters */
 	Oid			argtypes[OP_SIBLING_MAX_ARGS];
+	bool		may_miss; /* no row is no error: the foreign key will tell */
 
 	/*
 	 * Writes the statement. keys: the sibling's key columns, for an INSERT;
@@ -40,5 +41,13 @@ extern void op_sibling_init(void);
  */
 extern void op_sibling_execute(const OpSiblingRole *role, Relation rel, TupleTableSlot *row,
 							   const Datum *args, const char *nulls);
+
+/*
+ * For a trigger of the sibling: does the statement of this role run now, on
+ * this very table? If so, its further parameters, else NULL. Once the trigger has
+ * met the row, it says so, and the rows to come are somebody else's.
+ */
+extern const Datum *op_effect_args(const OpSiblingRole *role, Relation rel);
+extern void			op_effect_met(void);
 
 #endif

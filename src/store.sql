@@ -123,11 +123,13 @@ CREATE TABLE %1$I.order_events (
 	CONSTRAINT order_events_pkey PRIMARY KEY (order_id, version),
 	CONSTRAINT order_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders
 );
-CREATE INDEX order_events_xid_idx ON %1$I.order_events (xid);
+CREATE INDEX order_events_xid_idx ON %1$I.order_events (xid, order_id, version);
 
 CREATE TABLE %1$I.event_consumers (
 	consumer name NOT NULL,
-	position xid8 NOT NULL DEFAULT '0',
+		position xid8 NOT NULL DEFAULT '0',
+	position_order_id %3$s,
+	position_version integer,
 	foreign_position xid8,
 	system_identifier bigint NOT NULL,
 	CONSTRAINT event_consumers_pkey PRIMARY KEY (consumer)
@@ -174,7 +176,8 @@ CREATE TRIGGER record_event_update AFTER UPDATE ON %1$I.orders
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$I.orders
 	FOR EACH STATEMENT EXECUTE FUNCTION order_payment.refuse_truncate();
 
-CREATE TRIGGER follow_items AFTER INSERT OR UPDATE OR DELETE ON %1$I.order_items
+-- before the foreign key's own trigger, which would lock the order less first and invite a deadlock
+CREATE TRIGGER "000_follow_items" AFTER INSERT OR UPDATE OR DELETE ON %1$I.order_items
 	FOR EACH ROW EXECUTE FUNCTION order_payment.follow_items();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$I.order_items
 	FOR EACH STATEMENT EXECUTE FUNCTION order_payment.refuse_truncate();
@@ -227,7 +230,7 @@ BEGIN ATOMIC
 				 ('orders', 'record_event_insert', 'record_event', 1 + 4, NULL),
 				 ('orders', 'record_event_update', 'record_event', 1 + 16, 'old.status IS DISTINCT FROM new.status'),
 				 ('orders', 'refuse_truncate', 'refuse_truncate', 2 + 32, NULL),
-				 ('order_items', 'follow_items', 'follow_items', 1 + 4 + 8 + 16, NULL),
+				 ('order_items', '000_follow_items', 'follow_items', 1 + 4 + 8 + 16, NULL),
 				 ('order_items', 'refuse_truncate', 'refuse_truncate', 2 + 32, NULL),
 				 ('order_events', '000_append_only', 'append_only', 1 + 2 + 4 + 8 + 16, NULL),
 				 ('order_events', '000_append_only_truncate', 'append_only', 2 + 32, NULL)
@@ -237,7 +240,7 @@ BEGIN ATOMIC
 		JOIN pg_class c ON c.oid = t.tgrelid
 		JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = store AND c.relname = w.relation AND t.tgname = w.trigger
-		  AND t.tgenabled IN ('O', 'A') AND t.tgtype = w.type AND t.tgattr = '' AND c.relhastriggers
+		  AND t.tgenabled IN ('O', 'A') AND t.tgtype = w.type AND t.tgattr = '' AND NOT t.tgdeferrable AND c.relhastriggers
 		  AND t.tgfoid = ('order_payment.' || w.function)::regproc
 		  AND (w.function <> 'enforce_transition' OR t.tgargs LIKE '\x73746174757300'::bytea || '%'::bytea)  -- column status
 		  AND CASE WHEN w.condition IS NULL THEN t.tgqual IS NULL
@@ -258,9 +261,10 @@ CREATE FUNCTION order_payment.verify_store(store name DEFAULT order_payment.curr
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	orders CONSTANT regclass := to_regclass(format('%I.orders', store));
+	orders regclass;
 BEGIN
 	PERFORM order_payment.require_store(store);
+	orders := format('%I.orders', store)::regclass;
 
 	RETURN QUERY SELECT t.problem, NULL::text, t.detail FROM order_payment.verify_triggers(store) t;
 

@@ -327,7 +327,7 @@ check_move(const OpGuard *guard, const TriggerData *trigdata, const OpMove *move
 	after.label = isnull ? NULL : label_of(guard, value);
 	if (!may_follow(guard->graph, before.state, after.state))
 		judge_edge(guard, trigdata->tg_relation, trigdata->tg_trigslot, before, after);
-	for (int i = 0; i < guard->nstamps && i < move->nstamps; i++)
+	for (int i = 0; i < guard->nstamps; i++)
 	{
 		const OpStamp *stamp = &guard->stamps[i];
 		NullableDatum  given = op_value_in(trigdata->tg_trigslot, stamp->attnum);

@@ -68,6 +68,23 @@ BEGIN
 				   prefix || '_birth', relation, arguments);
 	-- what is wrong with the stamps is said now, not at the first row
 	PERFORM FROM order_payment.status_edges(relation, status_column);
+	IF stamp THEN
+		SELECT e.to_status || '_at' INTO later
+		FROM (SELECT DISTINCT convert_from(substring(t.tgargs FROM 1 FOR position('\x00'::bytea IN t.tgargs) - 1),
+										   getdatabaseencoding())::name AS status_column
+			  FROM pg_trigger t
+			  WHERE t.tgrelid = relation AND t.tgnargs = 3 AND t.tgtype & 19 = 19
+				AND t.tgfoid = 'order_payment.enforce_transition'::regproc) o
+		CROSS JOIN LATERAL order_payment.status_edges(relation, o.status_column) e
+		JOIN order_payment.status_edges(relation, guard_column.status_column) m ON m.to_status = e.to_status
+		JOIN pg_attribute a ON a.attrelid = relation AND a.attname = e.to_status || '_at' AND NOT a.attisdropped
+		WHERE o.status_column <> guard_column.status_column LIMIT 1;
+		IF FOUND THEN
+			RAISE EXCEPTION 'column "%" of table % is stamped for another status column already', later, relation
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					  HINT = 'Rename the column or the state, or guard one of the two without stamps.';
+		END IF;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION order_payment.guard_column(regclass, name, text, boolean) IS

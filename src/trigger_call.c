@@ -78,12 +78,12 @@ op_changed(const TriggerData *trigdata, const OpChange *changes, int n)
 }
 
 bool
-op_trigger_calls(const Trigger *trigger, PGFunction function)
+op_is_function(Oid function, PGFunction address)
 {
 	FmgrInfo flinfo;
 
-	fmgr_info(trigger->tgfoid, &flinfo);
-	return flinfo.fn_addr == function;
+	fmgr_info(function, &flinfo);
+	return flinfo.fn_addr == address;
 }
 
 /* Does this trigger fire in a session like this one? */
@@ -97,14 +97,22 @@ trigger_fires(const Trigger *trigger)
 	return trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN;
 }
 
+/*
+ * The relcache may throw away a table's triggers whenever a catalog is read.
+ * So what is needed of them is copied first, and looked up then.
+ */
 bool
 op_has_trigger(Relation rel, PGFunction function)
 {
 	TriggerDesc *trigdesc = rel->trigdesc;
+	List		*functions = NIL;
+	ListCell	*cell;
 
 	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
+		functions = list_append_unique_oid(functions, trigdesc->triggers[i].tgfoid);
+	foreach (cell, functions)
 	{
-		if (op_trigger_calls(&trigdesc->triggers[i], function))
+		if (op_is_function(lfirst_oid(cell), function))
 			return true;
 	}
 	return false;
@@ -150,10 +158,14 @@ op_require_column(Relation rel, const char *name, Oid type)
 void
 op_require_last(const TriggerData *trigdata, PGFunction allowed)
 {
-	const TriggerDesc *trigdesc = trigdata->tg_relation->trigdesc;
-	const Trigger	  *self = trigdata->tg_trigger;
-	int16			   events = self->tgtype & (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE);
-	bool			   after = false;
+	TriggerDesc	  *trigdesc = trigdata->tg_relation->trigdesc;
+	const Trigger *self = trigdata->tg_trigger; /* the executor's own copy */
+	int16		   events = self->tgtype & (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE);
+	bool		   after = false;
+	List		  *functions = NIL;
+	List		  *names = NIL;
+	ListCell	  *function;
+	ListCell	  *name;
 
 	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
 	{
@@ -161,18 +173,24 @@ op_require_last(const TriggerData *trigdata, PGFunction allowed)
 
 		if (trigger->tgoid == self->tgoid)
 			after = true;
-		else if (after && trigger_fires(trigger) &&
-				 TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
-				 (trigger->tgtype & events) != 0 &&
-				 !op_trigger_calls(trigger, allowed))
+		else if (after && trigger_fires(trigger) && TRIGGER_FOR_ROW(trigger->tgtype) &&
+				 TRIGGER_FOR_BEFORE(trigger->tgtype) && (trigger->tgtype & events) != 0)
+		{
+			functions = lappend_oid(functions, trigger->tgfoid);
+			names = lappend(names, pstrdup(trigger->tgname));
+		}
+	}
+	forboth (function, functions, name, names)
+	{
+		if (!op_is_function(lfirst_oid(function), allowed))
 			ereport(ERROR,
 					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 					 errmsg("trigger \"%s\" of table \"%s\" must be the last BEFORE ROW trigger",
 							self->tgname, RelationGetRelationName(trigdata->tg_relation)),
 					 errdetail("Trigger \"%s\" fires after it and could change what it checked.",
-							   trigger->tgname),
+							   (char *) lfirst(name)),
 					 errhint("Triggers fire in the order of their names: rename \"%s\".",
-							 trigger->tgname),
+							 (char *) lfirst(name)),
 					 errtable(trigdata->tg_relation)));
 	}
 }

@@ -63,8 +63,8 @@ typedef struct OpChange
 /* What a BEFORE trigger returns that changes n columns of its row. */
 extern Datum op_changed(const TriggerData *trigdata, const OpChange *changes, int n);
 
-/* Is this a trigger with that C function? */
-extern bool op_trigger_calls(const Trigger *trigger, PGFunction function);
+/* Is this the function, by the OID that a trigger names it with? */
+extern bool op_is_function(Oid function, PGFunction address);
 
 /* Has the table a trigger with that C function? */
 extern bool op_has_trigger(Relation rel, PGFunction function);

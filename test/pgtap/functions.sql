@@ -134,7 +134,7 @@ SELECT is(order_payment.ack_events('c', ARRAY[]::uuid[]), 0::bigint, 'ack_events
 SELECT is(order_payment.ack_events('c', ARRAY[NULL, gen_random_uuid()]), 0::bigint, 'ack_events() of an event that is none');
 SELECT is(order_payment.notify_events(NULL), NULL, 'notify_events(NULL)');
 SELECT is(order_payment.notify_events('x', NULL), NULL, 'notify_events(, NULL)');
-SELECT is_empty($$ SELECT * FROM order_payment.verify_store(NULL) $$, 'verify_store(NULL)');
+SELECT throws_ok($$ SELECT * FROM order_payment.verify_store(NULL) $$, '22004', NULL, 'verify_store(NULL) is no clean bill');
 SELECT is_empty($$ SELECT * FROM order_payment.verify_store() $$, 'verify_store()');
 SELECT is((SELECT count(*)::int FROM event_consumers WHERE consumer = 'c'), 1, 'a consumer is made by its first call');
 

@@ -1,7 +1,7 @@
 -- What create_store() makes: tables, columns, constraints, indexes, triggers, owner. Users and their programs rely on all of it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(209);
+SELECT plan(213);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -77,8 +77,10 @@ INSERT INTO expected VALUES
 ('order_events', 14, 'xid', 'xid8', true, NULL),
 ('event_consumers', 1, 'consumer', 'name', true, NULL),
 ('event_consumers', 2, 'position', 'xid8', true, '''0''::xid8'),
-('event_consumers', 3, 'foreign_position', 'xid8', false, NULL),
-('event_consumers', 4, 'system_identifier', 'bigint', true, NULL),
+('event_consumers', 3, 'position_order_id', 'bigint', false, NULL),
+('event_consumers', 4, 'position_version', 'integer', false, NULL),
+('event_consumers', 5, 'foreign_position', 'xid8', false, NULL),
+('event_consumers', 6, 'system_identifier', 'bigint', true, NULL),
 ('consumer_offsets', 1, 'order_id', 'bigint', true, NULL),
 ('consumer_offsets', 2, 'consumer', 'name', true, NULL),
 ('consumer_offsets', 3, 'version', 'integer', true, NULL);
@@ -139,14 +141,15 @@ SELECT bag_eq($$ SELECT conrelid::regclass::text, contype::text, conname::text F
                         ('shop.order_events', 'f', 'order_events_order_id_fkey'),
                         ('shop.event_consumers', 'p', 'event_consumers_pkey'),
                         ('shop.consumer_offsets', 'p', 'consumer_offsets_pkey'),
-                        ('shop.consumer_offsets', 'f', 'consumer_offsets_consumer_fkey') $$,
+                        ('shop.consumer_offsets', 'f', 'consumer_offsets_consumer_fkey'),
+                        ('shop.consumer_offsets', 'f', 'consumer_offsets_order_id_fkey') $$,
               'constraints by name');
 SELECT is_empty($$ SELECT conname FROM pg_constraint WHERE connamespace = 'shop'::regnamespace AND (condeferrable OR NOT convalidated) $$,
                 'none deferrable, all validated');
 SELECT bag_eq($$ SELECT conname::text, confdeltype::text, confupdtype::text FROM pg_constraint WHERE connamespace = 'shop'::regnamespace AND contype = 'f' $$,
-              $$ VALUES ('order_items_order_id_fkey', 'a', 'a'), ('order_events_order_id_fkey', 'a', 'a'), ('consumer_offsets_consumer_fkey', 'c', 'a') $$,
+              $$ VALUES ('order_items_order_id_fkey', 'a', 'a'), ('order_events_order_id_fkey', 'a', 'a'), ('consumer_offsets_consumer_fkey', 'c', 'a'), ('consumer_offsets_order_id_fkey', 'c', 'a') $$,
               'what foreign keys do on DELETE and UPDATE');
-SELECT has_index('shop', 'order_events', 'order_events_xid_idx', ARRAY['xid'], 'order_events is indexed by xid');
+SELECT has_index('shop', 'order_events', 'order_events_xid_idx', ARRAY['xid', 'order_id', 'version'], 'order_events is indexed by xid');
 -- principle 9: order_id leads every key of a table that has it, but for a customer's request_key
 SELECT bag_eq($$ SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
                  WHERE c.relnamespace = 'shop'::regnamespace AND i.indisunique
@@ -163,7 +166,7 @@ INSERT INTO expected_trigger VALUES
 ('orders', 'record_event_insert', 'AFTER INSERT ON shop.orders FOR EACH ROW EXECUTE FUNCTION order_payment.record_event()'),
 ('orders', 'record_event_update', 'AFTER UPDATE ON shop.orders FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION order_payment.record_event()'),
 ('orders', 'refuse_truncate', 'BEFORE TRUNCATE ON shop.orders FOR EACH STATEMENT EXECUTE FUNCTION order_payment.refuse_truncate()'),
-('order_items', 'follow_items', 'AFTER INSERT OR DELETE OR UPDATE ON shop.order_items FOR EACH ROW EXECUTE FUNCTION order_payment.follow_items()'),
+('order_items', '000_follow_items', 'AFTER INSERT OR DELETE OR UPDATE ON shop.order_items FOR EACH ROW EXECUTE FUNCTION order_payment.follow_items()'),
 ('order_items', 'refuse_truncate', 'BEFORE TRUNCATE ON shop.order_items FOR EACH STATEMENT EXECUTE FUNCTION order_payment.refuse_truncate()'),
 ('order_events', '000_append_only', 'BEFORE INSERT OR DELETE OR UPDATE ON shop.order_events FOR EACH ROW EXECUTE FUNCTION order_payment.append_only()'),
 ('order_events', '000_append_only_truncate', 'BEFORE TRUNCATE ON shop.order_events FOR EACH STATEMENT EXECUTE FUNCTION order_payment.append_only()');

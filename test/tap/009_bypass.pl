@@ -75,7 +75,7 @@ found('a changed key in the replica role', "$replica; UPDATE shop.orders SET ord
 
 foreach my $trigger (
 	qw(orders.zzz_guard_status orders.zzz_guard_status_birth orders.zzy_maintain_order orders.record_event_insert
-	orders.record_event_update orders.refuse_truncate order_items.follow_items order_items.refuse_truncate
+	orders.record_event_update orders.refuse_truncate order_items.000_follow_items order_items.refuse_truncate
 	order_events.000_append_only order_events.000_append_only_truncate))
 {
 	my ($table, $name) = split /\./, $trigger;

@@ -7,6 +7,7 @@ BEGIN
     NEW.new_status := NEW.status::text::order_payment.order_status;  -- other labels: a CASE
     RETURN NEW;
 END $$;
-CREATE TRIGGER fill_new_status BEFORE INSERT OR UPDATE ON orders
+-- zzy: after the triggers that you have, which may change the state, and before the guard
+CREATE TRIGGER zzy_fill_new_status BEFORE INSERT OR UPDATE ON orders
     FOR EACH ROW EXECUTE FUNCTION fill_new_status();
 COMMIT;

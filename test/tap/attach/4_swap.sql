@@ -2,7 +2,7 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 LOCK TABLE orders IN ACCESS EXCLUSIVE MODE;
-DROP TRIGGER fill_new_status ON orders;
+DROP TRIGGER zzy_fill_new_status ON orders;
 DROP TRIGGER zzz_guard_status ON orders;
 DROP TRIGGER zzz_guard_status_birth ON orders;
 ALTER TABLE orders RENAME COLUMN status TO old_status;
