@@ -10,9 +10,10 @@
  *
  * A trigger of the target partition may swallow the inserted half, and another
  * INSERT of the same statement might pass for it. So both halves must belong to
- * one partition tree, be guarded alike, and be the same row: equal in the columns of the primary key that do not
- * choose the partition. A table without such columns has rows without identity:
- * there, one that leaves and one that comes are a move by any measure.
+ * one partition tree, be guarded alike, and be the same row: equal in the
+ * columns of the primary key that do not choose the partition. A table without
+ * such columns has rows without identity: there, one that leaves and one that
+ * comes are a move by any measure.
  */
 #include "postgres.h"
 
