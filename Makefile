@@ -5,8 +5,10 @@
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
 #   make demo | test | lint | bench            one command on a bare machine: see test/harness/lib.sh
+#   make dist                                  the archive for PGXN
 #
-# Lists whose order matters, and lists of tests, are written out: a file that is not listed is not run, and lint says so.
+# Lists whose order matters, and lists of regression and isolation tests, are written out: a file that is not listed is not
+# run, and lint says so.
 
 EXTENSION = order_payment
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(dir $(lastword $(MAKEFILE_LIST)))order_payment.control)

@@ -18,6 +18,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 WORK=
 CHILD=
+APT_LOG=
 APT_LOCK=/run/order_payment-apt.lock # root only writes there: in /tmp anyone could lay a link under that name
 NO_CLUSTER=/etc/postgresql-common/createcluster.d/order_payment-harness.conf
 
@@ -106,14 +107,12 @@ restore_clusters() {
 }
 
 apt() {
-    local log
-    log=$(mktemp /tmp/op-apt.XXXXXX)
-    if ! run apt-get -o DPkg::Lock::Timeout=600 "$@" >"$log" 2>&1; then
-        tail -n 40 "$log" >&2
-        rm -f "$log"
+    APT_LOG=$(mktemp /tmp/op-apt.XXXXXX)
+    if ! run apt-get -o DPkg::Lock::Timeout=600 "$@" >"$APT_LOG" 2>&1; then
+        tail -n 40 "$APT_LOG" >&2
         die "apt-get $1 failed (above); the packages needed are those of Debian's main archive"
     fi
-    rm -f "$log"
+    rm -f "$APT_LOG"
 }
 
 install_packages() {
@@ -202,6 +201,7 @@ clean_up() {
         wait "$CHILD" 2>/dev/null
     fi
     allow_cluster
+    rm -f "$APT_LOG"
     if [ -n "$WORK" ]; then
         stop_clusters_in "$WORK"
         if [ "${OP_KEEP:-0}" = 1 ]; then say "kept: $WORK"; else rm -rf "$WORK"; fi
