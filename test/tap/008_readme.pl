@@ -234,7 +234,7 @@ SET
 
 INSERT 0 1
 ERROR:  "pending" may not become "completed"
-DETAIL:  status of table "orders", key (order_id)=(1): from "pending" to "completed".
+DETAIL:  Column "status" of table "orders", key (order_id)=(1): from "pending" to "completed".
 HINT:  From "pending" it may go to "authorized", "paid", "cancelled", "expired".
 $fence
 
