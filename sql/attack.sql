@@ -24,6 +24,18 @@ WITH m AS (UPDATE mv SET part = 2 WHERE order_id = 77 RETURNING 1)
 INSERT INTO orders (order_id, customer_id, price, status, paid_at)
 SELECT 77, 1, 10, 'completed', '2001-01-01' FROM (SELECT count(*) FROM m) x;
 
+-- ... not even where the own table is guarded as orders are
+CREATE TEMP TABLE alike (order_id bigint, part int, status order_status, PRIMARY KEY (order_id, part)) PARTITION BY LIST (part);
+CREATE TEMP TABLE alike1 PARTITION OF alike FOR VALUES IN (1);
+CREATE TEMP TABLE alike2 PARTITION OF alike FOR VALUES IN (2);
+SELECT guard_column('alike', 'status', stamp => true);
+CREATE TRIGGER aaa BEFORE INSERT ON alike2 FOR EACH ROW EXECUTE FUNCTION pg_temp.swallow();
+INSERT INTO alike VALUES (78, 1, 'pending');
+UPDATE alike SET status = 'paid';
+WITH m AS (UPDATE alike SET part = 2 WHERE order_id = 78 RETURNING 1)
+INSERT INTO orders (order_id, customer_id, price, status)
+SELECT 78, 1, 10, 'shipped' FROM (SELECT count(*) FROM m) x;
+
 -- the effect of a line in own tables does not pass for one on an order
 CREATE TEMP TABLE o (order_id bigint PRIMARY KEY, status order_status, version int DEFAULT 0, item_count int DEFAULT 0,
                      quantity numeric, price numeric, total_amount numeric, created_at timestamptz);
@@ -65,6 +77,22 @@ SELECT version, to_status FROM order_timeline(43);
 RESET ROLE;
 SELECT * FROM verify_store('attacked');
 
+-- no trigger changes what the server keeps after it was checked, nor what a line adds before
+SET ROLE regress_op_owner;
+CREATE FUNCTION twin.cheapen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.total_amount := 1; NEW.version := 7; RETURN NEW; END $$;
+CREATE TRIGGER zzz_a BEFORE INSERT OR UPDATE ON attacked.orders FOR EACH ROW EXECUTE FUNCTION twin.cheapen();
+INSERT INTO attacked.orders (order_id, price) VALUES (44, 5);
+UPDATE attacked.orders SET status = 'paid' WHERE order_id = 43;
+DROP TRIGGER zzz_a ON attacked.orders;
+CREATE FUNCTION twin.halve() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.total_amount := 1; RETURN NEW; END $$;
+CREATE TRIGGER halve BEFORE UPDATE ON attacked.orders FOR EACH ROW EXECUTE FUNCTION twin.halve();
+INSERT INTO attacked.order_items (order_id, line_no, price) VALUES (43, 1, 20);
+DROP TRIGGER halve ON attacked.orders;
+INSERT INTO attacked.order_items (order_id, line_no, price) VALUES (43, 1, 20);
+SELECT order_id, item_count, total_amount, version FROM attacked.orders ORDER BY order_id;
+RESET ROLE;
+SELECT * FROM verify_store('attacked');
+
 -- two guards on one table do not stamp the same column
 CREATE TABLE twin.two (id int PRIMARY KEY, status order_status, pay payment_status, authorized_at timestamptz);
 SELECT guard_column('twin.two', 'status', stamp => true);
@@ -76,7 +104,7 @@ UPDATE twin.two SET status = 'authorized' RETURNING authorized_at IS NOT NULL AS
 
 SET search_path = public;
 SET client_min_messages = warning;
-DROP TABLE mv, i, o;
+DROP TABLE mv, alike, i, o;
 DROP FUNCTION pg_temp.swallow(), pg_temp.forge();
 DROP SCHEMA attacked, twin CASCADE;
 DROP ROLE regress_op_owner, regress_op_app;
