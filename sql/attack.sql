@@ -36,6 +36,13 @@ WITH m AS (UPDATE alike SET part = 2 WHERE order_id = 78 RETURNING 1)
 INSERT INTO orders (order_id, customer_id, price, status)
 SELECT 78, 1, 10, 'shipped' FROM (SELECT count(*) FROM m) x;
 
+-- ... nor where both are partitioned: a row moves within one tree
+CREATE TEMP TABLE other (LIKE alike INCLUDING ALL) PARTITION BY LIST (part);
+CREATE TEMP TABLE other1 PARTITION OF other FOR VALUES IN (1);
+SELECT guard_column('other', 'status', stamp => true);
+WITH m AS (UPDATE alike SET part = 2 WHERE order_id = 78 RETURNING 1)
+INSERT INTO other SELECT 78, 1, 'shipped' FROM (SELECT count(*) FROM m) x;
+
 -- the effect of a line in own tables does not pass for one on an order
 CREATE TEMP TABLE o (order_id bigint PRIMARY KEY, status order_status, version int DEFAULT 0, item_count int DEFAULT 0,
                      quantity numeric, price numeric, total_amount numeric, created_at timestamptz);
@@ -104,7 +111,7 @@ UPDATE twin.two SET status = 'authorized' RETURNING authorized_at IS NOT NULL AS
 
 SET search_path = public;
 SET client_min_messages = warning;
-DROP TABLE mv, alike, i, o;
+DROP TABLE mv, alike, other, i, o;
 DROP FUNCTION pg_temp.swallow(), pg_temp.forge();
 DROP SCHEMA attacked, twin CASCADE;
 DROP ROLE regress_op_owner, regress_op_app;
