@@ -42,7 +42,12 @@ SQL_PARTS = \
 	src/money.sql \
 	src/event.sql \
 	src/effects.sql \
+	src/payment.sql \
+	src/operation.sql \
+	src/order_tables.sql \
+	src/payment_tables.sql \
 	src/store.sql \
+	src/verify.sql \
 	src/privileges.sql
 
 INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql

@@ -1,0 +1,209 @@
+/* ---------- the tables of a store: gateways, payments, operations ---------- */
+
+/*
+ * Called by create_store() as the owner of the store to be, after
+ * create_order_tables().
+ */
+CREATE FUNCTION order_payment.create_payment_tables(store name, order_id_type regtype) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format($ddl$
+
+CREATE TABLE %1$I.gateways (
+	gateway text NOT NULL,
+	active boolean NOT NULL DEFAULT true,
+	minor_unit_exponents jsonb NOT NULL DEFAULT '{}',
+	retry_schedule jsonb NOT NULL DEFAULT '{
+		"soft_decline": ["1 day", "3 days", "7 days"],
+		"not_sent": ["5 minutes", "10 minutes", "20 minutes", "40 minutes", "80 minutes", "160 minutes", "320 minutes", "640 minutes"],
+		"hard_decline": []
+	}',
+	CONSTRAINT gateways_pkey PRIMARY KEY (gateway),
+	CONSTRAINT gateways_gateway_check CHECK (gateway <> ''),
+	CONSTRAINT gateways_minor_unit_exponents_check CHECK (jsonb_typeof(minor_unit_exponents) = 'object'),
+	CONSTRAINT gateways_retry_schedule_check CHECK (jsonb_typeof(retry_schedule) = 'object')
+);
+INSERT INTO %1$I.gateways (gateway) VALUES ('manual'), ('cod');
+
+CREATE TABLE %1$I.gateway_fees (
+	gateway text NOT NULL,
+	method text NOT NULL DEFAULT '*',
+	currency text NOT NULL,
+	rate numeric NOT NULL DEFAULT 0,
+	fixed numeric NOT NULL DEFAULT 0,
+	valid_from timestamptz NOT NULL DEFAULT '-infinity',
+	CONSTRAINT gateway_fees_pkey PRIMARY KEY (gateway, currency, method, valid_from),
+	CONSTRAINT gateway_fees_gateway_fkey FOREIGN KEY (gateway) REFERENCES %1$I.gateways,
+	CONSTRAINT gateway_fees_currency_check CHECK (order_payment.is_currency(currency)),
+	CONSTRAINT gateway_fees_rate_check CHECK (rate >= 0 AND rate < 1),
+	CONSTRAINT gateway_fees_fixed_check CHECK (fixed >= 0 AND fixed < 'Infinity')
+);
+
+CREATE TABLE %1$I.payments (
+	order_id %2$s NOT NULL,
+	payment_id uuid NOT NULL DEFAULT order_payment.uuid_v7(),
+	gateway text NOT NULL,
+	method text,
+	amount numeric NOT NULL,
+	currency text NOT NULL,
+	split boolean NOT NULL DEFAULT false,
+	status order_payment.payment_status NOT NULL DEFAULT 'created',
+	request_key text,
+	request_hash text,
+	gateway_reference text,
+	authorized_amount numeric NOT NULL DEFAULT 0,
+	capture_pending_amount numeric NOT NULL DEFAULT 0,
+	captured_amount numeric NOT NULL DEFAULT 0,
+	refund_pending_amount numeric NOT NULL DEFAULT 0,
+	refunded_amount numeric NOT NULL DEFAULT 0,
+	charged_back_amount numeric NOT NULL DEFAULT 0,
+	fee numeric NOT NULL,
+	fee_final boolean NOT NULL DEFAULT false,
+	expected_net numeric NOT NULL GENERATED ALWAYS AS (amount - fee) STORED,
+	net_amount numeric NOT NULL GENERATED ALWAYS AS
+		(CASE WHEN captured_amount > 0
+			  THEN captured_amount - refunded_amount - charged_back_amount - fee ELSE 0 END) STORED,
+	attempt_no integer NOT NULL DEFAULT 1,
+	retry_of uuid,
+	failure_class text,
+	failure_code text,
+	failure_message text,
+	retry_at timestamptz,
+	expires_at timestamptz,
+	capture_before timestamptz,
+	occurred_at timestamptz,
+	created_at timestamptz NOT NULL,
+	processing_at timestamptz,
+	requires_action_at timestamptz,
+	unknown_at timestamptz,
+	authorized_at timestamptz,
+	succeeded_at timestamptz,
+	failed_at timestamptz,
+	revoked_at timestamptz,
+	CONSTRAINT payments_pkey PRIMARY KEY (order_id, payment_id),
+	CONSTRAINT payments_payment_id_key UNIQUE (payment_id),
+	CONSTRAINT payments_gateway_gateway_reference_key UNIQUE (gateway, gateway_reference),
+	CONSTRAINT payments_order_id_request_key_key UNIQUE (order_id, request_key),
+	CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders,
+	CONSTRAINT payments_gateway_fkey FOREIGN KEY (gateway) REFERENCES %1$I.gateways,
+	CONSTRAINT payments_retry_of_fkey FOREIGN KEY (order_id, retry_of) REFERENCES %1$I.payments,
+	CONSTRAINT payments_amount_check CHECK (amount > 0 AND order_payment.is_amount(amount, currency)),
+	CONSTRAINT payments_fee_check CHECK (order_payment.is_amount(fee, currency)),
+	CONSTRAINT payments_attempt_no_check CHECK (attempt_no > 0),
+	CONSTRAINT payments_failure_class_check
+		CHECK (failure_class IN ('hard_decline', 'soft_decline', 'not_sent', 'other')),
+	CONSTRAINT payments_amounts_check CHECK (
+		least(authorized_amount, capture_pending_amount, refund_pending_amount, refunded_amount, charged_back_amount) >= 0
+		AND captured_amount <= greatest(amount, authorized_amount)
+		AND greatest(refunded_amount, charged_back_amount) <= captured_amount
+		AND order_payment.is_amount(authorized_amount, currency)
+		AND capture_pending_amount + refund_pending_amount < 'Infinity')
+);
+CREATE UNIQUE INDEX payments_one_live_attempt_idx ON %1$I.payments (order_id)
+	WHERE status <= 'unknown' AND NOT split;
+CREATE INDEX payments_authorized_idx ON %1$I.payments (capture_before, order_id) WHERE status = 'authorized';
+CREATE INDEX payments_live_idx ON %1$I.payments (created_at, order_id) WHERE status <= 'unknown';
+CREATE INDEX payments_retry_at_idx ON %1$I.payments (retry_at, order_id) WHERE retry_at IS NOT NULL;
+
+CREATE TABLE %1$I.payment_operations (
+	order_id %2$s NOT NULL,
+	operation_id uuid NOT NULL DEFAULT order_payment.uuid_v7(),
+	payment_id uuid NOT NULL,
+	kind text NOT NULL,
+	amount numeric NOT NULL,
+	currency text NOT NULL,
+	fee numeric NOT NULL DEFAULT 0,
+	obligatory_amount numeric NOT NULL DEFAULT 0,
+	reason text,
+	status order_payment.operation_status NOT NULL DEFAULT 'requested',
+	request_key text,
+	request_hash text,
+	gateway_reference text,
+	failure_class text,
+	failure_code text,
+	failure_message text,
+	retry_at timestamptz,
+	attempt_no integer NOT NULL DEFAULT 1,
+	occurred_at timestamptz,
+	created_at timestamptz NOT NULL,
+	requested_at timestamptz,
+	processing_at timestamptz,
+	unknown_at timestamptz,
+	succeeded_at timestamptz,
+	failed_at timestamptz,
+	cancelled_at timestamptz,
+	reversed_at timestamptz,
+	CONSTRAINT payment_operations_pkey PRIMARY KEY (order_id, operation_id),
+	CONSTRAINT payment_operations_operation_id_key UNIQUE (operation_id),
+	CONSTRAINT payment_operations_reference_key UNIQUE (order_id, payment_id, kind, gateway_reference),
+	CONSTRAINT payment_operations_order_id_request_key_key UNIQUE (order_id, request_key),
+	CONSTRAINT payment_operations_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders,
+	CONSTRAINT payment_operations_payment_id_fkey FOREIGN KEY (order_id, payment_id) REFERENCES %1$I.payments,
+	CONSTRAINT payment_operations_kind_check CHECK (kind IN ('capture', 'void', 'refund', 'chargeback')),
+	CONSTRAINT payment_operations_amount_check CHECK (amount > 0 AND order_payment.is_amount(amount, currency)),
+	CONSTRAINT payment_operations_fee_check CHECK (order_payment.is_amount(fee, currency)),
+	CONSTRAINT payment_operations_obligatory_amount_check CHECK (obligatory_amount BETWEEN 0 AND amount),
+	CONSTRAINT payment_operations_attempt_no_check CHECK (attempt_no > 0),
+	CONSTRAINT payment_operations_failure_class_check
+		CHECK (failure_class IN ('hard_decline', 'soft_decline', 'not_sent', 'other')),
+	CONSTRAINT payment_operations_reversed_check CHECK (status <> 'reversed' OR kind IN ('refund', 'chargeback'))
+);
+CREATE INDEX payment_operations_open_idx ON %1$I.payment_operations (created_at, order_id) WHERE status <= 'unknown';
+CREATE INDEX payment_operations_retry_at_idx ON %1$I.payment_operations (retry_at, order_id) WHERE retry_at IS NOT NULL;
+
+CREATE VIEW %1$I.refunds WITH (security_invoker = true) AS
+	SELECT * FROM %1$I.payment_operations WHERE kind = 'refund' WITH CHECK OPTION;
+ALTER VIEW %1$I.refunds ALTER COLUMN kind SET DEFAULT 'refund';
+
+COMMENT ON TABLE %1$I.gateways IS 'payment gateways. Kept by the owner; a gateway that payments name stays, and is switched off by active';
+COMMENT ON COLUMN %1$I.gateways.minor_unit_exponents IS 'currencies whose minor unit this gateway counts otherwise than ISO 4217, as {"ISK": 2}; for to_minor_units()';
+COMMENT ON COLUMN %1$I.gateways.retry_schedule IS 'by failure class, how long after the first, second ... failure a payment is tried again; for due_retries()';
+COMMENT ON TABLE %1$I.gateway_fees IS 'what a gateway takes: amount * rate + fixed, rounded half-up once. The row with the payment''s method goes before ''*'', the latest valid_from before older ones. Kept by the owner';
+COMMENT ON TABLE %1$I.payments IS 'payments of orders: one row is one attempt. Inserted by the application; outcomes recorded by the gateway role; amounts kept by the server';
+COMMENT ON COLUMN %1$I.payments.payment_id IS 'UUID version 7; its 32 hex digits are the number shown to the gateway';
+COMMENT ON COLUMN %1$I.payments.split IS 'several attempts of the order may be live at once';
+COMMENT ON COLUMN %1$I.payments.request_key IS 'idempotency key, unique per order';
+COMMENT ON COLUMN %1$I.payments.authorized_amount IS 'what the gateway authorised, at first the whole amount';
+COMMENT ON COLUMN %1$I.payments.capture_pending_amount IS 'captures and voids that are under way';
+COMMENT ON COLUMN %1$I.payments.captured_amount IS 'captured. Kept by the server';
+COMMENT ON COLUMN %1$I.payments.refund_pending_amount IS 'refunds that are under way: reserved. Kept by the server';
+COMMENT ON COLUMN %1$I.payments.fee IS 'the gateway''s fee: given, or by gateway_fees; an estimate until fee_final';
+COMMENT ON COLUMN %1$I.payments.expected_net IS 'amount - fee';
+COMMENT ON COLUMN %1$I.payments.net_amount IS 'captured - refunded - charged back - fee once something is captured, else 0';
+COMMENT ON COLUMN %1$I.payments.retry_at IS 'when to try again, if it failed';
+COMMENT ON COLUMN %1$I.payments.expires_at IS 'when the attempt lapses at the gateway';
+COMMENT ON COLUMN %1$I.payments.capture_before IS 'when the authorisation lapses; null: never';
+COMMENT ON COLUMN %1$I.payments.occurred_at IS 'when it happened, by the gateway''s clock';
+COMMENT ON TABLE %1$I.payment_operations IS 'captures, voids, refunds and chargebacks of payments. Requested by the application; outcomes recorded by the gateway role';
+COMMENT ON COLUMN %1$I.payment_operations.operation_id IS 'UUID version 7; its 32 hex digits are the number shown to the gateway, the same at every attempt';
+COMMENT ON COLUMN %1$I.payment_operations.obligatory_amount IS 'the part of a refund or chargeback that pays back what was due. Kept by the server';
+COMMENT ON VIEW %1$I.refunds IS 'the payment_operations of kind refund; updatable';
+
+CREATE TRIGGER zzy_maintain_payment BEFORE INSERT OR UPDATE ON %1$I.payments
+	FOR EACH ROW EXECUTE FUNCTION order_payment.maintain_payment();
+-- before the foreign keys' own triggers, which would lock the order less first and invite a deadlock
+CREATE TRIGGER "000_apply_payment" AFTER INSERT OR UPDATE ON %1$I.payments
+	FOR EACH ROW EXECUTE FUNCTION order_payment.apply_payment();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON %1$I.payments
+	FOR EACH ROW EXECUTE FUNCTION order_payment.refuse_delete();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$I.payments
+	FOR EACH STATEMENT EXECUTE FUNCTION order_payment.refuse_truncate();
+
+CREATE TRIGGER zzy_maintain_operation BEFORE INSERT OR UPDATE ON %1$I.payment_operations
+	FOR EACH ROW EXECUTE FUNCTION order_payment.maintain_operation();
+CREATE TRIGGER "000_apply_operation" AFTER INSERT OR UPDATE ON %1$I.payment_operations
+	FOR EACH ROW EXECUTE FUNCTION order_payment.apply_operation();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON %1$I.payment_operations
+	FOR EACH ROW EXECUTE FUNCTION order_payment.refuse_delete();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$I.payment_operations
+	FOR EACH STATEMENT EXECUTE FUNCTION order_payment.refuse_truncate();
+
+	$ddl$, store, order_id_type);
+	PERFORM order_payment.guard_column(format('%I.payments', store)::regclass, 'status', stamp => true);
+	PERFORM order_payment.guard_column(format('%I.payment_operations', store)::regclass, 'status', stamp => true);
+END
+$$;
+COMMENT ON FUNCTION order_payment.create_payment_tables(name, regtype) IS
+	'makes gateways, gateway_fees, payments, payment_operations and the view refunds in a schema. Called by create_store()';
