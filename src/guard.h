@@ -22,6 +22,7 @@ typedef struct OpGuard
 	Oid			   trigger; /* hash key, must be first */
 	Oid			   relation;
 	bool		   valid;
+	int			   role_of_last; /* the replication role for which it was the last trigger, or -1 */
 	MemoryContext  context; /* holds all below */
 	const char	  *column;
 	AttrNumber	   attnum; /* of the column */

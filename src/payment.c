@@ -331,7 +331,7 @@ op_maintain_payment(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return op_unchanged(trigdata);
-	op_open_row(&row, fcinfo, trigdata, payment_columns, PAYMENT_NCOLUMNS);
+	op_open_row(&row, trigdata, payment_columns, PAYMENT_NCOLUMNS);
 	effect = row.old ? op_payment_effect(trigdata) : NULL;
 	manual = row.old ? NULL : op_manual_payment(trigdata);
 	op_maintain_created_at(&row, PAYMENT_CREATED_AT, &last_created_at);
@@ -453,14 +453,14 @@ op_apply_payment(PG_FUNCTION_ARGS)
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *old = is_update ? trigdata->tg_trigslot : NULL;
 	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	const AttrNumber		 *column;
+	AttrNumber column[PAYMENT_NCOLUMNS];
 	const OpPaymentEffect	 *operation;
 	const OpManualPayment	 *manual;
 	OpOrderEffect			  effect;
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	column = op_row_columns(fcinfo, rel, payment_columns, PAYMENT_NCOLUMNS);
+	op_row_columns(rel, payment_columns, PAYMENT_NCOLUMNS, column);
 	operation = is_update ? op_past_payment_effect(trigdata) : NULL;
 	manual = is_update ? NULL : op_past_manual_payment(trigdata);
 	memset(&effect, 0, sizeof(effect));
