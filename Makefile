@@ -25,7 +25,9 @@ OBJS = \
 	src/guard.o \
 	src/move.o \
 	src/transition.o \
+	src/currency.o \
 	src/money.o \
+	src/allocate.o \
 	src/sibling.o \
 	src/identity.o \
 	src/event.o \
@@ -39,7 +41,9 @@ SQL_PARTS = \
 	src/graph.sql \
 	src/default_graph.sql \
 	src/transition.sql \
+	src/currency.sql \
 	src/money.sql \
+	src/allocate.sql \
 	src/event.sql \
 	src/effects.sql \
 	src/store.sql \
@@ -50,7 +54,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money store events attack catalog
+REGRESS = status transition graph money amount store events attack catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
