@@ -32,7 +32,9 @@ OBJS = \
 	src/identity.o \
 	src/event.o \
 	src/effects.o \
-	src/store.o
+	src/store.o \
+	src/beta.o \
+	src/probability.o
 
 # The install script is these, in this order. header.sql is first (it stops psql), privileges.sql last.
 SQL_PARTS = \
@@ -47,6 +49,7 @@ SQL_PARTS = \
 	src/event.sql \
 	src/effects.sql \
 	src/store.sql \
+	src/probability.sql \
 	src/privileges.sql
 
 INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql
@@ -54,7 +57,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount store events attack catalog
+REGRESS = status transition graph money amount probability store events attack catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
@@ -70,6 +73,9 @@ PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 
 ifneq ($(PGXS),)
 include $(PGXS)
+
+# beta.c
+SHLIB_LINK += $(filter -lm, $(LIBS))
 
 # Every symbol is resolved, and the table of them made read-only, before any code of ours runs.
 ifeq ($(PORTNAME), linux)

@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(140);
+SELECT plan(148);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -116,6 +116,19 @@ SELECT is(order_payment.from_minor_units(1, NULL), NULL, 'from_minor_units(, NUL
 SELECT is(order_payment.from_minor_units(1, 'USD', NULL), NULL, 'from_minor_units(, , NULL)');
 SELECT is(order_payment.from_minor_units(5, 'ISK'), 5::numeric, 'from_minor_units() by ISO');
 SELECT is(order_payment.from_minor_units(minor => 500, currency => 'ISK', exceptions => '{"ISK": 2}'), 5::numeric, 'and by a gateway');
+
+-- ---------- probability ----------
+
+SELECT is(order_payment.success_probability(s), NULL, 'success_probability() of none') FROM (SELECT 'failed'::order_payment.payment_status WHERE false) v (s);
+SELECT is(order_payment.success_probability(s, 1, 1, 0.95), NULL, 'nor with a prior') FROM (SELECT 'failed'::order_payment.payment_status WHERE false) v (s);
+SELECT is((e).successes::text || (e).failures || (e).censored || (e).mean, '0000.5', 'success_probability(NULL) is the prior')
+FROM (SELECT order_payment.success_probability(NULL)) v (e);
+SELECT is((e).successes::text || (e).failures || (e).censored || (e).mean, '2100.6', 'success_probability() ignores NULL')
+FROM (SELECT order_payment.success_probability(s) FROM unnest('{NULL,succeeded,failed,authorized}'::order_payment.payment_status[]) s) v (e);
+SELECT is((e).mean, 0.75::float8, 'success_probability() with a prior') FROM (SELECT order_payment.success_probability('failed', 9, 2, 0.9)) v (e);
+SELECT throws_ok($$ SELECT order_payment.success_probability('failed', NULL, 1, 0.95) $$, '22004', NULL, 'success_probability(, NULL, , )');
+SELECT throws_ok($$ SELECT order_payment.success_probability('failed', 1, NULL, 0.95) $$, '22004', NULL, 'success_probability(, , NULL, )');
+SELECT throws_ok($$ SELECT order_payment.success_probability('failed', 1, 1, NULL) $$, '22004', NULL, 'success_probability(, , , NULL)');
 
 -- ---------- a store: defaults, and nothing ----------
 
