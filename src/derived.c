@@ -135,7 +135,7 @@ op_open_row(OpRow *row, const TriggerData *trigdata, const OpColumn *columns, in
 	bool			is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot *given = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
 
-	RowMap		   *map = row_map(trigdata->tg_relation, columns, ncolumns);
+	RowMap *map = row_map(trigdata->tg_relation, columns, ncolumns);
 
 	Assert(ncolumns <= OP_ROW_MAX_COLUMNS);
 	require_last(trigdata, map);

@@ -23,13 +23,13 @@ typedef struct OpColumn
 /* A row: what a statement gives, and what it becomes. */
 typedef struct OpRow
 {
-	Relation		  rel;
-	const OpColumn	 *columns;
-	int				  ncolumns;
-	AttrNumber		  attnum[OP_ROW_MAX_COLUMNS]; /* by column */
-	TupleTableSlot	 *old;	  /* NULL for a new row */
-	NullableDatum	  value[OP_ROW_MAX_COLUMNS];
-	bool			  changed[OP_ROW_MAX_COLUMNS];
+	Relation		rel;
+	const OpColumn *columns;
+	int				ncolumns;
+	AttrNumber		attnum[OP_ROW_MAX_COLUMNS]; /* by column */
+	TupleTableSlot *old;						/* NULL for a new row */
+	NullableDatum	value[OP_ROW_MAX_COLUMNS];
+	bool			changed[OP_ROW_MAX_COLUMNS];
 
 	/*
 	 * The values are those that a new row got here: INSERT ... ON CONFLICT DO

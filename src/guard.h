@@ -23,7 +23,7 @@ typedef struct OpGuard
 	Oid			   relation;
 	bool		   valid;
 	int			   role_of_last; /* the replication role for which it was the last trigger, or -1 */
-	MemoryContext  context; /* holds all below */
+	MemoryContext  context;		 /* holds all below */
 	const char	  *column;
 	AttrNumber	   attnum; /* of the column */
 	const OpGraph *graph;

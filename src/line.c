@@ -65,7 +65,7 @@ op_follow_items(PG_FUNCTION_ARGS)
 	bool					  is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *line = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	AttrNumber column[LINE_NCOLUMNS];
+	AttrNumber				  column[LINE_NCOLUMNS];
 	OpLineEffect			  effect;
 	Numeric					  gone = op_zero();
 	Numeric					  come = op_zero();

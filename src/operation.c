@@ -328,7 +328,7 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	Relation				  rel = trigdata->tg_relation;
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	AttrNumber column[OPERATION_NCOLUMNS];
+	AttrNumber				  column[OPERATION_NCOLUMNS];
 	OpOperationStatus		  from = OP_OPERATION_REVERSED;
 	OpOperationStatus		  to;
 	OpPaymentEffect			  effect;

@@ -98,7 +98,7 @@ put_money(OpRow *row, const OpMoney *money)
 
 void
 op_refuse_for_money(const OpRow *row, int column, const char *what, const char *detail,
-				 const char *hint)
+					const char *hint)
 {
 	char *key = op_describe_key(row->rel, row->old);
 
@@ -166,25 +166,20 @@ judge_move(const OpRow *row, OpMoney *money)
 	const char	 *obstacle;
 
 	before.status = from;
-	if (to == OP_PAID)
-	{
-		Numeric outstanding = op_outstanding(&before);
-
-		if (outstanding == NULL || op_sign(outstanding) == 0)
-			return; /* the CHECK on the total speaks, or nothing is to be booked */
-		require_recorder(row, outstanding);
-		money->paid = op_add(money->paid, outstanding);
-		return;
-	}
 	if (to == OP_SHIPPED && from != OP_PAID)
 		covered = op_unexpired_authorizations(row->rel, row->old);
 	obstacle = op_obstacle(&before, to, covered);
 	if (obstacle != NULL && !is_for_the_guard(row))
 		op_refuse_for_money(row, ORDER_STATUS,
-						 psprintf("an order that is \"%s\" may not become \"%s\" with its money as it is",
-								  op_order_label(from), op_order_label(to)),
-						 obstacle,
-						 "Record the payment or refund that is missing; order_overview shows what is outstanding.");
+							psprintf("an order that is \"%s\" may not become \"%s\" with its money as it is",
+									 op_order_label(from), op_order_label(to)),
+							obstacle,
+							"Record the payment or refund that is missing; order_overview shows what is outstanding.");
+	if (to == OP_PAID && obstacle == NULL && op_sign(op_outstanding(&before)) > 0)
+	{
+		require_recorder(row, op_outstanding(&before));
+		money->paid = op_add(money->paid, op_outstanding(&before));
+	}
 }
 
 /* ---------- the trigger ---------- */

@@ -57,7 +57,7 @@ CREATE TABLE %1$I.orders (
 		CHECK (order_payment.is_order_price(quantity, price, currency, total_amount)),
 	CONSTRAINT orders_money_check
 		CHECK (order_payment.is_order_money(status, total_amount, authorized_amount, paid_amount,
-											refunded_amount, charged_back_amount, refund_due_amount))
+											refunded_amount, charged_back_amount, refund_due_amount, version))
 );
 CREATE INDEX orders_unpaid_idx ON %1$I.orders (pay_before)
 	WHERE pay_before IS NOT NULL AND paid_at IS NULL AND cancelled_at IS NULL AND expired_at IS NULL;

@@ -14,6 +14,7 @@
 
 #include "amount.h"
 #include "currency.h"
+#include "money.h"
 #include "order_row.h"
 
 /* quantity * price, NULL if one of them is. */
@@ -48,10 +49,10 @@ check_price(const OpRow *row)
 						"A discount is a line of order_items.");
 	if (currency.isnull)
 		return;
-	if (!op_is_currency_of(currency.value))
+	if (!op_is_payable_in(DatumGetTextPP(currency.value)))
 		op_refuse_value(row, ORDER_CURRENCY, "the currency of an order must be one with a minor unit",
 						"Use an upper-case ISO 4217 code; order_payment.currencies() lists them.");
-	if (!total.isnull && !op_is_amount_of(total.value, currency.value))
+	if (!total.isnull && !op_is_amount_of(DatumGetNumeric(total.value), DatumGetTextPP(currency.value)))
 		op_refuse_value(row, ORDER_TOTAL,
 						"the total of an order must fit the minor unit of its currency",
 						"Amounts are never rounded: round quantity * price before.");
@@ -85,7 +86,7 @@ require_unfrozen(const OpRow *row)
 
 	if (why != NULL)
 		op_refuse_for_money(row, ORDER_TOTAL, "total and lines of the order are frozen", why,
-						 "They may change while the order is pending, nothing is held and no attempt is under way. Otherwise refund, or make another order.");
+							"They may change while the order is pending, nothing is held and no attempt is under way. Otherwise refund, or make another order.");
 }
 
 /* One currency in an order and all of its payments, whatever became of them. */
@@ -94,7 +95,7 @@ require_no_payment(const OpRow *row)
 {
 	if (op_int_of(op_old_value(row, ORDER_VERSION)) > 1 && op_has_payment(row->rel, row->old))
 		op_refuse_for_money(row, ORDER_CURRENCY, "the currency of the order is frozen",
-						 "it has a payment.", "Make another order.");
+							"it has a payment.", "Make another order.");
 }
 
 /*
