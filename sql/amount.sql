@@ -125,6 +125,7 @@ FROM (VALUES (100, '{1,1,1}'::numeric[], 'EUR'), (-100, '{1,1,1}', 'EUR'), (100,
      AS v (total, weights, currency);
 SELECT (allocate(1e131071, '{1}', 'JPY'))[1] = 1e131071 AS one, trim_scale(sum(part)) = 1e131071 AS two
 FROM unnest(allocate(1e131071, '{1,2}', 'JPY')) AS part;
+SELECT part, count(*) FROM unnest(allocate(2, array_fill(9e17, ARRAY[22]), 'JPY')) AS part GROUP BY part ORDER BY part;
 SELECT part, count(*) FROM unnest(allocate(100, array_fill(1::numeric, ARRAY[30000]), 'JPY')) AS part GROUP BY part ORDER BY part;
 SELECT allocate(NULL, '{1}', 'EUR') AS a, allocate(1, NULL, 'EUR') AS b, allocate(1, '{1}', NULL) AS c;
 

@@ -12,7 +12,7 @@
  *
  * The factor x^a (1-x)^b / B(a, b) is written around its maximum, as in
  * DiDonato and Morris (ACM TOMS 18, 1992), so that no large logarithms cancel;
- * what is left of the gamma functions is Abramowitz and Stegun 6.1.40.
+ * what is left of the gamma functions is Abramowitz and Stegun 6.1.41.
  *
  * The inverse is Newton's method on the logarithm of the tail over the
  * logarithm of x, kept inside a bracket that every step narrows. Results are
@@ -29,7 +29,7 @@
 #include "beta.h"
 
 #define LARGE		   1e8	  /* of both parameters: the expansion is exact enough */
-#define STIRLING	   10.0	  /* from here on the series has full precision */
+#define STIRLING	   20.0	  /* from here on the series has full precision */
 #define NEARLY_MEAN	   1e-5	  /* closer, the limit is more exact than the difference */
 #define MAX_TERMS	   100000 /* 3000 are needed */
 #define MAX_STEPS	   100	  /* bisection alone has all digits in 53 */
@@ -55,8 +55,7 @@ typedef struct Beta
 static double
 stirling_rest(double z)
 {
-	static const double series[] = {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680,
-									1.0 / 1188, -691.0 / 360360, 1.0 / 156};
+	static const double series[] = {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680};
 	double				rest = 0;
 	double				sum = 0;
 
