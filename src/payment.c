@@ -317,7 +317,10 @@ fill_new(OpRow *row, TupleTableSlot *given)
 		op_set_value(row, PAYMENT_CURRENCY, value);
 	}
 	if (row->value[PAYMENT_FEE].isnull)
+	{
+		check_amounts(row);
 		op_set_value(row, PAYMENT_FEE, op_numeric_value(find_fee(row)));
+	}
 }
 
 static void
