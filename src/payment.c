@@ -53,6 +53,8 @@ typedef enum PaymentColumn
 	PAYMENT_FEE,
 	PAYMENT_FEE_FINAL,
 	PAYMENT_RETRY_OF,
+	PAYMENT_FAILURE_CLASS,
+	PAYMENT_CAPTURE_BEFORE,
 	PAYMENT_CONTACT_NEEDED_AT,
 	PAYMENT_CREATED_AT,
 	PAYMENT_NCOLUMNS
@@ -69,7 +71,7 @@ static const OpColumn payment_columns[] = {
 	[PAYMENT_METHOD] = {"method", TEXTOID, NULL},
 	[PAYMENT_AMOUNT] = {"amount", NUMERICOID, KEYS_STAY},
 	[PAYMENT_CURRENCY] = {"currency", TEXTOID, KEYS_STAY},
-	[PAYMENT_STATUS] = {"status", InvalidOid, NULL},
+	[PAYMENT_STATUS] = {"status", InvalidOid, NULL, &op_vocabularies[OP_PAYMENT_STATUS]},
 	[PAYMENT_REQUEST_KEY] = {"request_key", TEXTOID, KEYS_STAY},
 	[PAYMENT_REQUEST_HASH] = {"request_hash", TEXTOID, KEYS_STAY},
 	[PAYMENT_AUTHORIZED] = {"authorized_amount", NUMERICOID,
@@ -82,6 +84,8 @@ static const OpColumn payment_columns[] = {
 	[PAYMENT_FEE] = {"fee", NUMERICOID, NULL},
 	[PAYMENT_FEE_FINAL] = {"fee_final", BOOLOID, NULL},
 	[PAYMENT_RETRY_OF] = {"retry_of", UUIDOID, KEYS_STAY},
+	[PAYMENT_FAILURE_CLASS] = {"failure_class", InvalidOid, NULL},
+	[PAYMENT_CAPTURE_BEFORE] = {"capture_before", TIMESTAMPTZOID, NULL},
 	[PAYMENT_CONTACT_NEEDED_AT] = {"contact_needed_at", TIMESTAMPTZOID, NULL},
 	[PAYMENT_CREATED_AT] = {"created_at", TIMESTAMPTZOID, LEAVE_TIME},
 };
@@ -122,17 +126,37 @@ is_outcome(const OpRow *row, OpPaymentStatus from, OpPaymentStatus to)
 		   !(from == OP_PAYMENT_CREATED && to == OP_PAYMENT_REVOKED);
 }
 
+/* Figures that the gateway tells. A fee may come with the payment, but as a cost. */
+static bool
+is_told(const OpRow *row, PaymentColumn column)
+{
+	if (row->old != NULL)
+		return !op_is_unchanged(row, column);
+	switch (column)
+	{
+		case PAYMENT_FEE:
+			return op_sign(op_numeric_of(row->value[column])) < 0;
+		case PAYMENT_FEE_FINAL:
+			return !row->value[column].isnull && DatumGetBool(row->value[column].value);
+		case PAYMENT_AUTHORIZED:
+			return op_sign(op_numeric_of(row->value[column])) != 0;
+		default:
+			return !row->value[column].isnull;
+	}
+}
+
 static void
 require_recorder(const OpRow *row, OpPaymentStatus from, OpPaymentStatus to)
 {
-	static const PaymentColumn figures[] = {PAYMENT_FEE, PAYMENT_FEE_FINAL, PAYMENT_AUTHORIZED};
+	static const PaymentColumn figures[] = {PAYMENT_FEE, PAYMENT_FEE_FINAL, PAYMENT_AUTHORIZED,
+											PAYMENT_CAPTURE_BEFORE, PAYMENT_FAILURE_CLASS};
 	const char				  *what = NULL;
 
 	if (is_outcome(row, from, to))
 		what = psprintf("the role may not record that a payment is \"%s\"", label_of(to));
-	for (int i = 0; row->old != NULL && i < lengthof(figures); i++)
+	for (int i = 0; i < lengthof(figures); i++)
 	{
-		if (!op_is_unchanged(row, figures[i]))
+		if (is_told(row, figures[i]))
 			what = psprintf("the role may not record the column \"%s\" of a payment",
 							payment_columns[figures[i]].name);
 	}
@@ -187,7 +211,10 @@ check_request(const OpRow *row, const OpFigures *figures, const OpDemand *demand
 			 errmsg("%s", demand->is_void ? "a void must be of all that is left of an authorisation"
 										  : "capture or refund asks for more than is left"),
 			 errdetail("Payment %s: %s is left, %s is asked for.",
-					   DatumGetCString(DirectFunctionCall1(uuid_out, row->value[PAYMENT_ID].value)),
+					   row->value[PAYMENT_ID].isnull
+						   ? ""
+						   : DatumGetCString(
+								 DirectFunctionCall1(uuid_out, row->value[PAYMENT_ID].value)),
 					   op_amount_text(left),
 					   op_amount_text(op_max(demand->capture_pending, demand->refund_pending))),
 			 errhint("payment_overview shows what can be captured and refunded; requests that are under way count."),
@@ -198,7 +225,9 @@ check_request(const OpRow *row, const OpFigures *figures, const OpDemand *demand
 static void
 check_currency(const OpRow *row, const char *currency)
 {
-	const char *own = TextDatumGetCString(row->value[PAYMENT_CURRENCY].value);
+	const char *own = row->value[PAYMENT_CURRENCY].isnull
+						  ? ""
+						  : TextDatumGetCString(row->value[PAYMENT_CURRENCY].value);
 
 	if (strcmp(own, currency) != 0)
 		ereport(ERROR,
@@ -212,6 +241,8 @@ check_currency(const OpRow *row, const char *currency)
 static void
 take_operation(const OpRow *row, OpFigures *figures, const OpPaymentEffect *effect)
 {
+	/* a status that triggers of users want besides would come before the facts */
+	figures->status = status_of(op_old_value(row, PAYMENT_STATUS));
 	check_currency(row, effect->currency);
 	if (effect->presupposes_capture)
 	{
@@ -229,12 +260,12 @@ take_operation(const OpRow *row, OpFigures *figures, const OpPaymentEffect *effe
 static void
 take_authorization(OpRow *row, OpPaymentStatus from, OpFigures *figures)
 {
-	bool given = row->old == NULL ? op_sign(op_numeric_of(row->value[PAYMENT_AUTHORIZED])) > 0
-								  : !op_is_unchanged(row, PAYMENT_AUTHORIZED);
+	bool given = op_sign(op_numeric_of(row->value[PAYMENT_AUTHORIZED])) > 0 &&
+				 !op_is_unchanged(row, PAYMENT_AUTHORIZED);
 
 	if (figures->status != OP_PAYMENT_AUTHORIZED)
 		return;
-	if (given && !row->is_excluded)
+	if (given)
 		figures->authorized = op_numeric_of(row->value[PAYMENT_AUTHORIZED]);
 	else if (from != OP_PAYMENT_AUTHORIZED && op_sign(figures->authorized) == 0)
 		figures->authorized = figures->amount;
@@ -380,7 +411,7 @@ op_maintain_payment(PG_FUNCTION_ARGS)
 	if (manual)
 		manual->payment_id = *DatumGetUUIDP(row.value[PAYMENT_ID].value);
 	if (effect || manual)
-		op_effect_met(trigdata);
+		op_effect_met();
 	return op_close_row(&row, trigdata);
 }
 
@@ -487,7 +518,7 @@ op_apply_payment(PG_FUNCTION_ARGS)
 	manual = is_update ? NULL : op_past_manual_payment(trigdata);
 	memset(&effect, 0, sizeof(effect));
 	effect.movement = movement_of(old, row, column);
-	effect.currency = TextDatumGetCString(op_value_in(row, column[PAYMENT_CURRENCY]).value);
+	effect.currency = TextDatumGetCString(op_require_value(rel, row, column[PAYMENT_CURRENCY]));
 	if (operation != NULL)
 	{
 		effect.movement.due_paid = operation->due_paid;
@@ -497,7 +528,7 @@ op_apply_payment(PG_FUNCTION_ARGS)
 	if (manual != NULL)
 		effect.is_booked =
 			memcmp(&manual->payment_id,
-				   DatumGetUUIDP(op_value_in(row, column[PAYMENT_ID]).value), UUID_LEN) == 0;
+				   DatumGetUUIDP(op_require_value(rel, row, column[PAYMENT_ID])), UUID_LEN) == 0;
 	add_own_causes(&effect, old, row, column);
 	if (effect.ncauses > 0 || !is_nothing(&effect.movement))
 		op_affect_order(rel, row, &effect);
