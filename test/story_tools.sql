@@ -220,17 +220,15 @@ CREATE FUNCTION thing(step text) RETURNS text
 	LANGUAGE sql IMMUTABLE
 	RETURN CASE WHEN step ~ '^(pay|capture|refund|void|chargeback) ' THEN split_part(step, ' ', 2) WHEN step = 'settle' THEN 'order' ELSE split_part(step, ' ', 1) END;
 
+/* What cannot happen, for the row is not there that it is about, does not: an attempt that was refused has no outcome. */
 CREATE FUNCTION arrive(id bigint, steps text[], rest integer[], refused text[], outcomes text[]) RETURNS text[]
 	LANGUAGE plpgsql
 AS $$
 DECLARE
 	next integer;
 	error text;
+	is_end boolean := true;
 BEGIN
-	IF cardinality(rest) = 0 THEN
-		RETURN outcomes || (state(id) || coalesce(problems(id), '')
-			|| coalesce(' [' || (SELECT string_agg(r, ', ' ORDER BY r) FROM unnest(refused) r) || ']', ''));
-	END IF;
 	FOREACH next IN ARRAY rest LOOP
 		CONTINUE WHEN EXISTS (SELECT FROM unnest(rest) AS r WHERE r < next AND thing(steps[r]) = thing(steps[next]));
 		BEGIN
@@ -246,6 +244,7 @@ BEGIN
 				END IF;
 			END;
 			IF error IS DISTINCT FROM 'no row' THEN
+				is_end := false;
 				outcomes := arrive(id, steps, array_remove(rest, next), array_remove(refused || error, NULL), outcomes);
 			END IF;
 			RAISE EXCEPTION 'back' USING ERRCODE = 'ST001';
@@ -253,6 +252,10 @@ BEGIN
 			NULL;
 		END;
 	END LOOP;
+	IF is_end THEN
+		outcomes := outcomes || (state(id) || coalesce(problems(id), '')
+			|| coalesce(' [' || (SELECT string_agg(r, ', ' ORDER BY r) FROM unnest(refused) r) || ']', ''));
+	END IF;
 	RETURN outcomes;
 END $$;
 
