@@ -75,7 +75,8 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount probability store events attack catalog
+REGRESS = status transition graph money amount probability store events attack catalog \
+	story_pay story_cover story_total story_refund story_order
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
