@@ -119,7 +119,8 @@ op_refuse_value(const OpRow *row, int column, const char *what, const char *hint
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg("%s", what),
 			 errhint("%s", hint),
-			 errtablecol(row->rel, row->attnum[column])));
+			 errtablecol(row->rel, row->attnum[column]),
+			 errtableconstraint(row->rel, "orders_price_check")));
 	pg_unreachable();
 }
 

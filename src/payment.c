@@ -304,7 +304,10 @@ check_amounts(const OpRow *row)
 						payment_columns[amounts[i]].name, RelationGetRelationName(row->rel)),
 				 errdetail("Amounts are finite and within the decimals of a currency that has a minor unit; what is paid is above 0."),
 				 errhint("Round before: amounts are never rounded silently. order_payment.currencies() lists currencies and decimals."),
-				 errtablecol(row->rel, row->attnum[amounts[i]])));
+				 errtablecol(row->rel, row->attnum[amounts[i]]),
+				 errtableconstraint(row->rel, amounts[i] == PAYMENT_AUTHORIZED
+												  ? "payments_money_check"
+												  : "payments_amount_check")));
 	}
 }
 
