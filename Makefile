@@ -58,6 +58,7 @@ SQL_PARTS = \
 	src/payment_tables.sql \
 	src/store.sql \
 	src/payment_functions.sql \
+	src/schedule_functions.sql \
 	src/refund_functions.sql \
 	src/verify.sql \
 	src/privileges.sql

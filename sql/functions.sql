@@ -273,13 +273,16 @@ SELECT a.*, p.retry_at IS NOT NULL AS scheduled FROM attempts a JOIN payments p 
 WHERE o BETWEEN 31 AND 37 ORDER BY o, no;
 
 -- ---------- schedules ----------
-SELECT s, order_payment.is_retry_schedule(s::jsonb) FROM unnest('{
-  "{}", "{\"soft_decline\": []}", "{\"other\": [\"1 day\", \"90 seconds\", \"9999 years\"]}", "[]", "null", "1", "{\"later\": []}", "{\"other\": null}", "{\"other\": {}}", "{\"other\": [1]}",
-  "{\"other\": [\"tomorrow\"]}", "{\"other\": [\"-1 day\"]}", "{\"other\": [\"1 day; DROP\"]}", "{\"other\": [\"10000 years\"]}", "{\"other\": [\"1 day\\n\"]}", "{\"other\": [\"\"]}"}'::text[]) s;
-SELECT order_payment.is_retry_schedule(NULL);
-\set VERBOSITY sqlstate
-UPDATE gateways SET retry_schedule = '{"soft_decline": "1 day"}' WHERE gateway = 'stripe';
-\set VERBOSITY default
+-- what cannot be read is refused when it is written, not when a payment fails
+CREATE FUNCTION accepts(schedule text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE shop.gateways SET retry_schedule = schedule::jsonb WHERE gateway = 'closed';
+  RETURN 'yes';
+EXCEPTION WHEN check_violation THEN RETURN 'no'; END $$;
+SELECT s, accepts(s) FROM unnest('{
+  "{}", "{\"soft_decline\": []}", "{\"other\": [\"1 day\", \"90 seconds\", \"9999 years\"], \"not_sent\": [\"0 minutes\"]}", "[]", "null", "1", "{\"later\": []}", "{\"other\": null}",
+  "{\"other\": {}}", "{\"other\": \"1 day\"}", "{\"other\": [1]}", "{\"other\": [null]}", "{\"other\": [[\"1 day\"]]}", "{\"other\": [\"1 day\", \"tomorrow\"]}", "{\"other\": [\"-1 day\"]}",
+  "{\"other\": [\"1 day; DROP\"]}", "{\"other\": [\"10000 years\"]}", "{\"other\": [\"1 day\\n\"]}", "{\"other\": [\"\"]}", "{\"soft_decline\": [\"1 day\"], \"other\": [\"x\"]}"}'::text[]) s;
 SELECT class, n, order_payment.next_retry((SELECT retry_schedule FROM gateways WHERE gateway = 'manual'), class, n, '2026-01-01 00:00:00+00') AT TIME ZONE 'UTC' AS next
 FROM (VALUES ('soft_decline', 1), ('soft_decline', 3), ('soft_decline', 4), ('not_sent', 1), ('not_sent', 8), ('not_sent', 9), ('hard_decline', 1), ('other', 1), (NULL, 1)) v (class, n);
 
@@ -328,6 +331,15 @@ SELECT d.order_id, r.attempt_no, r.status, r.is_replay FROM order_payment.due_re
 SELECT d.order_id, d.attempt_no FROM order_payment.due_retries() d;
 COMMIT;
 SELECT d.order_id, d.attempt_no FROM order_payment.due_retries() d;
+-- parts of one order: both if there is room for both, else one, and the other when it is known what becomes of that
+INSERT INTO orders (order_id, price) VALUES (38, 100), (39, 100);
+INSERT INTO payments (order_id, gateway, amount, split) VALUES (38, 'stripe', 60, true), (38, 'alipay', 40, true), (39, 'stripe', 60, true);
+INSERT INTO payments (order_id, gateway, amount, split) VALUES (39, 'alipay', 60, true);
+UPDATE payments SET status = 'failed', failure_class = 'soft_decline', retry_at = '2026-01-01 00:00:00+00' WHERE order_id IN (38, 39);
+SELECT d.order_id, d.gateway, r.attempt_no FROM order_payment.due_retries() d, order_payment.retry_payment(d.payment_id) r ORDER BY 1, 2;
+SELECT d.order_id, d.gateway FROM order_payment.due_retries() d;
+UPDATE payments SET status = 'failed' WHERE order_id = 39 AND status = 'created';
+SELECT d.order_id, d.gateway, r.attempt_no FROM order_payment.due_retries() d, order_payment.retry_payment(d.payment_id) r;
 -- 46 is not paid either
 UPDATE payments SET status = 'revoked' WHERE order_id = 46 AND status = 'created';
 SELECT d.order_id, d.attempt_no FROM order_payment.due_retries() d;

@@ -23,7 +23,12 @@ CREATE TABLE %1$I.gateways (
 	CONSTRAINT gateways_pkey PRIMARY KEY (gateway),
 	CONSTRAINT gateways_gateway_check CHECK (gateway <> ''),
 	CONSTRAINT gateways_minor_unit_exponents_check CHECK (jsonb_typeof(minor_unit_exponents) = 'object'),
-	CONSTRAINT gateways_retry_schedule_check CHECK (order_payment.is_retry_schedule(retry_schedule))
+	CONSTRAINT gateways_retry_schedule_check CHECK (
+		jsonb_typeof(retry_schedule) = 'object'
+		AND NOT retry_schedule @? '$.keyvalue().key ? (!(@ like_regex "^(hard_decline|soft_decline|not_sent|other)$"))'
+		AND NOT retry_schedule @? 'strict $.* ? (@.type() != "array")'
+		AND NOT retry_schedule @? 'strict $.*[*] ? (@.type() != "string"
+			|| !(@ like_regex "^[0-9]{1,4} (second|minute|hour|day|week|month|year)s?$"))')
 );
 INSERT INTO %1$I.gateways (gateway) VALUES ('manual'), ('cod');
 
