@@ -56,6 +56,9 @@ SQL_PARTS = \
 	src/operation.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
+	src/settlement.sql \
+	src/views.sql \
+	src/routing.sql \
 	src/store.sql \
 	src/verify.sql \
 	src/privileges.sql
@@ -65,7 +68,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money store events attack catalog
+REGRESS = status transition graph money store events attack views settlement routing row_security catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
