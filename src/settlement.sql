@@ -42,8 +42,7 @@ CREATE TABLE %1$I.settlement_lines (
 	CONSTRAINT settlement_lines_line_no_check CHECK (line_no > 0),
 	CONSTRAINT settlement_lines_kind_check CHECK (kind IN
 		('payment', 'refund', 'refund_reversal', 'chargeback', 'chargeback_reversal', 'fee', 'adjustment')),
-	CONSTRAINT settlement_lines_currency_check CHECK (order_payment.is_currency(currency)),
-	CONSTRAINT settlement_lines_amount_scale_check CHECK (order_payment.is_amount(amount, currency)),
+	CONSTRAINT settlement_lines_amount_check CHECK (order_payment.is_amount(amount, currency)),
 	CONSTRAINT settlement_lines_amount_sign_check CHECK (amount > 0 OR kind IN ('fee', 'adjustment')),
 	CONSTRAINT settlement_lines_fee_check CHECK (order_payment.is_amount(fee, currency))
 );
@@ -52,7 +51,7 @@ CREATE INDEX settlement_lines_reference_idx ON %1$I.settlement_lines (gateway, g
 	WHERE number IS NULL AND gateway_reference IS NOT NULL;
 CREATE INDEX settlement_lines_settled_on_idx ON %1$I.settlement_lines (gateway, settled_on);
 -- files name refunds and chargebacks by reference; the key of operations begins with the order
-CREATE INDEX payment_operations_reference_idx ON %1$I.payment_operations (gateway_reference)
+CREATE INDEX payment_operations_gateway_reference_idx ON %1$I.payment_operations (gateway_reference)
 	WHERE gateway_reference IS NOT NULL;
 
 CREATE VIEW %1$I.settlement_facts WITH (security_invoker = true) AS

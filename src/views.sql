@@ -103,10 +103,6 @@ SELECT 'revoke_payment', p.order_id, p.payment_id, NULL, p.gateway, p.amount, p.
 	greatest(p.created_at, o.cancelled_at, o.expired_at, o.refunded_at, o.paid_at), p.expires_at
 FROM %1$I.payments p JOIN %1$I.orders o ON o.order_id = p.order_id
 WHERE p.status IN ('created', 'processing', 'requires_action') AND %3$s
-  AND NOT EXISTS (
-	SELECT FROM %1$I.payment_operations r
-	WHERE r.order_id = p.order_id AND r.payment_id = p.payment_id AND r.kind = 'void'
-	  AND (r.status <= 'unknown' OR r.status = 'failed' AND r.retry_at IS NOT NULL))
 UNION ALL
 -- a void that is under way has reserved the rest
 SELECT 'void_payment', p.order_id, p.payment_id, NULL, p.gateway,
@@ -157,9 +153,7 @@ FROM %1$I.payment_operations r
 JOIN %1$I.payments p ON p.order_id = r.order_id AND p.payment_id = r.payment_id
 JOIN %1$I.orders o ON o.order_id = r.order_id
 WHERE r.retry_at <= now() AND r.status = 'failed'
-  AND CASE r.kind WHEN 'refund' THEN true
-				  WHEN 'void' THEN p.status <= 'authorized'
-				  WHEN 'capture' THEN p.status = 'authorized' AND NOT %3$s END;
+  AND (r.kind = 'refund' OR p.status = 'authorized' AND (r.kind = 'void' OR NOT %3$s));
 
 CREATE VIEW %1$I.needs_attention WITH (security_invoker = true) AS
 SELECT 'more was paid back than was captured'::text AS reason, p.order_id, p.payment_id, NULL::uuid AS operation_id,

@@ -51,6 +51,11 @@ FROM shop.payments p WHERE p.order_id % 10 = 0;
 INSERT INTO shop.order_events (order_id, version, event_id, entity, to_status, actor, session_role, recorded_at, xid)
 SELECT n, v, gen_random_uuid(), 'order', 'x', 'x', 'x', now(), '3'
 FROM generate_series(10, $orders, 10) n, generate_series(1, 5) v;
+INSERT INTO shop.settlement_lines (gateway, settlement_id, line_no, kind, gateway_reference, amount, fee, currency, settled_on)
+SELECT 'stripe', 'po_' || n / 10, n % 10 + 1, 'payment', 'ch_' || n, 10, 0.5, 'EUR', now() FROM generate_series(1, $orders) n;
+INSERT INTO shop.settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, fee, currency, settled_on)
+SELECT 'stripe', 'po_' || n / 100, n % 100 / 10 + 11, 'refund', replace(r.operation_id::text, '-', ''), 1, 0, 'EUR', now()
+FROM shop.payment_operations r, LATERAL (SELECT r.order_id) o (n);
 });
 
 # What is open, by the triggers: orders above $orders.
@@ -92,7 +97,7 @@ CREATE PROCEDURE operate(first bigint, what text) LANGUAGE sql AS \$\$
 	  q{UPDATE shop.payment_operations SET status = 'unknown' WHERE WITHIN} ],
 	[ 11, q{CALL attempt(FIRST, 'succeeded')}, q{CALL operate(FIRST, 'refund')},
 	  q{UPDATE shop.payment_operations SET status = 'failed', retry_at = now() WHERE WITHIN} ]));
-$node->safe_psql('postgres', 'VACUUM (ANALYZE) shop.orders, shop.payments, shop.payment_operations, shop.order_events');
+$node->safe_psql('postgres', 'VACUUM (ANALYZE) shop.orders, shop.payments, shop.payment_operations, shop.order_events, shop.settlement_lines');
 
 # ---------- plans ----------
 
@@ -107,9 +112,9 @@ sub nodes
 # EXPLAIN ANALYZE of a query, the quickest of some runs.
 sub best_run
 {
-	my ($sql) = @_;
+	my ($sql, $as) = @_;
 	my @runs = split /^(?=\[)/m, $node->safe_psql('postgres',
-		"SET ROLE app;\n" . "EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT JSON) $sql;\n" x 6);
+		($as // 'SET ROLE app') . ";\n" . "EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT JSON) $sql;\n" x 6);
 	my ($best) = sort { $a->{'Execution Time'} <=> $b->{'Execution Time'} } map { decode_json($_)->[0] } @runs;
 
 	return $best;
@@ -117,8 +122,8 @@ sub best_run
 
 sub is_quick
 {
-	my ($sql, $rows, $pages, $name) = @_;
-	my $run = best_run($sql);
+	my ($sql, $rows, $pages, $name, $as) = @_;
+	my $run = best_run($sql, $as);
 	my @nodes = nodes($run->{Plan});
 	my @scans = map { "$_->{'Node Type'} on $_->{'Relation Name'}" } grep { $_->{'Node Type'} =~ /Seq Scan/ } @nodes;
 	my $touched = $run->{Plan}{'Shared Hit Blocks'} + $run->{Plan}{'Shared Read Blocks'};
@@ -156,6 +161,15 @@ is_quick("SELECT * FROM shop.payment_operations WHERE gateway_reference = 're_$n
 is_quick("SELECT * FROM shop.open_work WHERE work = '$_' LIMIT 10", 10, 300, "open work: $_")
   foreach @work;
 
+# A period of gateway_success that is not asked for is not read.
+is(scalar(grep { ($_->{'Relation Name'} // '') eq 'payments' && $_->{'Actual Loops'} > 0 }
+	  nodes(best_run(q{SELECT * FROM shop.gateway_success WHERE period = '1 hour'})->{Plan})),
+	1, 'gateway_success reads one period');
+
+# A settlement is compared line by line, whatever else was ever settled; so is it posted.
+is_quick(q{SELECT * FROM shop.settlement_matches WHERE gateway = 'stripe' AND settlement_id = 'po_5'}, 20, 800,
+	'a settlement of payments by reference, and refunds by number');
+
 # Each branch of open_work begins at a partial index, which holds nothing but what is open.
 my ($append) = grep { $_->{'Node Type'} eq 'Append' } nodes(best_run('SELECT * FROM shop.open_work')->{Plan});
 my @first;
@@ -173,5 +187,24 @@ is(join("\n", sort @first), join("\n",
 	'each branch of open_work begins at a partial index');
 is($node->safe_psql('postgres', q{SELECT work, count(*) FROM shop.open_work GROUP BY work ORDER BY work}),
 	join("\n", map { "$_|" . ($_ eq 'query_payment' ? 2 : 1) * $open } sort @work), 'all that is open is in it');
+
+# Row security as in the example: the policies find an order and its payments by the number.
+$node->safe_psql('postgres', q{
+CREATE ROLE customer;
+GRANT USAGE ON SCHEMA shop TO customer;
+GRANT SELECT ON shop.orders, shop.payments TO customer;
+ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY;
+ALTER TABLE shop.payments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY customer ON shop.orders FOR SELECT TO customer
+	USING (order_id = nullif(current_setting('shop.order_id', true), '')::bigint
+		   AND customer_id = nullif(current_setting('shop.customer_id', true), '')::bigint);
+CREATE POLICY customer ON shop.payments FOR SELECT TO customer
+	USING (order_id = nullif(current_setting('shop.order_id', true), '')::bigint
+		   AND EXISTS (SELECT FROM shop.orders o WHERE o.order_id = payments.order_id));
+});
+my $session = sprintf q{SET ROLE customer; SET shop.customer_id = '%d'; SET shop.order_id = '%d'}, $n % ($orders / 10), $n;
+
+is_quick('SELECT * FROM shop.orders', 1, 20, q{a customer's order, under row security}, $session);
+is_quick('SELECT * FROM shop.payments', 1, 20, 'its payments', $session);
 
 done_testing();
