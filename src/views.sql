@@ -170,12 +170,12 @@ SELECT 'the fee is more than what was captured', p.order_id, p.payment_id, NULL,
 FROM %1$I.payments p
 WHERE p.net_amount < 0 AND p.fee > p.captured_amount
 UNION ALL
-SELECT 'the outcome of a payment is unknown since an hour', p.order_id, p.payment_id, NULL, p.gateway, p.amount,
+SELECT 'the outcome of a payment has been unknown for an hour', p.order_id, p.payment_id, NULL, p.gateway, p.amount,
 	p.currency, p.unknown_at
 FROM %1$I.payments p
 WHERE p.status = 'unknown' AND p.unknown_at <= now() - interval '1 hour'
 UNION ALL
-SELECT format('the outcome of a %%s is unknown since an hour', r.kind), r.order_id, r.payment_id, r.operation_id,
+SELECT format('the outcome of a %%s has been unknown for an hour', r.kind), r.order_id, r.payment_id, r.operation_id,
 	p.gateway, r.amount, r.currency, r.unknown_at
 FROM %1$I.payment_operations r
 JOIN %1$I.payments p ON p.order_id = r.order_id AND p.payment_id = r.payment_id
@@ -237,7 +237,7 @@ SELECT CASE WHEN o.paid_amount <= o.refunded_amount + o.charged_back_amount
 FROM %1$I.orders o
 WHERE o.charged_back_amount > 0 AND o.status IN ('paid', 'shipped', 'completed')
 UNION ALL
-SELECT 'money is held since a day for an order of unknown total', o.order_id, NULL, NULL, NULL,
+SELECT 'money has been held for a day for an order of unknown total', o.order_id, NULL, NULL, NULL,
 	o.paid_amount - o.refunded_amount - o.charged_back_amount, o.currency, s.captured_at
 FROM %1$I.orders o
 CROSS JOIN LATERAL (
