@@ -42,6 +42,7 @@ OBJS = \
 	src/order.o \
 	src/line.o \
 	src/payment.o \
+	src/payment_effect.o \
 	src/operation.o \
 	src/soundness.o \
 	src/store.o \
@@ -78,7 +79,8 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount probability store events attack views settlement routing row_security catalog
+REGRESS = status transition graph money amount probability store events attack views settlement routing row_security catalog \
+	story_pay story_cover story_total story_refund story_order
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
