@@ -22,13 +22,13 @@ DECLARE
 	-- an order of unknown total is not covered, unless it is dead
 	needless CONSTANT text := format(
 		'(o.status IN (''cancelled'', ''expired'', ''refunded'') OR coalesce(%s = 0, false))', outstanding);
-	-- What covers the due of an order, and what it may come from. A failed refund that waits for its
-	-- retry covers as well: a second refund would pay the same twice.
+	-- What covers the due of an order, and what it may come from. A refund that failed covers as well: it
+	-- is tried again under its own number, and a second one would pay the same twice.
 	refunds CONSTANT text := format($sql$
-	SELECT coalesce(sum(CASE WHEN r.status <= 'unknown' AND o.status NOT IN ('cancelled', 'expired', 'refunded')
-						 THEN r.obligatory_amount ELSE r.amount END)
-				FILTER (WHERE r.kind = 'refund' AND (r.status <= 'unknown'
-								OR r.status = 'failed' AND r.retry_at IS NOT NULL)), 0) AS covered,
+	SELECT coalesce(sum(CASE WHEN o.status IN ('cancelled', 'expired', 'refunded')
+							 THEN r.amount ELSE r.obligatory_amount END)
+					FILTER (WHERE r.kind = 'refund'
+							AND r.status IN ('requested', 'processing', 'unknown', 'failed')), 0) AS covered,
 		max(r.reversed_at) AS reversed_at,
 		max(r.succeeded_at) FILTER (WHERE r.kind = 'capture') AS captured_at
 	FROM %I.payment_operations r WHERE r.order_id = o.order_id$sql$, store);
@@ -130,11 +130,18 @@ FROM %1$I.payments p JOIN %1$I.orders o ON o.order_id = p.order_id
 WHERE p.status IN ('processing', 'requires_action') AND p.expires_at <= now() AND NOT %3$s
 UNION ALL
 SELECT 'retry_payment', p.order_id, p.payment_id, NULL, p.gateway, p.amount, p.currency, p.retry_at, NULL
-FROM %1$I.payments p JOIN %1$I.orders o ON o.order_id = p.order_id
-WHERE p.retry_at <= now() AND p.status = 'failed' AND NOT %3$s
+FROM %1$I.payments p
+JOIN %1$I.orders o ON o.order_id = p.order_id
+JOIN %1$I.gateways g ON g.gateway = p.gateway AND g.active
+WHERE p.retry_at <= now() AND p.status = 'failed' AND p.failure_class IS DISTINCT FROM 'hard_decline'
+  AND o.status = 'pending' AND coalesce(p.amount <= %2$s, true)
   AND NOT EXISTS (
 	SELECT FROM %1$I.payments n
-	WHERE n.order_id = p.order_id AND (n.retry_of = p.payment_id OR n.status <= 'unknown' AND NOT p.split))
+	WHERE n.order_id = p.order_id
+	  AND (n.retry_of = p.payment_id
+		   OR NOT p.split AND NOT n.split
+			  AND (n.status <= 'unknown' OR n.status IN ('succeeded', 'failed')
+										AND (n.created_at, n.payment_id) > (p.created_at, p.payment_id))))
 UNION ALL
 SELECT 'send_operation', r.order_id, r.payment_id, r.operation_id, p.gateway, r.amount, r.currency,
 	coalesce(r.requested_at, r.created_at), CASE r.kind WHEN 'capture' THEN p.capture_before END
@@ -301,7 +308,7 @@ COMMENT ON COLUMN %1$I.payment_overview.operation_fees IS 'fees of the operation
 COMMENT ON COLUMN %1$I.payment_overview.net_after_operations IS 'net_amount - operation_fees';
 COMMENT ON COLUMN %1$I.payment_overview.age IS 'since created_at';
 COMMENT ON VIEW %1$I.open_work IS 'what is owed to a gateway or a customer: one row a task, gone when it is done';
-COMMENT ON COLUMN %1$I.open_work.work IS 'refund_due: refund what is due and not under way; send_payment, send_operation: not sent yet; revoke_payment: a live attempt of a dead or covered order; void_payment: what is left of its authorisation; authorization_lapses: capture or renew within a day; query_payment, query_operation: ask the gateway for the outcome; retry_payment: make a new attempt; retry_operation: send the same one again';
+COMMENT ON COLUMN %1$I.open_work.work IS 'refund_due: what is due and no refund stands for, as request_due_refunds() asks for it; send_payment, send_operation: not sent yet; revoke_payment: a live attempt of a dead or covered order; void_payment: what is left of its authorisation; authorization_lapses: capture or renew within a day; query_payment, query_operation: ask the gateway for the outcome; retry_payment: make a new attempt, as due_retries() hands it out; retry_operation: send the same one again';
 COMMENT ON COLUMN %1$I.open_work.amount IS 'what is due, attempted, left of the authorisation, or the operation''s';
 COMMENT ON COLUMN %1$I.open_work.since IS 'from when on it was to be done';
 COMMENT ON COLUMN %1$I.open_work.due_at IS 'by when: the attempt expires or the authorisation lapses then; null: no deadline';
