@@ -56,7 +56,11 @@ SQL_PARTS = \
 	src/order_tables.sql \
 	src/payment_tables.sql \
 	src/store.sql \
+	src/verify_rows.sql \
+	src/verify_money.sql \
+	src/verify_history.sql \
 	src/verify.sql \
+	src/upgrade.sql \
 	src/privileges.sql
 
 INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql
@@ -64,7 +68,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money store events attack catalog
+REGRESS = status transition graph money store events attack verify upgrade catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
