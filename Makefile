@@ -74,7 +74,11 @@ SQL_PARTS = \
 	src/payment_functions.sql \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
+	src/verify_rows.sql \
+	src/verify_money.sql \
+	src/verify_history.sql \
 	src/verify.sql \
+	src/upgrade.sql \
 	src/privileges.sql
 
 INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql
@@ -82,7 +86,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount probability store events functions functions_refund views settlement routing row_security attack catalog \
+REGRESS = status transition graph money amount probability store events functions functions_refund views settlement routing row_security attack verify upgrade catalog \
 	story_pay story_cover story_total story_refund story_order
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
