@@ -23,13 +23,13 @@ typedef struct OpColumn
 /* A row: what a statement gives, and what it becomes. */
 typedef struct OpRow
 {
-	Relation		  rel;
-	const OpColumn	 *columns;
-	int				  ncolumns;
-	const AttrNumber *attnum; /* by column */
-	TupleTableSlot	 *old;	  /* NULL for a new row */
-	NullableDatum	  value[OP_ROW_MAX_COLUMNS];
-	bool			  changed[OP_ROW_MAX_COLUMNS];
+	Relation		rel;
+	const OpColumn *columns;
+	int				ncolumns;
+	AttrNumber		attnum[OP_ROW_MAX_COLUMNS]; /* by column */
+	TupleTableSlot *old;						/* NULL for a new row */
+	NullableDatum	value[OP_ROW_MAX_COLUMNS];
+	bool			changed[OP_ROW_MAX_COLUMNS];
 
 	/*
 	 * The values are those that a new row got here: INSERT ... ON CONFLICT DO
@@ -38,17 +38,19 @@ typedef struct OpRow
 	bool is_excluded;
 } OpRow;
 
+extern void op_derived_init(void);
+
 /*
  * The row of a BEFORE INSERT or UPDATE trigger that only the guard of the
- * status may follow. Columns are looked up once a statement, types checked.
+ * status may follow. The names and types of the columns are checked.
  */
-extern void	 op_open_row(OpRow *row, FunctionCallInfo fcinfo, const TriggerData *trigdata,
-						 const OpColumn *columns, int ncolumns);
+extern void	 op_open_row(OpRow *row, const TriggerData *trigdata, const OpColumn *columns,
+						 int ncolumns);
 extern Datum op_close_row(const OpRow *row, const TriggerData *trigdata);
 
-/* The columns alone, for a trigger that changes nothing. */
-extern const AttrNumber *op_row_columns(FunctionCallInfo fcinfo, Relation rel,
-										const OpColumn *columns, int ncolumns);
+/* Where the columns are, for a trigger that changes nothing. */
+extern void op_row_columns(Relation rel, const OpColumn *columns, int ncolumns,
+						   AttrNumber *attnum);
 
 static inline NullableDatum
 op_old_value(const OpRow *row, int column)

@@ -30,6 +30,7 @@
 #include "effects.h"
 #include "errors.h"
 #include "event.h"
+#include "order.h"
 #include "settings.h"
 #include "sibling.h"
 #include "status.h"
@@ -265,6 +266,8 @@ op_record_event(PG_FUNCTION_ARGS)
 	add_own_event(&events, orders, old, row);
 	if (events.n > 0)
 		op_sibling_affect(&events_of_order[events.n - 1], rel, row, events.args, events.nulls, &met);
+	if (is_update && effect == NULL)
+		op_book_settlement(trigdata);
 	return PointerGetDatum(NULL);
 }
 

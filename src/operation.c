@@ -250,7 +250,7 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return op_unchanged(trigdata);
-	op_open_row(&row, fcinfo, trigdata, operation_columns, OPERATION_NCOLUMNS);
+	op_open_row(&row, trigdata, operation_columns, OPERATION_NCOLUMNS);
 	given = row.old ? trigdata->tg_newslot : trigdata->tg_trigslot;
 	to = status_of(row.value[OPERATION_STATUS]);
 	op_maintain_created_at(&row, OPERATION_CREATED_AT, &last_created_at);
@@ -328,7 +328,7 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	Relation				  rel = trigdata->tg_relation;
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	const AttrNumber		 *column;
+	AttrNumber				  column[OPERATION_NCOLUMNS];
 	OpOperationStatus		  from = OP_OPERATION_REVERSED;
 	OpOperationStatus		  to;
 	OpPaymentEffect			  effect;
@@ -336,7 +336,7 @@ op_apply_operation(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	column = op_row_columns(fcinfo, rel, operation_columns, OPERATION_NCOLUMNS);
+	op_row_columns(rel, operation_columns, OPERATION_NCOLUMNS, column);
 	to = status_of(op_value_in(row, column[OPERATION_STATUS]));
 	if (is_update)
 		from = status_of(op_value_in(trigdata->tg_trigslot, column[OPERATION_STATUS]));

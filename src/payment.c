@@ -251,15 +251,33 @@ take_statement(OpRow *row, OpFigures *figures)
 		op_capture_rest(figures);
 }
 
-/* ---------- what a new payment is given ---------- */
-
-static Numeric
-op_fee(Numeric amount, Numeric rate, Numeric fixed, const text *currency)
+/* What no payment may have; the CHECK payments_amount_check is the net under it. */
+static void
+check_amounts(const OpRow *row)
 {
-	Datum exact = DirectFunctionCall2(numeric_add, DirectFunctionCall2(numeric_mul, NumericGetDatum(amount), NumericGetDatum(rate)), NumericGetDatum(fixed));
+	static const PaymentColumn amounts[] = {PAYMENT_AMOUNT, PAYMENT_FEE, PAYMENT_AUTHORIZED};
+	NullableDatum			   currency = row->value[PAYMENT_CURRENCY];
 
-	return DatumGetNumeric(DirectFunctionCall2(numeric_round, exact, Int32GetDatum(op_exponent_of(VARDATA_ANY(currency), VARSIZE_ANY_EXHDR(currency)))));
+	for (int i = 0; i < lengthof(amounts); i++)
+	{
+		NullableDatum value = row->value[amounts[i]];
+
+		if (value.isnull || currency.isnull ||
+			(op_is_amount_of(DatumGetNumeric(value.value), DatumGetTextPP(currency.value)) &&
+			 (amounts[i] == PAYMENT_FEE || op_sign(DatumGetNumeric(value.value)) >= 0) &&
+			 (amounts[i] != PAYMENT_AMOUNT || op_sign(DatumGetNumeric(value.value)) > 0)))
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("column \"%s\" of table \"%s\" must be an amount of its currency",
+						payment_columns[amounts[i]].name, RelationGetRelationName(row->rel)),
+				 errdetail("Amounts are finite and within the decimals of a currency that has a minor unit; what is paid is above 0."),
+				 errhint("Round before: amounts are never rounded silently. order_payment.currencies() lists currencies and decimals."),
+				 errtablecol(row->rel, row->attnum[amounts[i]])));
+	}
 }
+
+/* ---------- what a new payment is given ---------- */
 
 /* The gateway's fee, half-up once; 0 if none is known. */
 static Numeric
@@ -299,7 +317,10 @@ fill_new(OpRow *row, TupleTableSlot *given)
 		op_set_value(row, PAYMENT_CURRENCY, value);
 	}
 	if (row->value[PAYMENT_FEE].isnull)
+	{
+		check_amounts(row);
 		op_set_value(row, PAYMENT_FEE, op_numeric_value(find_fee(row)));
+	}
 }
 
 static void
@@ -331,7 +352,7 @@ op_maintain_payment(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return op_unchanged(trigdata);
-	op_open_row(&row, fcinfo, trigdata, payment_columns, PAYMENT_NCOLUMNS);
+	op_open_row(&row, trigdata, payment_columns, PAYMENT_NCOLUMNS);
 	effect = row.old ? op_payment_effect(trigdata) : NULL;
 	manual = row.old ? NULL : op_manual_payment(trigdata);
 	op_maintain_created_at(&row, PAYMENT_CREATED_AT, &last_created_at);
@@ -344,6 +365,7 @@ op_maintain_payment(PG_FUNCTION_ARGS)
 		take_operation(&row, &figures, effect);
 	else
 		take_statement(&row, &figures);
+	check_amounts(&row);
 	put_figures(&row, &figures);
 	moved = figures.status != status_of(row.value[PAYMENT_STATUS]);
 	if (moved)
@@ -453,14 +475,14 @@ op_apply_payment(PG_FUNCTION_ARGS)
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *old = is_update ? trigdata->tg_trigslot : NULL;
 	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	const AttrNumber		 *column;
+	AttrNumber				  column[PAYMENT_NCOLUMNS];
 	const OpPaymentEffect	 *operation;
 	const OpManualPayment	 *manual;
 	OpOrderEffect			  effect;
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	column = op_row_columns(fcinfo, rel, payment_columns, PAYMENT_NCOLUMNS);
+	op_row_columns(rel, payment_columns, PAYMENT_NCOLUMNS, column);
 	operation = is_update ? op_past_payment_effect(trigdata) : NULL;
 	manual = is_update ? NULL : op_past_manual_payment(trigdata);
 	memset(&effect, 0, sizeof(effect));
