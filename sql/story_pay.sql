@@ -146,6 +146,31 @@ SELECT * FROM tell_in_every_order(100, $$
 = paid, captured 100, charged back 60
 = pending, captured 100, charged back 60, outstanding 60
 $$);
+-- What pays again for what was charged back is no surplus, whether the order was covered before or not.
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 60 succeeded
+  chargeback z of a 60 succeeded
+  pay b 40 succeeded
+  pay c 60 succeeded
+= paid, captured 160, charged back 60
+$$);
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 60 succeeded
+  chargeback z of a 60 succeeded
+  z reversed
+  pay b 40 succeeded
+  pay c 60 succeeded
+= paid, captured 160, due 60
+$$);
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  chargeback z of a 100 succeeded
+  pay b 100 succeeded
+  order shipped
+= paid, captured 200, charged back 100 [order shipped OP001]
+= paid, captured 200, charged back 100 [order shipped OP006]
+= shipped, captured 200, charged back 100
+$$);
 
 \echo '== story: 60 paid, 60 refunded, 100 paid'
 SELECT * FROM tell(100, $$

@@ -148,7 +148,7 @@ SELECT * FROM tell(100, $$
   r failed                    -> paid, captured 100
   refund s of a 60            -> paid, captured 100
   r succeeded                 -> paid, captured 100, refunded 60
-  s succeeded                 -> 23514 payments_amounts_check
+  s succeeded                 -> 23514 payments_money_check
   s failed                    -> paid, captured 100, refunded 60
 $$);
 -- of what was due, what has failed is uncovered again
