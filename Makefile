@@ -42,6 +42,7 @@ OBJS = \
 	src/order.o \
 	src/line.o \
 	src/payment.o \
+	src/payment_effect.o \
 	src/operation.o \
 	src/soundness.o \
 	src/store.o \

@@ -16,6 +16,7 @@
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -86,6 +87,19 @@ sweep_row_maps(void)
 	}
 }
 
+static void
+require_status(Relation rel, AttrNumber column, const OpVocabulary *vocabulary)
+{
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+
+	if (op_vocabulary_of(getBaseType(attr->atttypid)) != vocabulary)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of table \"%s\" must be of type %s", NameStr(attr->attname),
+						RelationGetRelationName(rel), vocabulary->type_name),
+				 errtablecol(rel, column)));
+}
+
 /* The map is the caller's until SQL runs. */
 static RowMap *
 row_map(Relation rel, const OpColumn *columns, int ncolumns)
@@ -101,7 +115,11 @@ row_map(Relation rel, const OpColumn *columns, int ncolumns)
 	if (map != NULL && map->valid)
 		return map;
 	for (int i = 0; i < ncolumns; i++)
+	{
 		attnum[i] = op_require_column(rel, columns[i].name, columns[i].type);
+		if (columns[i].vocabulary)
+			require_status(rel, attnum[i], columns[i].vocabulary);
+	}
 	sweep_row_maps();
 	map = hash_search(row_maps, &key, HASH_ENTER, NULL);
 	memcpy(map->attnum, attnum, ncolumns * sizeof(AttrNumber));
@@ -270,6 +288,21 @@ op_maintain_created_at(OpRow *row, int column, NullableDatum *last)
 }
 
 /* ---------- amounts in columns ---------- */
+
+Datum
+op_require_value(Relation rel, TupleTableSlot *row, AttrNumber column)
+{
+	NullableDatum value = op_value_in(row, column);
+
+	if (value.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" of table \"%s\" may not be null",
+						NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname),
+						RelationGetRelationName(rel)),
+				 errtablecol(rel, column)));
+	return value.value;
+}
 
 Numeric
 op_numeric_of(NullableDatum value)

@@ -8,6 +8,7 @@
 #include "commands/trigger.h"
 #include "utils/numeric.h"
 
+#include "status.h"
 #include "trigger_call.h"
 
 #define OP_ROW_MAX_COLUMNS 32
@@ -15,9 +16,10 @@
 /* A column that a trigger reads or keeps. */
 typedef struct OpColumn
 {
-	const char *name;
-	Oid			type; /* InvalidOid: any */
-	const char *hint; /* where a write is refused */
+	const char		   *name;
+	Oid					type;		/* InvalidOid: any, or of the vocabulary */
+	const char		   *hint;		/* where a write is refused */
+	const OpVocabulary *vocabulary; /* of a status, NULL for others */
 } OpColumn;
 
 /* A row: what a statement gives, and what it becomes. */
@@ -99,6 +101,9 @@ op_numeric_value(Numeric amount)
 
 	return result;
 }
+
+/* A value that must be there: 23502 if it is not, as in a table of somebody else's making. */
+extern Datum op_require_value(Relation rel, TupleTableSlot *row, AttrNumber column);
 
 /* The amount in a value, 0 if null. */
 extern Numeric op_numeric_of(NullableDatum value);

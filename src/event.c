@@ -295,7 +295,7 @@ op_append_only(PG_FUNCTION_ARGS)
 		for (int i = 0; i < lengthof(events_of_order); i++)
 			ours = ours || op_effect_coming(&events_of_order[i], trigdata) != NULL;
 		if (ours)
-			op_effect_met(trigdata);
+			op_effect_met();
 		if (!ours && !op_restore)
 			ereport(ERROR,
 					(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),

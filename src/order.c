@@ -41,7 +41,7 @@
 
 const OpColumn op_order_columns[ORDER_NCOLUMNS] = {
 	[ORDER_ID] = {"order_id", InvalidOid, "The key of an order never changes."},
-	[ORDER_STATUS] = {"status", InvalidOid, NULL},
+	[ORDER_STATUS] = {"status", InvalidOid, NULL, &op_vocabularies[OP_ORDER_STATUS]},
 	[ORDER_VERSION] = {"version", INT4OID, "Leave it out: it counts the events of the order."},
 	[ORDER_ITEM_COUNT] = {"item_count", INT4OID, FOLLOWS_LINES},
 	[ORDER_QUANTITY] = {"quantity", NUMERICOID, NULL},
@@ -119,14 +119,17 @@ op_refuse_value(const OpRow *row, int column, const char *what, const char *hint
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg("%s", what),
 			 errhint("%s", hint),
-			 errtablecol(row->rel, row->attnum[column])));
+			 errtablecol(row->rel, row->attnum[column]),
+			 errtableconstraint(row->rel, "orders_price_check")));
 	pg_unreachable();
 }
 
 const char *
 op_order_label(OpOrderStatus status)
 {
-	return op_label_by_code(&op_vocabularies[OP_ORDER_STATUS], status)->name;
+	const OpStatusLabel *label = op_label_by_code(&op_vocabularies[OP_ORDER_STATUS], status);
+
+	return label ? label->name : "";
 }
 
 /* An illegal move is for the guard to refuse, which says where the order may go. */
@@ -188,7 +191,9 @@ judge_move(const OpRow *row, OpMoney *money)
 static void
 check_currency(const OpRow *row, const char *currency)
 {
-	const char *own = TextDatumGetCString(row->value[ORDER_CURRENCY].value);
+	const char *own = row->value[ORDER_CURRENCY].isnull
+						  ? ""
+						  : TextDatumGetCString(row->value[ORDER_CURRENCY].value);
 
 	if (strcmp(own, currency) != 0)
 		ereport(ERROR,
@@ -203,6 +208,8 @@ check_currency(const OpRow *row, const char *currency)
 static void
 take_effect(OpRow *row, const OpOrderEffect *effect, OpMoney *money)
 {
+	/* a status that triggers of users want besides would come before the facts */
+	money->status = op_order_status(op_old_value(row, ORDER_STATUS));
 	check_currency(row, effect->currency);
 	if (!effect->is_booked)
 		op_move_money(money, &effect->movement);
@@ -299,7 +306,7 @@ op_maintain_order(PG_FUNCTION_ARGS)
 	op_maintain_created_at(&row, ORDER_CREATED_AT, &last_created_at);
 	if (line)
 		op_follow_line(&row, line);
-	else if (effect == NULL)
+	else
 		op_follow_price(&row);
 	money = op_order_money(&row);
 	if (effect)
@@ -311,7 +318,7 @@ op_maintain_order(PG_FUNCTION_ARGS)
 		put_status(&row, trigdata, &money);
 	count_events(&row, effect);
 	if (line || effect)
-		op_effect_met(trigdata);
+		op_effect_met();
 	return op_close_row(&row, trigdata);
 }
 
@@ -329,5 +336,5 @@ op_book_settlement(const TriggerData *trigdata)
 					op_numeric_of(op_value_in(trigdata->tg_trigslot, column[ORDER_PAID])));
 	if (op_sign(booked) > 0)
 		op_book_manual_payment(rel, trigdata->tg_newslot, booked,
-							   op_value_in(trigdata->tg_newslot, column[ORDER_CURRENCY]).value);
+							   op_require_value(rel, trigdata->tg_newslot, column[ORDER_CURRENCY]));
 }

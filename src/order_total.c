@@ -91,9 +91,10 @@ require_unfrozen(const OpRow *row)
 
 /* One currency in an order and all of its payments, whatever became of them. */
 static void
-require_no_payment(const OpRow *row)
+keep_currency(const OpRow *row)
 {
-	if (op_int_of(op_old_value(row, ORDER_VERSION)) > 1 && op_has_payment(row->rel, row->old))
+	if (row->old != NULL && !op_is_unchanged(row, ORDER_CURRENCY) &&
+		op_int_of(op_old_value(row, ORDER_VERSION)) > 1 && op_has_payment(row->rel, row->old))
 		op_refuse_for_money(row, ORDER_CURRENCY, "the currency of the order is frozen",
 							"it has a payment.", "Make another order.");
 }
@@ -142,6 +143,7 @@ op_follow_line(OpRow *row, const OpLineEffect *effect)
 	else
 		add_line(row, effect);
 	check_price(row);
+	keep_currency(row);
 }
 
 /* The total of an order without lines follows its quantity and price. */
@@ -164,6 +166,5 @@ op_follow_price(OpRow *row)
 	check_price(row);
 	if (row->old != NULL && !old_total.isnull && !op_is_same(row, ORDER_TOTAL, total, old_total))
 		require_unfrozen(row);
-	if (row->old != NULL && !op_is_unchanged(row, ORDER_CURRENCY))
-		require_no_payment(row);
+	keep_currency(row);
 }

@@ -92,13 +92,22 @@ excess(const OpMoney *money)
 	return op_above_zero(op_sub(op_sub(op_held(money), money->due), money->total));
 }
 
-/* R1: what a capture brings above what is outstanding is due. */
+/*
+ * R1: what a capture brings above what is outstanding is due. Nothing is
+ * outstanding once an order is covered, but what was charged back since may be
+ * paid again.
+ */
 static void
 take_capture(OpMoney *money, Numeric amount)
 {
-	if (money->total != NULL)
-		money->due =
-			op_add(money->due, op_above_zero(op_sub(amount, op_outstanding(money))));
+	Numeric wanted = op_outstanding(money);
+
+	if (wanted != NULL && money->status >= OP_PAID && !op_is_dead(money->status))
+		wanted = op_above_zero(op_add(op_add(op_sub(money->total, money->paid),
+											 money->charged_back),
+									  money->due));
+	if (wanted != NULL)
+		money->due = op_add(money->due, op_above_zero(op_sub(amount, wanted)));
 	money->paid = op_add(money->paid, amount);
 }
 
