@@ -80,10 +80,10 @@ REGRESS = status transition graph money amount probability store events attack c
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # Stories of orders and their money, told on one order and then taken in every order of arrival: see test/story_tools.sql.
-REGRESS += story_pay story_cover story_total story_refund story_order story_pains story_roles
+REGRESS += story_pay story_cover story_total story_refund story_order story_pains story_roles story_input story_volume
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
-ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl
+ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl iso_money_lines
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check
