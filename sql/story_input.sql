@@ -180,12 +180,36 @@ SELECT all_rows() AS "before" \gset
 -- COPY says of a generated column that it is invalid, all others say that it is generated.
 CREATE TABLE trial AS
   SELECT x.*, w.way, w.result, CASE WHEN w.way = 'insert by copy' AND x.on_insert = '428C9' THEN '42P10' WHEN w.way ~ 'insert' THEN x.on_insert ELSE x.on_update END AS wanted FROM wrong x, ways(x.relation, x.col, x.value) w;
--- where it differs
+-- where it differs: nowhere
 SELECT relation, col, value, way, result, wanted FROM trial WHERE result <> wanted ORDER BY n, way;
 SELECT relation, count(*) AS trials, count(DISTINCT col) AS columns, count(*) FILTER (WHERE result = 'ok') AS ok, count(DISTINCT result) AS results FROM trial GROUP BY 1 ORDER BY 1;
 -- every column was tried, and nothing is left
 SELECT attrelid::regclass, attname AS untried FROM pg_attribute
 WHERE attrelid IN ('payments'::regclass, 'payment_operations'::regclass) AND attnum > 0 AND NOT attisdropped AND (attrelid::regclass::text, attname) NOT IN (SELECT relation, col FROM wrong);
+SELECT all_rows() = :'before' AS unchanged;
+
+-- through the view, which is of refunds and of nothing else
+SELECT statement, becomes(statement) FROM unnest(ARRAY[
+  'INSERT INTO refunds (order_id, payment_id, amount) VALUES (901, ''00000000-0000-7000-8000-00000000000d'', 5)',
+  'INSERT INTO refunds (order_id, payment_id, amount, kind) VALUES (901, ''00000000-0000-7000-8000-00000000000d'', 5, ''refund'')',
+  'INSERT INTO refunds (order_id, payment_id, amount, kind) VALUES (901, ''00000000-0000-7000-8000-00000000000d'', 5, ''chargeback'')',
+  'INSERT INTO refunds (order_id, payment_id, amount, kind) VALUES (901, ''00000000-0000-7000-8000-00000000000d'', 5, NULL)',
+  'INSERT INTO refunds (order_id, payment_id, amount) VALUES (901, ''00000000-0000-7000-8000-00000000000d'', ''NaN'')',
+  'INSERT INTO refunds (order_id, payment_id, amount) VALUES (901, ''00000000-0000-7000-8000-00000000000b'', 5)',
+  'INSERT INTO refunds (order_id, payment_id, amount) VALUES (901, ''00000000-0000-7000-8000-00000000000d'', 81)',
+  'UPDATE refunds SET kind = ''void'' WHERE request_key = ''r''',
+  'UPDATE refunds SET amount = 11 WHERE request_key = ''r''',
+  'UPDATE refunds SET status = ''succeeded'' WHERE request_key = ''r''',
+  'UPDATE refunds SET status = ''reversed'' WHERE request_key = ''r''',
+  'DELETE FROM refunds WHERE request_key = ''r''']) AS statement;
+SELECT all_rows() = :'before' AS unchanged;
+-- two facts in one statement that together are more than there is; one statement that is half wrong
+SELECT statement, becomes(statement) FROM unnest(ARRAY[
+  'INSERT INTO refunds (order_id, payment_id, amount) SELECT 901, ''00000000-0000-7000-8000-00000000000d'', 41 FROM generate_series(1, 2)',
+  'INSERT INTO refunds (order_id, payment_id, amount, status) SELECT 901, ''00000000-0000-7000-8000-00000000000d'', 51, ''succeeded'' FROM generate_series(1, 2)',
+  'UPDATE payments SET status = ''failed''',
+  'INSERT INTO payments (order_id, gateway, amount, split) VALUES (901, ''card'', 1, true), (902, ''card'', -1, true)',
+  'INSERT INTO payments (order_id, gateway, amount) VALUES (901, ''card'', 1), (901, ''card'', 1)']) AS statement;
 SELECT all_rows() = :'before' AS unchanged;
 
 SET client_min_messages = warning;
