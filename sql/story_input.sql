@@ -32,10 +32,10 @@ DECLARE
 	sound CONSTANT jsonb := CASE WHEN relation = 'payments' THEN '{"order_id": 902, "gateway": "card", "amount": 100, "split": true}'::jsonb
 		ELSE '{"order_id": 901, "payment_id": "00000000-0000-7000-8000-00000000000d", "kind": "refund", "amount": 10}' END
 		|| CASE WHEN col = 'authorized_amount' THEN '{"status": "authorized"}'::jsonb ELSE '{}' END;
-	new CONSTANT jsonb := sound || jsonb_build_object(col, value);
-	cols CONSTANT text := (SELECT string_agg(key, ', ' ORDER BY key) FROM jsonb_each(new));
-	vals CONSTANT text := (SELECT string_agg(quote_nullable(x.value), ', ' ORDER BY key) FROM jsonb_each_text(new) x);
-	line CONSTANT text := (SELECT string_agg(coalesce(x.value, 'null'), ';' ORDER BY key) FROM jsonb_each_text(new) x);
+	given CONSTANT jsonb := sound || jsonb_build_object(col, value);
+	cols CONSTANT text := (SELECT string_agg(key, ', ' ORDER BY key) FROM jsonb_each(given));
+	vals CONSTANT text := (SELECT string_agg(quote_nullable(x.value), ', ' ORDER BY key) FROM jsonb_each_text(given) x);
+	line CONSTANT text := (SELECT string_agg(coalesce(x.value, 'null'), ';' ORDER BY key) FROM jsonb_each_text(given) x);
 	target CONSTANT text := CASE WHEN relation = 'payment_operations' THEN 'r' WHEN col = 'authorized_amount' THEN 'c' ELSE 'a' END;
 	old CONSTANT jsonb := (sound || jsonb_build_object('order_id', 901, 'request_key', target)) - 'status';
 	old_cols CONSTANT text := (SELECT string_agg(key, ', ' ORDER BY key) FROM jsonb_each(old));
