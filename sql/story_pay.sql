@@ -214,6 +214,15 @@ SELECT * FROM tell(100, $$
   a failed      -> OP001
 $$);
 SELECT version, entity, from_status, to_status, detail FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) AND entity = 'payment' ORDER BY version;
+-- the same of an attempt that was given up
+SELECT * FROM tell(100, $$
+  pay a 100     -> pending, outstanding 100
+  a revoked     -> pending, outstanding 100
+  a authorized  -> authorized, authorized 100, outstanding 100
+  a revoked     -> pending, outstanding 100
+  a succeeded   -> paid, captured 100
+$$);
+SELECT version, from_status, to_status, detail FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) AND entity = 'payment' ORDER BY version;
 SELECT * FROM tell_in_every_order(100, $$
   pay a 100
   a failed

@@ -197,6 +197,14 @@ SELECT * FROM tell(100, $$
   s succeeded                 -> paid, captured 140, refunded 40
   s reversed                  -> paid, captured 140, due 40
 $$);
+-- what comes back is not due a second time for what another payment has brought
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  refund r of a 40 succeeded
+  r reversed
+  pay b 50 succeeded
+= paid, captured 150, due 50
+$$);
 -- before it is covered, what was refunded has to be paid anew; when that comes back, it is too much
 SELECT * FROM tell_in_every_order(100, $$
   pay a 60 succeeded
