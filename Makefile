@@ -26,10 +26,19 @@ OBJS = \
 	src/move.o \
 	src/transition.o \
 	src/money.o \
+	src/derived.o \
+	src/rules.o \
+	src/recorder.o \
+	src/uuid_v7.o \
+	src/link.o \
 	src/sibling.o \
 	src/identity.o \
 	src/event.o \
 	src/effects.o \
+	src/order.o \
+	src/line.o \
+	src/payment.o \
+	src/operation.o \
 	src/store.o
 
 # The install script is these, in this order. header.sql is first (it stops psql), privileges.sql last.
@@ -41,7 +50,7 @@ SQL_PARTS = \
 	src/transition.sql \
 	src/money.sql \
 	src/event.sql \
-	src/effects.sql \
+	src/order.sql \
 	src/payment.sql \
 	src/operation.sql \
 	src/order_tables.sql \

@@ -2,8 +2,8 @@
  * event.c
  *	  order_events: the history of orders, which is the outbox as well.
  *
- * event	a row of order_events: one birth or change of status, written in the
- *			transaction that made it
+ * event	a row of order_events: one birth or change of status of an order, a
+ *			payment or an operation, written in the transaction that made it
  * version	the number of an event within its order, 1, 2, 3 ... without gaps.
  *			maintain_order() counts it in the order's row, under the lock of
  *			that row, so that two sessions never get the same one
@@ -22,10 +22,12 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "effects.h"
 #include "errors.h"
 #include "event.h"
 #include "settings.h"
@@ -35,51 +37,135 @@
 
 /* ---------- writing events ---------- */
 
-typedef enum EventArg
+/* Parameters that all events of a statement share ... */
+typedef enum CommonArg
 {
-	EVENT_VERSION,
-	EVENT_FROM,
-	EVENT_TO,
 	EVENT_ACTOR,
 	EVENT_SESSION_ROLE,
 	EVENT_REASON,
 	EVENT_RECORDED_AT,
+	EVENT_NCOMMON
+} CommonArg;
+
+/* ... and those of each. */
+typedef enum EventArg
+{
+	EVENT_VERSION,
+	EVENT_ENTITY,
+	EVENT_ENTITY_ID,
+	EVENT_FROM,
+	EVENT_TO,
+	EVENT_AMOUNT,
+	EVENT_DETAIL,
 	EVENT_NARGS
 } EventArg;
 
+#define MAX_EVENTS (OP_MAX_CAUSES + 1) /* of one statement: an order's own, and its causes */
+#define MAX_ARGS   (EVENT_NCOMMON + MAX_EVENTS * EVENT_NARGS)
+
+StaticAssertDecl(1 + MAX_ARGS <= OP_SIBLING_MAX_ARGS, "a statement has room for the parameters");
+
 static void
-write_event_insert(StringInfo sql, const char *sibling, const char *keys, const char *condition)
+write_events(StringInfo sql, const OpSiblingNames *names, int nevents)
 {
 	appendStringInfo(sql,
-					 "INSERT INTO %s (%s, version, event_id, entity, from_status, to_status, actor,"
-					 " session_role, reason, recorded_at, xid) VALUES ($1, $2,"
-					 " pg_catalog.gen_random_uuid(), 'order', $3, $4, $5, $6, $7, $8,"
-					 " pg_catalog.pg_current_xact_id())",
-					 sibling, keys);
+					 "INSERT INTO %s (%s, version, entity, entity_id, from_status, to_status, amount, detail,"
+					 " event_id, actor, session_role, reason, recorded_at, xid) VALUES ",
+					 names->sibling, names->keys);
+	for (int i = 0; i < nevents; i++)
+	{
+		appendStringInfoString(sql, i == 0 ? "($1" : ", ($1");
+		for (int arg = 0; arg < EVENT_NARGS; arg++)
+			appendStringInfo(sql, ", $%d", 2 + EVENT_NCOMMON + i * EVENT_NARGS + arg);
+		appendStringInfoString(sql, ", pg_catalog.gen_random_uuid(), $2, $3, $4, $5, pg_catalog.pg_current_xact_id())");
+	}
 }
 
-static const OpSiblingRole events_of_order = {
-	.what = "the events",
-	.is_parent = false,
-	.marker = op_append_only,
-	.nkeys = 1,
-	.nargs = EVENT_NARGS,
-	.argtypes = {[EVENT_VERSION] = INT4OID,
-				 [EVENT_FROM] = TEXTOID,
-				 [EVENT_TO] = TEXTOID,
-				 [EVENT_ACTOR] = TEXTOID,
-				 [EVENT_SESSION_ROLE] = TEXTOID,
-				 [EVENT_REASON] = TEXTOID,
-				 [EVENT_RECORDED_AT] = TIMESTAMPTZOID},
-	.write = write_event_insert,
+static void
+write_one_event(StringInfo sql, const OpSiblingNames *names)
+{
+	write_events(sql, names, 1);
+}
+
+static void
+write_two_events(StringInfo sql, const OpSiblingNames *names)
+{
+	write_events(sql, names, 2);
+}
+
+static void
+write_three_events(StringInfo sql, const OpSiblingNames *names)
+{
+	write_events(sql, names, 3);
+}
+
+#define COMMON_TYPES TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID
+#define EVENT_TYPES	 INT4OID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, NUMERICOID, JSONBOID
+
+/* clang-format off */
+#define EVENTS_OF_ORDER(n, writer, ...) \
+	{ \
+		.what = "the events", \
+		.path = OP_CHILD, \
+		.marker = op_append_only, \
+		.nkeys = 1, \
+		.nargs = EVENT_NCOMMON + (n) * EVENT_NARGS, \
+		.argtypes = {COMMON_TYPES, __VA_ARGS__}, \
+		.nrows = (n), \
+		.write = writer, \
+	}
+/* clang-format on */
+
+/* By the number of events, less one: one statement writes them all. */
+static const OpSiblingRole events_of_order[] = {
+	EVENTS_OF_ORDER(1, write_one_event, EVENT_TYPES),
+	EVENTS_OF_ORDER(2, write_two_events, EVENT_TYPES, EVENT_TYPES),
+	EVENTS_OF_ORDER(3, write_three_events, EVENT_TYPES, EVENT_TYPES, EVENT_TYPES),
 };
 
-/* A setting as a parameter: NULL if it is empty or absent. */
-static void
-bind_text(const char *value, Datum *arg, char *null)
+StaticAssertDecl(lengthof(events_of_order) == MAX_EVENTS, "each number of events has a role");
+
+/* The events of one statement, as parameters. */
+typedef struct Events
 {
-	*null = value == NULL || value[0] == '\0' ? 'n' : ' ';
-	*arg = *null == 'n' ? (Datum) 0 : CStringGetTextDatum(value);
+	int	  n;
+	int32 version; /* of the last one before them */
+	Datum args[MAX_ARGS];
+	char  nulls[MAX_ARGS];
+} Events;
+
+static void
+bind(Events *events, int arg, Datum value, bool isnull)
+{
+	events->args[arg] = value;
+	events->nulls[arg] = isnull ? 'n' : ' ';
+}
+
+/* NULL if it is empty or absent. */
+static void
+bind_text(Events *events, int arg, const char *value)
+{
+	bool isnull = value == NULL || value[0] == '\0';
+
+	bind(events, arg, isnull ? (Datum) 0 : CStringGetTextDatum(value), isnull);
+}
+
+static void
+add_event(Events *events, const OpCause *cause)
+{
+	int	  first = EVENT_NCOMMON + events->n * EVENT_NARGS;
+	Datum detail = (Datum) 0;
+
+	if (cause->late)
+		detail = DirectFunctionCall1(jsonb_in, CStringGetDatum("{\"late\": true}"));
+	events->n++;
+	bind(events, first + EVENT_VERSION, Int32GetDatum(events->version + events->n), false);
+	bind_text(events, first + EVENT_ENTITY, cause->entity);
+	bind(events, first + EVENT_ENTITY_ID, cause->entity_id, cause->entity_id == (Datum) 0);
+	bind_text(events, first + EVENT_FROM, cause->from);
+	bind_text(events, first + EVENT_TO, cause->to);
+	bind(events, first + EVENT_AMOUNT, NumericGetDatum(cause->amount), cause->amount == NULL);
+	bind(events, first + EVENT_DETAIL, detail, !cause->late);
 }
 
 /* What is known of the orders table, kept for the rows of one statement. */
@@ -120,36 +206,32 @@ open_orders(FunctionCallInfo fcinfo, Relation rel)
 static const char *
 label_in(const OrdersMemo *orders, TupleTableSlot *row)
 {
-	bool				 isnull;
-	Datum				 value = slot_getattr(row, orders->status, &isnull);
+	NullableDatum		 value = op_value_in(row, orders->status);
 	const OpStatusLabel *label =
-		isnull ? NULL : op_label_by_code(orders->vocabulary, DatumGetStatus(value));
+		value.isnull ? NULL : op_label_by_code(orders->vocabulary, DatumGetStatus(value.value));
 
 	return label ? label->name : NULL;
 }
 
-/* The parameters of the event of a row. old: what it was, NULL for a birth. */
+/* The order's own event, if it was born or its status has changed. */
 static void
-bind_event(const OrdersMemo *orders, TupleTableSlot *old, TupleTableSlot *row, Datum *args,
-		   char *nulls)
+add_own_event(Events *events, const OrdersMemo *orders, TupleTableSlot *old, TupleTableSlot *row)
 {
-	bool isnull;
+	OpCause own = {.entity = "order", .to = label_in(orders, row)};
 
-	args[EVENT_VERSION] = slot_getattr(row, orders->version, &isnull);
-	nulls[EVENT_VERSION] = isnull ? 'n' : ' ';
-	bind_text(old ? label_in(orders, old) : NULL, &args[EVENT_FROM], &nulls[EVENT_FROM]);
-	bind_text(label_in(orders, row), &args[EVENT_TO], &nulls[EVENT_TO]);
-	bind_text(op_actor && op_actor[0] ? op_actor : orders->session_role, &args[EVENT_ACTOR],
-			  &nulls[EVENT_ACTOR]);
-	bind_text(orders->session_role, &args[EVENT_SESSION_ROLE], &nulls[EVENT_SESSION_ROLE]);
-	bind_text(op_reason, &args[EVENT_REASON], &nulls[EVENT_REASON]);
-	args[EVENT_RECORDED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	nulls[EVENT_RECORDED_AT] = ' ';
+	if (old != NULL)
+	{
+		own.from = label_in(orders, old);
+		if (own.from == own.to) /* labels are constants */
+			return;
+	}
+	add_event(events, &own);
 }
 
 /*
- * AFTER INSERT OR UPDATE of orders: writes the event that maintain_order() has
- * counted. The time is taken now, under the row's lock, so that within an
+ * AFTER INSERT OR UPDATE of orders: writes the events that maintain_order() has
+ * counted: what has happened to a payment or an operation, then what that
+ * made of the order. The time is taken now, under the row's lock, so that within an
  * order it follows the versions (unless the clock is set back).
  */
 PG_FUNCTION_INFO_V1(op_record_event);
@@ -161,15 +243,28 @@ op_record_event(PG_FUNCTION_ARGS)
 														 "AFTER INSERT OR UPDATE, for each row");
 	Relation				  rel = trigdata->tg_relation;
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
+	TupleTableSlot			 *old = is_update ? trigdata->tg_trigslot : NULL;
 	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	Datum					  args[EVENT_NARGS];
-	char					  nulls[EVENT_NARGS];
+	const OrdersMemo		 *orders;
+	const OpOrderEffect		 *effect;
+	Events					  events;
+	int						  met; /* the history's trigger needs no more than to be met */
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	bind_event(open_orders(fcinfo, rel), is_update ? trigdata->tg_trigslot : NULL, row, args,
-			   nulls);
-	op_sibling_execute(&events_of_order, rel, row, args, nulls);
+	orders = open_orders(fcinfo, rel);
+	effect = is_update ? op_past_order_effect(trigdata) : NULL;
+	events.n = 0;
+	events.version = is_update ? DatumGetInt32(op_value_in(old, orders->version).value) : 0;
+	bind_text(&events, EVENT_ACTOR, op_actor && op_actor[0] ? op_actor : orders->session_role);
+	bind_text(&events, EVENT_SESSION_ROLE, orders->session_role);
+	bind_text(&events, EVENT_REASON, op_reason);
+	bind(&events, EVENT_RECORDED_AT, TimestampTzGetDatum(GetCurrentTimestamp()), false);
+	for (int i = 0; effect != NULL && i < effect->ncauses; i++)
+		add_event(&events, &effect->causes[i]);
+	add_own_event(&events, orders, old, row);
+	if (events.n > 0)
+		op_sibling_affect(&events_of_order[events.n - 1], rel, row, events.args, events.nulls, &met);
 	return PointerGetDatum(NULL);
 }
 
@@ -192,10 +287,12 @@ op_append_only(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
-		bool ours = op_effect_args(&events_of_order, rel) != NULL;
+		bool ours = false;
 
+		for (int i = 0; i < lengthof(events_of_order); i++)
+			ours = ours || op_effect_coming(&events_of_order[i], trigdata) != NULL;
 		if (ours)
-			op_effect_met();
+			op_effect_met(trigdata);
 		if (!ours && !op_restore)
 			ereport(ERROR,
 					(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),
@@ -210,6 +307,25 @@ op_append_only(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" is append-only", RelationGetRelationName(rel)),
 				 errhint("For retention, a superuser may set order_payment.allow_history_change."),
 				 errtable(rel)));
+	return op_unchanged(trigdata);
+}
+
+/* BEFORE DELETE of rows about money: they stay, but for retention. */
+PG_FUNCTION_INFO_V1(op_refuse_delete);
+Datum
+op_refuse_delete(PG_FUNCTION_ARGS)
+{
+	static const TriggerEvent firings[] = {OP_BEFORE_DELETE, OP_FIRINGS_END};
+	TriggerData				 *trigdata =
+		op_trigger_data(fcinfo, "refuse_delete", firings, "BEFORE DELETE, for each row");
+
+	if (!op_allow_history_change)
+		ereport(ERROR,
+				(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),
+				 errmsg("rows of table \"%s\" are not deleted",
+						RelationGetRelationName(trigdata->tg_relation)),
+				 errhint("Revoke the payment, or cancel the operation. For retention, a superuser may set order_payment.allow_history_change."),
+				 errtable(trigdata->tg_relation)));
 	return op_unchanged(trigdata);
 }
 

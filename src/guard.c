@@ -175,7 +175,8 @@ read_stamps(OpGuard *guard, Relation rel, const Trigger *trigger)
 		char			 *name = psprintf("%s" STAMP_SUFFIX, graph->label[state]);
 		Form_pg_attribute attr = op_find_column(rel, name);
 
-		if (attr == NULL)
+		/* what is never null cannot wait for its state to be entered */
+		if (attr == NULL || attr->attnotnull)
 			continue;
 		if (attr->atttypid != TIMESTAMPTZOID || attr->attgenerated)
 			bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
@@ -307,8 +308,9 @@ op_guard_of_call(FunctionCallInfo fcinfo, const TriggerData *trigdata)
 
 /* ---------- finding ---------- */
 
-const Trigger *
-op_guard_trigger(Relation rel, const char *column)
+/* A copy of the trigger that guards updates of a column, or NULL. */
+static const Trigger *
+find_guard(Relation rel, const char *column)
 {
 	TriggerDesc *trigdesc = CopyTriggerDesc(rel->trigdesc); /* see op_has_trigger() */
 
@@ -323,11 +325,32 @@ op_guard_trigger(Relation rel, const char *column)
 			op_is_function(trigger->tgfoid, op_enforce_transition))
 			return trigger;
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("column \"%s\" of table \"%s\" is not guarded", column,
-					RelationGetRelationName(rel)),
-			 errhint("Guard it by order_payment.guard_column(table, column, graph)."),
-			 errtable(rel)));
 	return NULL;
+}
+
+bool
+op_guard_allows(Relation rel, const char *column, Datum from, Datum to)
+{
+	const Trigger *trigger = find_guard(rel, column);
+	const OpGraph *graph;
+
+	if (trigger == NULL)
+		return true;
+	graph = op_guard_of(trigger, rel)->graph;
+	return op_may_follow(graph, op_graph_state(graph, from), op_graph_state(graph, to));
+}
+
+const Trigger *
+op_guard_trigger(Relation rel, const char *column)
+{
+	const Trigger *trigger = find_guard(rel, column);
+
+	if (trigger == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("column \"%s\" of table \"%s\" is not guarded", column,
+						RelationGetRelationName(rel)),
+				 errhint("Guard it by order_payment.guard_column(table, column, graph)."),
+				 errtable(rel)));
+	return trigger;
 }

@@ -51,7 +51,21 @@ extern const OpGuard *op_guard_of(const Trigger *trigger, Relation rel);
  */
 extern const OpGuard *op_guard_of_call(FunctionCallInfo fcinfo, const TriggerData *trigdata);
 
+/*
+ * Would the guard of a column, if there is one, let a row go from that value to
+ * the other?
+ */
+extern bool op_guard_allows(Relation rel, const char *column, Datum from, Datum to);
+
 /* A copy of the trigger of this table that guards updates of a column, or an error. */
 extern const Trigger *op_guard_trigger(Relation rel, const char *column);
+
+/* May a row in this state move to that one? To stay is always allowed. */
+static inline bool
+op_may_follow(const OpGraph *graph, int from, int to)
+{
+	return from != OP_NO_STATE && to != OP_NO_STATE &&
+		   (from == to || (graph->next[from] & op_state_bit(to)) != 0);
+}
 
 #endif

@@ -7,7 +7,7 @@
 #include "compat.h"
 #include "guard.h"
 #include "settings.h"
-#include "sibling.h"
+#include "link.h"
 
 OP_MODULE_MAGIC;
 
@@ -18,5 +18,5 @@ _PG_init(void)
 {
 	op_settings_init();
 	op_guard_init();
-	op_sibling_init();
+	op_link_init();
 }

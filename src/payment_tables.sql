@@ -71,6 +71,7 @@ CREATE TABLE %1$I.payments (
 	failure_code text,
 	failure_message text,
 	retry_at timestamptz,
+	contact_needed_at timestamptz,
 	expires_at timestamptz,
 	capture_before timestamptz,
 	occurred_at timestamptz,
@@ -173,6 +174,7 @@ COMMENT ON COLUMN %1$I.payments.fee IS 'the gateway''s fee: given, or by gateway
 COMMENT ON COLUMN %1$I.payments.expected_net IS 'amount - fee';
 COMMENT ON COLUMN %1$I.payments.net_amount IS 'captured - refunded - charged back - fee once something is captured, else 0';
 COMMENT ON COLUMN %1$I.payments.retry_at IS 'when to try again, if it failed';
+COMMENT ON COLUMN %1$I.payments.contact_needed_at IS 'when it was given up to try again by ourselves: somebody has to speak with the customer. Recorded as an event customer_contact_needed';
 COMMENT ON COLUMN %1$I.payments.expires_at IS 'when the attempt lapses at the gateway';
 COMMENT ON COLUMN %1$I.payments.capture_before IS 'when the authorisation lapses; null: never';
 COMMENT ON COLUMN %1$I.payments.occurred_at IS 'when it happened, by the gateway''s clock';

@@ -1,53 +1,48 @@
 /*
  * sibling.h
- *	  From a table of a store to its siblings, and statements on them.
+ *	  Statements on the siblings of a table, and what they hand to its triggers.
  */
 #ifndef OP_SIBLING_H
 #define OP_SIBLING_H
 
-#include "executor/spi.h"
-#include "utils/rel.h"
+#include "commands/trigger.h"
 
-#define OP_SIBLING_MAX_KEYS 2
-#define OP_SIBLING_MAX_ARGS 16 /* parameters of a statement, with those of the key */
-
-/*
- * How a trigger reaches a sibling of its table, and what it does there:
- * a constant, whose address tells it from others.
- */
-typedef struct OpSiblingRole
-{
-	const char *what;	   /* the sibling, for messages */
-	bool		is_parent; /* rel references it; else it references rel */
-	PGFunction	marker;	   /* the sibling has a trigger of this function */
-	int			nkeys;	   /* columns of the foreign key: parameters $1 ... */
-	int			nargs;	   /* further parameters */
-	Oid			argtypes[OP_SIBLING_MAX_ARGS];
-	bool		may_miss; /* no row is no error: the foreign key will tell */
-
-	/*
-	 * Writes the statement. keys: the sibling's key columns, for an INSERT;
-	 * condition: that they equal the parameters, for the others.
-	 */
-	void (*write)(StringInfo sql, const char *sibling, const char *keys,
-				  const char *condition);
-} OpSiblingRole;
-
-extern void op_sibling_init(void);
+#include "link.h"
 
 /*
  * Runs the statement of a role on the sibling of rel that belongs to this row,
- * as the owner of the tables. An error unless it touches exactly one row.
+ * as the owner of the tables, and hands an effect to the sibling's triggers.
+ * An error unless it touches just the rows it should, and meets their trigger.
  */
-extern void op_sibling_execute(const OpSiblingRole *role, Relation rel, TupleTableSlot *row,
-							   const Datum *args, const char *nulls);
+extern void op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row,
+							  const Datum *args, const char *nulls, void *effect);
 
 /*
- * For a trigger of the sibling: does the statement of this role run now, on
- * this very table? If so, its further parameters, else NULL. Once the trigger has
- * met the row, it says so, and the rows to come are somebody else's.
+ * Runs a query, as the owner: its first row, ncolumns of it, in the caller's
+ * memory; false (and nulls) if there is none.
  */
-extern const Datum *op_effect_args(const OpSiblingRole *role, Relation rel);
-extern void			op_effect_met(void);
+extern bool op_sibling_fetch(const OpSiblingRole *role, Relation rel, TupleTableSlot *row,
+							 const Datum *args, const char *nulls, NullableDatum *result,
+							 int ncolumns);
+extern bool op_sibling_fetch_by_key(const OpSiblingRole *role, Relation rel,
+									const NullableDatum *keys, const Datum *args,
+									const char *nulls, NullableDatum *result, int ncolumns);
+
+/* The sibling itself. */
+extern Oid op_sibling_table(const OpSiblingRole *role, Relation rel);
+
+/*
+ * For a BEFORE trigger of the sibling: does the statement of this role run now,
+ * on this very table? If so, its effect, else NULL. Once the trigger has met
+ * the row, it says so, and the rows to come are somebody else's.
+ */
+extern void *op_effect_coming(const OpSiblingRole *role, const TriggerData *trigdata);
+extern void	 op_effect_met(const TriggerData *trigdata);
+
+/*
+ * For an AFTER trigger of the sibling: the effect of the statement of this role
+ * that has changed this very row, else NULL. A new row is for the caller to tell.
+ */
+extern void *op_effect_past(const OpSiblingRole *role, const TriggerData *trigdata);
 
 #endif

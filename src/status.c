@@ -28,35 +28,35 @@
  * status >= 'paid' but paid_at IS NOT NULL: an order may be refunded unpaid.
  */
 static const OpStatusLabel order_status_labels[] = {
-	{10, "expired"},
-	{20, "cancelled"},
-	{30, "pending"},
-	{40, "authorized"},
-	{50, "paid"},
-	{60, "shipped"},
-	{70, "completed"},
-	{80, "refunded"},
+	{OP_EXPIRED, "expired"},
+	{OP_CANCELLED, "cancelled"},
+	{OP_PENDING, "pending"},
+	{OP_AUTHORIZED, "authorized"},
+	{OP_PAID, "paid"},
+	{OP_SHIPPED, "shipped"},
+	{OP_COMPLETED, "completed"},
+	{OP_REFUNDED, "refunded"},
 };
 
 static const OpStatusLabel payment_status_labels[] = {
-	{10, "created"},
-	{20, "processing"},
-	{30, "requires_action"},
-	{40, "unknown"},
-	{50, "authorized"},
-	{60, "succeeded"},
-	{70, "failed"},
-	{80, "revoked"},
+	{OP_PAYMENT_CREATED, "created"},
+	{OP_PAYMENT_PROCESSING, "processing"},
+	{OP_PAYMENT_REQUIRES_ACTION, "requires_action"},
+	{OP_PAYMENT_UNKNOWN, "unknown"},
+	{OP_PAYMENT_AUTHORIZED, "authorized"},
+	{OP_PAYMENT_SUCCEEDED, "succeeded"},
+	{OP_PAYMENT_FAILED, "failed"},
+	{OP_PAYMENT_REVOKED, "revoked"},
 };
 
 static const OpStatusLabel operation_status_labels[] = {
-	{10, "requested"},
-	{20, "processing"},
-	{30, "unknown"},
-	{40, "succeeded"},
-	{50, "failed"},
-	{60, "cancelled"},
-	{70, "reversed"},
+	{OP_OPERATION_REQUESTED, "requested"},
+	{OP_OPERATION_PROCESSING, "processing"},
+	{OP_OPERATION_UNKNOWN, "unknown"},
+	{OP_OPERATION_SUCCEEDED, "succeeded"},
+	{OP_OPERATION_FAILED, "failed"},
+	{OP_OPERATION_CANCELLED, "cancelled"},
+	{OP_OPERATION_REVERSED, "reversed"},
 };
 
 /*

@@ -16,6 +16,42 @@ typedef enum OpStatusType
 	OP_NUM_STATUS_TYPES
 } OpStatusType;
 
+/* The codes that are stored: frozen for ever, spaced so that others fit between. */
+typedef enum OpOrderStatus
+{
+	OP_EXPIRED = 10,
+	OP_CANCELLED = 20,
+	OP_PENDING = 30,
+	OP_AUTHORIZED = 40,
+	OP_PAID = 50,
+	OP_SHIPPED = 60,
+	OP_COMPLETED = 70,
+	OP_REFUNDED = 80
+} OpOrderStatus;
+
+typedef enum OpPaymentStatus
+{
+	OP_PAYMENT_CREATED = 10,
+	OP_PAYMENT_PROCESSING = 20,
+	OP_PAYMENT_REQUIRES_ACTION = 30,
+	OP_PAYMENT_UNKNOWN = 40,
+	OP_PAYMENT_AUTHORIZED = 50,
+	OP_PAYMENT_SUCCEEDED = 60,
+	OP_PAYMENT_FAILED = 70,
+	OP_PAYMENT_REVOKED = 80
+} OpPaymentStatus;
+
+typedef enum OpOperationStatus
+{
+	OP_OPERATION_REQUESTED = 10,
+	OP_OPERATION_PROCESSING = 20,
+	OP_OPERATION_UNKNOWN = 30,
+	OP_OPERATION_SUCCEEDED = 40,
+	OP_OPERATION_FAILED = 50,
+	OP_OPERATION_CANCELLED = 60,
+	OP_OPERATION_REVERSED = 70
+} OpOperationStatus;
+
 typedef struct OpStatusLabel
 {
 	uint8		code; /* what is stored; its order is the order of the type */

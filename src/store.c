@@ -13,7 +13,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "effects.h"
+#include "order.h"
 #include "trigger_call.h"
 
 PG_FUNCTION_INFO_V1(op_current_store);

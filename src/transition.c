@@ -35,6 +35,7 @@
 #include "guard.h"
 #include "move.h"
 #include "settings.h"
+#include "transition.h"
 #include "trigger_call.h"
 
 /*
@@ -145,14 +146,6 @@ state_in(const OpGuard *guard, TupleTableSlot *slot, Datum *value, bool *isnull)
 	return *isnull ? OP_NO_STATE : op_graph_state(guard->graph, *value);
 }
 
-/* May a row in this state move to that one? To stay is always allowed. */
-static bool
-may_follow(const OpGraph *graph, int from, int to)
-{
-	return from != OP_NO_STATE && to != OP_NO_STATE &&
-		   (from == to || (graph->next[from] & op_state_bit(to)) != 0);
-}
-
 static bool
 is_birth(const OpGraph *graph, int state)
 {
@@ -188,6 +181,33 @@ judge_edge(const OpGuard *guard, Relation rel, TupleTableSlot *row, NamedState f
 		refuse_transition(guard, rel, row, NULL, to.label, graph->births);
 }
 
+/* ---------- moves that are forced ---------- */
+
+/* The row whose move, or stamp, another trigger of ours has forced. */
+static struct
+{
+	Oid				relation;
+	ItemPointerData row; /* as it was before */
+	AttrNumber		column;
+	AttrNumber		stamp;
+} forced;
+
+void
+op_force_move(const TriggerData *trigdata, AttrNumber column, AttrNumber stamp)
+{
+	forced.relation = RelationGetRelid(trigdata->tg_relation);
+	forced.row = trigdata->tg_trigtuple->t_self;
+	forced.column = column;
+	forced.stamp = stamp;
+}
+
+static bool
+is_forced(const TriggerData *trigdata)
+{
+	return forced.relation == RelationGetRelid(trigdata->tg_relation) &&
+		   ItemPointerEquals(&forced.row, &trigdata->tg_trigtuple->t_self);
+}
+
 /* BEFORE UPDATE: the edge. */
 static void
 check_edge(const OpGuard *guard, const TriggerData *trigdata, int *from, int *to)
@@ -201,7 +221,8 @@ check_edge(const OpGuard *guard, const TriggerData *trigdata, int *from, int *to
 
 	*from = state_in(guard, trigdata->tg_trigslot, &old_value, &old_null);
 	*to = state_in(guard, trigdata->tg_newslot, &new_value, &new_null);
-	if (may_follow(guard->graph, *from, *to))
+	if (op_may_follow(guard->graph, *from, *to) ||
+		(is_forced(trigdata) && forced.column == guard->attnum))
 		return;
 	before.state = *from;
 	before.label = old_null ? NULL : label_of(guard, old_value);
@@ -245,6 +266,8 @@ stamp_update(const OpGuard *guard, const TriggerData *trigdata, int from, int to
 		NullableDatum  given = op_value_in(trigdata->tg_newslot, stamp->attnum);
 		bool		   entered = stored.isnull && to == stamp->state && from != to;
 
+		if (is_forced(trigdata) && forced.stamp == stamp->attnum)
+			continue;
 		if (!given.isnull && !is_same_stamp(given, stored) && !is_same_stamp(given, birth_stamp))
 			refuse_stamp(trigdata->tg_relation, stamp->attnum);
 		if (!entered && is_same_stamp(given, stored))
@@ -325,7 +348,7 @@ check_move(const OpGuard *guard, const TriggerData *trigdata, const OpMove *move
 	before.label = move->isnull ? NULL : move->label;
 	after.state = state_in(guard, trigdata->tg_trigslot, &value, &isnull);
 	after.label = isnull ? NULL : label_of(guard, value);
-	if (!may_follow(guard->graph, before.state, after.state))
+	if (!op_may_follow(guard->graph, before.state, after.state))
 		judge_edge(guard, trigdata->tg_relation, trigdata->tg_trigslot, before, after);
 	for (int i = 0; i < guard->nstamps; i++)
 	{

@@ -1,0 +1,200 @@
+/*
+ * derived.c
+ *	  A row of a store's table, as its BEFORE trigger keeps it.
+ *
+ * derived	a column that follows from others: totals, counters, times. A
+ *			statement may leave it out, or give NULL, its default or the value
+ *			that it has; anything else is refused (OP003), so that programs
+ *			that name every column work and forgers do not
+ * kept		a column that an INSERT gives and no UPDATE changes: keys and links
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/datum.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "amount.h"
+#include "derived.h"
+#include "errors.h"
+#include "guard.h"
+
+/* ---------- the row ---------- */
+
+const AttrNumber *
+op_row_columns(FunctionCallInfo fcinfo, Relation rel, const OpColumn *columns, int ncolumns)
+{
+	AttrNumber *attnum = fcinfo->flinfo->fn_extra;
+
+	if (attnum == NULL)
+	{
+		attnum = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(AttrNumber) * ncolumns);
+		for (int i = 0; i < ncolumns; i++)
+			attnum[i] = op_require_column(rel, columns[i].name, columns[i].type);
+		fcinfo->flinfo->fn_extra = attnum;
+	}
+	return attnum;
+}
+
+void
+op_open_row(OpRow *row, FunctionCallInfo fcinfo, const TriggerData *trigdata,
+			const OpColumn *columns, int ncolumns)
+{
+	bool			is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
+	TupleTableSlot *given = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
+
+	Assert(ncolumns <= OP_ROW_MAX_COLUMNS);
+	if (fcinfo->flinfo->fn_extra == NULL)
+		op_require_last(trigdata, op_enforce_transition);
+	row->rel = trigdata->tg_relation;
+	row->columns = columns;
+	row->ncolumns = ncolumns;
+	row->attnum = op_row_columns(fcinfo, row->rel, columns, ncolumns);
+	row->old = is_update ? trigdata->tg_trigslot : NULL;
+	row->is_excluded = false;
+	for (int i = 0; i < ncolumns; i++)
+	{
+		row->value[i] = op_value_in(given, row->attnum[i]);
+		row->changed[i] = false;
+	}
+}
+
+Datum
+op_close_row(const OpRow *row, const TriggerData *trigdata)
+{
+	OpChange changes[OP_ROW_MAX_COLUMNS];
+	int		 n = 0;
+
+	for (int i = 0; i < row->ncolumns; i++)
+	{
+		if (!row->changed[i])
+			continue;
+		changes[n].column = row->attnum[i];
+		changes[n].value = row->value[i];
+		n++;
+	}
+	return op_changed(trigdata, changes, n);
+}
+
+static Form_pg_attribute
+column_of(const OpRow *row, int column)
+{
+	return TupleDescAttr(RelationGetDescr(row->rel), row->attnum[column] - 1);
+}
+
+/* The same to the byte, so that nothing needs to be stored. */
+static bool
+is_identical(const OpRow *row, int column, NullableDatum a, NullableDatum b)
+{
+	Form_pg_attribute attr = column_of(row, column);
+
+	if (a.isnull || b.isnull)
+		return a.isnull && b.isnull;
+	return datum_image_eq(a.value, b.value, attr->attbyval, attr->attlen);
+}
+
+bool
+op_is_same(const OpRow *row, int column, NullableDatum a, NullableDatum b)
+{
+	if (is_identical(row, column, a, b))
+		return true;
+	return !a.isnull && !b.isnull && column_of(row, column)->atttypid == NUMERICOID &&
+		   op_cmp(DatumGetNumeric(a.value), DatumGetNumeric(b.value)) == 0;
+}
+
+bool
+op_is_unchanged(const OpRow *row, int column)
+{
+	return row->old != NULL &&
+		   op_is_same(row, column, row->value[column], op_old_value(row, column));
+}
+
+/* ---------- columns that are not written ---------- */
+
+void
+op_refuse_write(const OpRow *row, int column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),
+			 errmsg("column \"%s\" of table \"%s\" is kept by the server",
+					row->columns[column].name, RelationGetRelationName(row->rel)),
+			 errhint("%s", row->columns[column].hint),
+			 errtablecol(row->rel, row->attnum[column])));
+	pg_unreachable();
+}
+
+/* The default of a derived column, which programs write that name every column. */
+static bool
+is_default(const OpRow *row, int column, NullableDatum value)
+{
+	switch (row->columns[column].type)
+	{
+		case INT4OID:
+			return DatumGetInt32(value.value) == 0;
+		case NUMERICOID:
+			return op_sign(DatumGetNumeric(value.value)) == 0;
+		default:
+			return false;
+	}
+}
+
+void
+op_derive(OpRow *row, int column, NullableDatum result, NullableDatum stored)
+{
+	NullableDatum given = row->value[column];
+
+	if (is_identical(row, column, given, result))
+		return;
+	if (!given.isnull && !row->is_excluded && !op_is_same(row, column, given, result) &&
+		!op_is_same(row, column, given, stored) && !is_default(row, column, given))
+		op_refuse_write(row, column);
+	op_set_value(row, column, result);
+}
+
+void
+op_keep(const OpRow *row, int column)
+{
+	if (!op_is_unchanged(row, column))
+		op_refuse_write(row, column);
+}
+
+void
+op_maintain_created_at(OpRow *row, int column, NullableDatum *last)
+{
+	NullableDatum stored = {0, true};
+
+	if (row->old == NULL)
+	{
+		last->value = TimestampTzGetDatum(GetCurrentTimestamp());
+		last->isnull = false;
+		op_derive(row, column, *last, stored);
+		return;
+	}
+	stored = op_old_value(row, column);
+	row->is_excluded = !last->isnull && op_is_same(row, column, row->value[column], *last) &&
+					   !op_is_same(row, column, stored, *last);
+	op_derive(row, column, stored, stored);
+}
+
+/* ---------- amounts in columns ---------- */
+
+Numeric
+op_numeric_of(NullableDatum value)
+{
+	return value.isnull ? op_zero() : DatumGetNumeric(value.value);
+}
+
+Numeric
+op_old_numeric(const OpRow *row, int column)
+{
+	return row->old ? op_numeric_of(op_old_value(row, column)) : op_zero();
+}
+
+void
+op_derive_numeric(OpRow *row, int column, Numeric result)
+{
+	op_derive(row, column, op_numeric_value(result),
+			  op_numeric_value(op_old_numeric(row, column)));
+}

@@ -1,0 +1,124 @@
+/*
+ * derived.h
+ *	  A row of a store's table, as its BEFORE trigger keeps it.
+ */
+#ifndef OP_DERIVED_H
+#define OP_DERIVED_H
+
+#include "commands/trigger.h"
+#include "utils/numeric.h"
+
+#include "trigger_call.h"
+
+#define OP_ROW_MAX_COLUMNS 32
+
+/* A column that a trigger reads or keeps. */
+typedef struct OpColumn
+{
+	const char *name;
+	Oid			type; /* InvalidOid: any */
+	const char *hint; /* where a write is refused */
+} OpColumn;
+
+/* A row: what a statement gives, and what it becomes. */
+typedef struct OpRow
+{
+	Relation		  rel;
+	const OpColumn	 *columns;
+	int				  ncolumns;
+	const AttrNumber *attnum; /* by column */
+	TupleTableSlot	 *old;	  /* NULL for a new row */
+	NullableDatum	  value[OP_ROW_MAX_COLUMNS];
+	bool			  changed[OP_ROW_MAX_COLUMNS];
+
+	/*
+	 * The values are those that a new row got here: INSERT ... ON CONFLICT DO
+	 * UPDATE has put EXCLUDED into an old row. They are nobody's forgery.
+	 */
+	bool is_excluded;
+} OpRow;
+
+/*
+ * The row of a BEFORE INSERT or UPDATE trigger that only the guard of the
+ * status may follow. Columns are looked up once a statement, types checked.
+ */
+extern void	 op_open_row(OpRow *row, FunctionCallInfo fcinfo, const TriggerData *trigdata,
+						 const OpColumn *columns, int ncolumns);
+extern Datum op_close_row(const OpRow *row, const TriggerData *trigdata);
+
+/* The columns alone, for a trigger that changes nothing. */
+extern const AttrNumber *op_row_columns(FunctionCallInfo fcinfo, Relation rel,
+										const OpColumn *columns, int ncolumns);
+
+static inline NullableDatum
+op_old_value(const OpRow *row, int column)
+{
+	return op_value_in(row->old, row->attnum[column]);
+}
+
+static inline void
+op_set_value(OpRow *row, int column, NullableDatum value)
+{
+	row->value[column] = value;
+	row->changed[column] = true;
+}
+
+/* The same value: 4.4 and 4.40 are. */
+extern bool op_is_same(const OpRow *row, int column, NullableDatum a, NullableDatum b);
+
+/* Does the column say what it said before? A new row says nothing yet. */
+extern bool op_is_unchanged(const OpRow *row, int column);
+
+/* The one place where a write to a column is refused. */
+extern void op_refuse_write(const OpRow *row, int column) pg_attribute_noreturn();
+
+/*
+ * Makes a derived column what it must be. A given value is refused unless it
+ * is NULL, that result, the stored value or the default, which is 0.
+ */
+extern void op_derive(OpRow *row, int column, NullableDatum result, NullableDatum stored);
+
+/* A column that an UPDATE may not change. */
+extern void op_keep(const OpRow *row, int column);
+
+/*
+ * created_at: the time of the INSERT. It tells as well whether an UPDATE has
+ * the values of EXCLUDED: no other has the time that the last new row got.
+ * last: where that time is kept, one for each table.
+ */
+extern void op_maintain_created_at(OpRow *row, int column, NullableDatum *last);
+
+/* ---------- amounts in columns ---------- */
+
+static inline NullableDatum
+op_numeric_value(Numeric amount)
+{
+	NullableDatum result = {NumericGetDatum(amount), false};
+
+	return result;
+}
+
+/* The amount in a value, 0 if null. */
+extern Numeric op_numeric_of(NullableDatum value);
+
+/* The amount that is stored in a column, 0 for a new row. */
+extern Numeric op_old_numeric(const OpRow *row, int column);
+
+/* Makes a derived amount what it must be; a statement may not write it. */
+extern void op_derive_numeric(OpRow *row, int column, Numeric result);
+
+static inline NullableDatum
+op_int_value(int32 number)
+{
+	NullableDatum result = {Int32GetDatum(number), false};
+
+	return result;
+}
+
+static inline int32
+op_int_of(NullableDatum value)
+{
+	return value.isnull ? 0 : DatumGetInt32(value.value);
+}
+
+#endif

@@ -1,0 +1,352 @@
+/*
+ * operation.c
+ *	  Captures, voids, refunds and chargebacks of payments.
+ *
+ * request		an operation under way (requested, processing, unknown): what it
+ *				asks for is reserved
+ * done			succeeded: it has happened to the money
+ * obligatory	the part of a refund or chargeback that pays back what was due to
+ *				the customer; settled when the operation is asked for, or
+ *				becomes known
+ *
+ * A dispute that is opened is a chargeback, reversed if it is won. A void takes
+ * the rest of an authorisation, whole. A refund that fails is tried again on the
+ * same row, so that it is never paid twice.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "amount.h"
+#include "derived.h"
+#include "effects.h"
+#include "errors.h"
+#include "link.h"
+#include "recorder.h"
+#include "settings.h"
+#include "status.h"
+#include "uuid_v7.h"
+
+typedef enum OperationColumn
+{
+	OPERATION_ORDER_ID,
+	OPERATION_ID,
+	OPERATION_PAYMENT_ID,
+	OPERATION_KIND,
+	OPERATION_AMOUNT,
+	OPERATION_CURRENCY,
+	OPERATION_FEE,
+	OPERATION_OBLIGATORY,
+	OPERATION_STATUS,
+	OPERATION_REQUEST_KEY,
+	OPERATION_REQUEST_HASH,
+	OPERATION_CREATED_AT,
+	OPERATION_NCOLUMNS
+} OperationColumn;
+
+#define KEYS_STAY  "Keys, links, kind and amount of an operation never change: make another one."
+#define LEAVE_TIME "Leave it out. To load times, let a superuser set order_payment.restore."
+
+static const OpColumn operation_columns[] = {
+	[OPERATION_ORDER_ID] = {"order_id", InvalidOid, KEYS_STAY},
+	[OPERATION_ID] = {"operation_id", UUIDOID, KEYS_STAY},
+	[OPERATION_PAYMENT_ID] = {"payment_id", UUIDOID, KEYS_STAY},
+	[OPERATION_KIND] = {"kind", TEXTOID, KEYS_STAY},
+	[OPERATION_AMOUNT] = {"amount", NUMERICOID, KEYS_STAY},
+	[OPERATION_CURRENCY] = {"currency", TEXTOID, KEYS_STAY},
+	[OPERATION_FEE] = {"fee", NUMERICOID, NULL},
+	[OPERATION_OBLIGATORY] = {"obligatory_amount", NUMERICOID,
+							  "Leave it out: it follows what is due when the operation is asked for."},
+	[OPERATION_STATUS] = {"status", InvalidOid, NULL},
+	[OPERATION_REQUEST_KEY] = {"request_key", TEXTOID, KEYS_STAY},
+	[OPERATION_REQUEST_HASH] = {"request_hash", TEXTOID, KEYS_STAY},
+	[OPERATION_CREATED_AT] = {"created_at", TIMESTAMPTZOID, LEAVE_TIME},
+};
+
+StaticAssertDecl(lengthof(operation_columns) == OPERATION_NCOLUMNS, "each column is described");
+StaticAssertDecl(OPERATION_NCOLUMNS <= OP_ROW_MAX_COLUMNS, "a row has room for them");
+
+/* ---------- kinds and statuses ---------- */
+
+typedef enum OperationKind
+{
+	KIND_CAPTURE,
+	KIND_VOID,
+	KIND_REFUND,
+	KIND_CHARGEBACK,
+	KIND_OTHER /* the CHECK refuses it */
+} OperationKind;
+
+static const char *const kinds[] = {
+	[KIND_CAPTURE] = "capture",
+	[KIND_VOID] = "void",
+	[KIND_REFUND] = "refund",
+	[KIND_CHARGEBACK] = "chargeback",
+};
+
+StaticAssertDecl(lengthof(kinds) == KIND_OTHER, "each kind has a name");
+
+static OperationKind
+kind_of(NullableDatum value)
+{
+	const text *name = value.isnull ? NULL : DatumGetTextPP(value.value);
+
+	for (int i = 0; name != NULL && i < KIND_OTHER; i++)
+	{
+		if (VARSIZE_ANY_EXHDR(name) == strlen(kinds[i]) &&
+			memcmp(VARDATA_ANY(name), kinds[i], strlen(kinds[i])) == 0)
+			return (OperationKind) i;
+	}
+	return KIND_OTHER;
+}
+
+static OpOperationStatus
+status_of(NullableDatum value)
+{
+	return value.isnull ? OP_OPERATION_REQUESTED
+						: (OpOperationStatus) DatumGetStatus(value.value);
+}
+
+static const char *
+label_of(OpOperationStatus status)
+{
+	const OpStatusLabel *label = op_label_by_code(&op_vocabularies[OP_OPERATION_STATUS], status);
+
+	return label ? label->name : "";
+}
+
+static bool
+is_request(OpOperationStatus status)
+{
+	return status <= OP_OPERATION_UNKNOWN;
+}
+
+/* Does it count, reserved or done? Failed, cancelled and reversed do not. */
+static bool
+counts(OpOperationStatus status)
+{
+	return status <= OP_OPERATION_SUCCEEDED;
+}
+
+/* ---------- the row ---------- */
+
+static bool
+is_outcome(const OpRow *row, OpOperationStatus to)
+{
+	OpOperationStatus from;
+
+	if (row->old == NULL)
+		return to != OP_OPERATION_REQUESTED ||
+			   kind_of(row->value[OPERATION_KIND]) == KIND_CHARGEBACK;
+	from = status_of(op_old_value(row, OPERATION_STATUS));
+	return from != to && !(from == OP_OPERATION_REQUESTED && to == OP_OPERATION_CANCELLED);
+}
+
+static void
+require_recorder(const OpRow *row, OpOperationStatus to)
+{
+	const char *what = NULL;
+
+	if (is_outcome(row, to))
+		what = psprintf("the role may not record that a %s is \"%s\"",
+						kinds[Min(kind_of(row->value[OPERATION_KIND]), KIND_CHARGEBACK)],
+						label_of(to));
+	else if (row->old == NULL ? op_sign(op_numeric_of(row->value[OPERATION_FEE])) != 0
+							  : !op_is_unchanged(row, OPERATION_FEE))
+		what = "the role may not record the column \"fee\" of an operation";
+	if (what != NULL && !op_may_record(op_root_of(row->rel)))
+		op_refuse_record(row->rel, what,
+						 "An application requests captures, voids and refunds; the role of the gateway records what becomes of them.");
+}
+
+static void
+keep_links(const OpRow *row)
+{
+	static const OperationColumn kept[] = {
+		OPERATION_ORDER_ID, OPERATION_ID, OPERATION_PAYMENT_ID, OPERATION_KIND,
+		OPERATION_AMOUNT, OPERATION_CURRENCY, OPERATION_REQUEST_KEY, OPERATION_REQUEST_HASH};
+
+	for (int i = 0; i < lengthof(kept); i++)
+		op_keep(row, kept[i]);
+}
+
+/* A void is of all that is left. One that is known to have happened may come late. */
+static void
+fill_void(OpRow *row, const OpLockedPayment *payment)
+{
+	NullableDatum amount = row->value[OPERATION_AMOUNT];
+	bool		  asked = is_request(status_of(row->value[OPERATION_STATUS]));
+
+	if (asked && (op_sign(payment->rest) == 0 ||
+				  (!amount.isnull && op_cmp(DatumGetNumeric(amount.value), payment->rest) != 0)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OP_NOT_ENOUGH_LEFT),
+				 errmsg("a void is of all that is left of an authorisation"),
+				 errdetail("%s is authorised, not captured and not asked for.",
+						   op_amount_text(payment->rest)),
+				 errhint("Leave out the amount of a void. Captures that are under way count."),
+				 errtable(row->rel)));
+	if (amount.isnull)
+		op_set_value(row, OPERATION_AMOUNT,
+					 op_numeric_value(op_sign(payment->rest) > 0 ? payment->rest
+																 : payment->amount));
+}
+
+static void
+fill_new(OpRow *row, const OpLockedPayment *payment)
+{
+	NullableDatum id = {0, false};
+
+	if (row->value[OPERATION_ID].isnull)
+	{
+		id.value = UUIDPGetDatum(op_make_uuid_v7());
+		op_set_value(row, OPERATION_ID, id);
+	}
+	if (payment == NULL)
+		return;
+	if (row->value[OPERATION_CURRENCY].isnull)
+		op_set_value(row, OPERATION_CURRENCY, payment->currency);
+	if (kind_of(row->value[OPERATION_KIND]) == KIND_VOID)
+		fill_void(row, payment);
+}
+
+/*
+ * What a refund or chargeback pays of the due is settled when it begins to
+ * count: asked for, or known to have happened. The payment is locked before the order.
+ */
+static void
+maintain_obligatory(OpRow *row, TupleTableSlot *given, OpOperationStatus to)
+{
+	bool		  counted = row->old && counts(status_of(op_old_value(row, OPERATION_STATUS)));
+	OperationKind kind = kind_of(row->value[OPERATION_KIND]);
+	Numeric		  result = op_old_numeric(row, OPERATION_OBLIGATORY);
+
+	if ((kind == KIND_REFUND || kind == KIND_CHARGEBACK) && counts(to) && !counted &&
+		!row->value[OPERATION_AMOUNT].isnull)
+		result = op_min(DatumGetNumeric(row->value[OPERATION_AMOUNT].value),
+						op_uncovered_due(row->rel, given, row->value[OPERATION_ID].value));
+	op_derive_numeric(row, OPERATION_OBLIGATORY, result);
+}
+
+PG_FUNCTION_INFO_V1(op_maintain_operation);
+Datum
+op_maintain_operation(PG_FUNCTION_ARGS)
+{
+	static const TriggerEvent firings[] = {OP_BEFORE_INSERT, OP_BEFORE_UPDATE, OP_FIRINGS_END};
+	static NullableDatum	  last_created_at = {0, true};
+	TriggerData				 *trigdata = op_trigger_data(fcinfo, "maintain_operation", firings,
+														 "BEFORE INSERT OR UPDATE, for each row");
+	TupleTableSlot			 *given;
+	OpLockedPayment			  payment;
+	OpOperationStatus		  to;
+	OpRow					  row;
+
+	if (op_restore)
+		return op_unchanged(trigdata);
+	op_open_row(&row, fcinfo, trigdata, operation_columns, OPERATION_NCOLUMNS);
+	given = row.old ? trigdata->tg_newslot : trigdata->tg_trigslot;
+	to = status_of(row.value[OPERATION_STATUS]);
+	op_maintain_created_at(&row, OPERATION_CREATED_AT, &last_created_at);
+	if (row.old)
+		keep_links(&row);
+	require_recorder(&row, to);
+	if (row.old == NULL)
+		fill_new(&row, op_lock_payment(row.rel, given, &payment) ? &payment : NULL);
+	else if (counts(to) && !counts(status_of(op_old_value(&row, OPERATION_STATUS))))
+		op_lock_payment(row.rel, given, &payment);
+	maintain_obligatory(&row, given, to);
+	return op_close_row(&row, trigdata);
+}
+
+/* ---------- what becomes of it ---------- */
+
+/* The difference that a change makes to a sum of amounts. */
+static Numeric
+difference(bool before, bool after, Numeric amount)
+{
+	if (before == after)
+		return op_zero();
+	return after ? amount : op_sub(op_zero(), amount);
+}
+
+/* from: the status before, reversed (which counts nowhere) for a new row. */
+static void
+describe(OpPaymentEffect *effect, OperationKind kind, OpOperationStatus from,
+		 OpOperationStatus to, Numeric amount, Numeric obligatory)
+{
+	Numeric pending = difference(is_request(from), is_request(to), amount);
+	Numeric done = difference(from == OP_OPERATION_SUCCEEDED, to == OP_OPERATION_SUCCEEDED, amount);
+	Numeric none = op_zero();
+
+	effect->is_request = is_request(to) && !is_request(from);
+	effect->capture_pending = kind == KIND_CAPTURE || kind == KIND_VOID ? pending : none;
+	effect->captured = kind == KIND_CAPTURE ? done : none;
+	effect->refund_pending = kind == KIND_REFUND ? pending : none;
+	effect->refunded = kind == KIND_REFUND ? done : none;
+	effect->charged_back = kind == KIND_CHARGEBACK ? done : none;
+	effect->is_void_done = kind == KIND_VOID && op_sign(done) > 0;
+	effect->due_paid =
+		(kind == KIND_REFUND || kind == KIND_CHARGEBACK) && op_sign(done) != 0 ? obligatory : none;
+}
+
+/* Money can go back only if it came: what is known of the refund tells of the capture. */
+static void
+presuppose_capture(Relation rel, TupleTableSlot *row, const OpPaymentEffect *effect)
+{
+	OpLockedPayment payment;
+	OpPaymentEffect presupposed;
+
+	if (op_sign(effect->refunded) <= 0 && op_sign(effect->charged_back) <= 0)
+		return;
+	if (!op_lock_payment(rel, row, &payment) || op_sign(payment.captured) > 0)
+		return;
+	memset(&presupposed, 0, sizeof(presupposed));
+	presupposed.presupposes_capture = true;
+	presupposed.due_paid = op_zero();
+	presupposed.currency = effect->currency;
+	op_affect_payment(rel, row, &presupposed);
+}
+
+PG_FUNCTION_INFO_V1(op_apply_operation);
+Datum
+op_apply_operation(PG_FUNCTION_ARGS)
+{
+	static const TriggerEvent firings[] = {OP_AFTER_INSERT, OP_AFTER_UPDATE, OP_FIRINGS_END};
+	TriggerData				 *trigdata = op_trigger_data(fcinfo, "apply_operation", firings,
+														 "AFTER INSERT OR UPDATE, for each row");
+	Relation				  rel = trigdata->tg_relation;
+	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
+	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
+	const AttrNumber		 *column;
+	OpOperationStatus		  from = OP_OPERATION_REVERSED;
+	OpOperationStatus		  to;
+	OpPaymentEffect			  effect;
+	Numeric					  amount;
+
+	if (op_restore)
+		return PointerGetDatum(NULL);
+	column = op_row_columns(fcinfo, rel, operation_columns, OPERATION_NCOLUMNS);
+	to = status_of(op_value_in(row, column[OPERATION_STATUS]));
+	if (is_update)
+		from = status_of(op_value_in(trigdata->tg_trigslot, column[OPERATION_STATUS]));
+	if (is_update && from == to)
+		return PointerGetDatum(NULL);
+
+	memset(&effect, 0, sizeof(effect));
+	amount = op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT]));
+	describe(&effect, kind_of(op_value_in(row, column[OPERATION_KIND])), from, to, amount,
+			 op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY])));
+	effect.currency = TextDatumGetCString(op_value_in(row, column[OPERATION_CURRENCY]).value);
+	effect.cause.entity = "operation";
+	effect.cause.entity_id = op_value_in(row, column[OPERATION_ID]).value;
+	effect.cause.from = is_update ? label_of(from) : NULL;
+	effect.cause.to = label_of(to);
+	effect.cause.amount = amount;
+	effect.cause.late = is_update && to == OP_OPERATION_SUCCEEDED && !counts(from);
+	effect.ncauses = 1;
+	presuppose_capture(rel, row, &effect);
+	op_affect_payment(rel, row, &effect);
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,17 @@
+/*
+ * recorder.h
+ *	  Who may record what a gateway or a bank has done.
+ */
+#ifndef OP_RECORDER_H
+#define OP_RECORDER_H
+
+#include "utils/rel.h"
+
+/* May the current role record outcomes in this table of payments or operations? */
+extern bool op_may_record(Oid table);
+
+/* The one place where a role is refused; for a row of rel. */
+extern void op_refuse_record(Relation rel, const char *what, const char *hint)
+	pg_attribute_noreturn();
+
+#endif
