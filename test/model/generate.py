@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import rules
 
+ZERO = Decimal(0)
 ROLES = ("app", "gateway", "owner")
 AMOUNTS = [Decimal(n) for n in (10, 20, 30, 50, 70, 100, 120, 150)]
 NO_AMOUNTS = [Decimal(n) for n in ("NaN", "Infinity", "-Infinity", "-5", "0")]
@@ -240,6 +241,7 @@ class Generator:
             more = payment.captured + self.amount(order, payment.amount, order.outstanding())
             if more.is_finite() and more > 0:
                 args["authorized"] = more
+        args["form"] = self.form(args["role"], "merge", "upsert", "all")
         return "move_payment", args
 
     def write_payment(self, order):
@@ -261,6 +263,12 @@ class Generator:
         return "write_payment", {"order_id": order.order_id, "role": self.role("gateway"), "label": label,
                                  "column": column, "value": value}
 
+    def form(self, role, *forms):
+        """How an UPDATE of a status is written."""
+        if role == "app" or self.chance(80):
+            return "update"
+        return self.rng.choice(forms)
+
     # ---------- operations ----------
 
     def insert_operations(self, order):
@@ -281,9 +289,8 @@ class Generator:
                                (2, self.rng.choice(OPERATION_STATES)))
         left = payment.captured - payment.refunded - payment.refund_pending - payment.charged_back
         if kind == "void":
-            amount = None
-            if status == "succeeded" and payment.status in rules.ATTEMPT:
-                amount = payment.amount
+            amount = self.weighted((8, None), (1, self.rng.choice(AMOUNTS)),
+                                   (1, payment.live - payment.capture_pending or None))
         elif kind == "capture":
             rest = payment.authorized - payment.captured - payment.capture_pending
             amount = self.amount(order, rest, rest, payment.amount - payment.captured)
@@ -302,9 +309,14 @@ class Generator:
         label = self.pick(order.operations, rules.OPERATION_GRAPH)
         op = order.operations.get(label)
         to = self.next_status(rules.OPERATION_GRAPH, op.status if op else "requested", OPERATION_STATES)
-        app = op is not None and (op.status, to) == ("requested", "cancelled")
-        return "move_operation", {"order_id": order.order_id, "role": self.role("app" if app else "gateway"),
-                                  "label": label, "to": to}
+        role = self.role("app" if op is not None and (op.status, to) == ("requested", "cancelled") else "gateway")
+        forms = ["merge", "all"]
+        if op is not None and op.kind == "refund":
+            forms.append("view")
+        if op is not None and op.kind != "void":
+            forms.append("upsert")
+        return "move_operation", {"order_id": order.order_id, "role": role, "label": label, "to": to,
+                                  "form": self.form(role, *forms)}
 
     def write_operation(self, order):
         label = self.pick_operation(order)
@@ -327,4 +339,63 @@ class Generator:
         return "delete_row", {"order_id": order.order_id, "role": self.rng.choice(ROLES), "table": table, "label": label}
 
 
-ZERO = Decimal(0)
+class Sequence:
+    """Statements in transactions, with savepoints that are released or rolled back. player: see play.py."""
+
+    def __init__(self, rng, player):
+        self.rng, self.player = rng, player
+        self.order_ids = player.order_ids[:1] if rng.random() < 0.7 else player.order_ids
+        self.maker = Generator(rng, player.store, self.order_ids, rng.choice((3, 10, 25)))
+        self.named = 0
+
+    def make(self, statements):
+        while statements > 0:
+            if self.rng.random() < 0.3:
+                self.player.play(self.maker.next())
+                statements -= 1
+            else:
+                statements -= self.transaction(self.rng.randrange(1, 9))
+
+    def name(self):
+        self.named += 1
+        return f"s{self.named}"
+
+    def transaction(self, most):
+        """How many statements it had."""
+        play = self.player.play
+        play(("begin", {"isolation": self.rng.choice(("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ"))}))
+        done = 0
+        while done < most and not self.player.aborted:
+            self.savepoints()
+            self.statement(self.maker.next())
+            done += 1
+        self.end()
+        return done
+
+    def savepoints(self):
+        names = self.player.names()
+        if self.rng.random() < 0.15:
+            self.player.play(("savepoint", {"name": self.name()}))
+        elif names and self.rng.random() < 0.25:
+            self.player.play((self.rng.choice(("release", "rollback_to")), {"name": self.rng.choice(names)}))
+
+    def statement(self, step):
+        """Mostly inside a savepoint of its own if it will be refused; else the transaction is lost."""
+        refused = self.player.store.refuses(step)
+        if refused and self.rng.random() < 0.85 or self.rng.random() < 0.1:
+            name = self.name()
+            self.player.play(("savepoint", {"name": name}))
+            self.player.play(step)
+            undo = refused or self.rng.random() < 0.5
+            self.player.play(("rollback_to" if undo else "release", {"name": name}))
+        else:
+            self.player.play(step)
+
+    def end(self):
+        how = self.rng.choices(("commit", "rollback", "commit_prepared", "rollback_prepared"), (11, 3, 4, 2))[0]
+        if self.player.aborted or how in ("commit", "rollback"):
+            self.player.play((how if how in ("commit", "rollback") else "commit", {}))
+            return
+        gid = f"model {self.player.number} {self.name()}"
+        self.player.play(("prepare", {"gid": gid}))
+        self.player.play((how, {"gid": gid}))

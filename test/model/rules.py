@@ -467,6 +467,12 @@ class Store:
             self.orders = saved
             return frozenset(fault.faults), 0
 
+    def refuses(self, step):
+        saved = self.snapshot()
+        faults, _ = self.execute(step)
+        self.restore(saved)
+        return bool(faults)
+
     def open(self, order_id):
         """A clone of the order to work on, or None."""
         order = self.orders.get(order_id)
@@ -720,7 +726,7 @@ class Store:
         self.check(order, payment.faults())
         return 1
 
-    def move_payment(self, order_id, role, label, to, authorized=None):
+    def move_payment(self, order_id, role, label, to, authorized=None, form="update"):
         order = self.open(order_id)
         if order is None or label not in order.payments:
             return 0
@@ -732,8 +738,11 @@ class Store:
                 faults.add(("OP004", f"payment: {payment.status} to {to}"))
             if to not in PAYMENT_GRAPH[payment.status]:
                 faults.add(("OP001", f"payment: {payment.status} to {to}"))
-        if authorized is not None and authorized != payment.authorized and role == "app":
-            faults.add(("OP004", "payments.authorized_amount"))
+        if authorized is not None and authorized != payment.authorized:
+            if role == "app":
+                faults.add(("OP004", "payments.authorized_amount"))
+            if to != "authorized":
+                faults.add(("OP003", "payments.authorized_amount goes with that status"))
         if faults:
             raise Fault(*faults)
         move_payment(order, payment, to, authorized)
@@ -782,11 +791,14 @@ class Store:
             faults.add(("OP004", f"{kind} born {status}"))
         if currency is not None and currency != payment.currency:
             faults.add(("23514", "operation: currency"))
-        if amount is None:
-            amount = payment.authorized - payment.captured - payment.capture_pending
-            if amount <= 0:
-                faults |= {("OP005", "void: nothing is left"), ("23514", "operation: amount")}
-        elif not (is_amount(amount, payment.currency) and amount > 0):
+        if kind == "void":
+            # a void is of all that is left
+            rest = payment.live - payment.capture_pending
+            if class_of(status) == "pending" and (rest <= 0 or amount not in (None, rest)):
+                faults.add(("OP005", "void: nothing is left, or not so much"))
+            if amount is None:
+                amount = rest if rest > 0 else payment.amount
+        if not (is_amount(amount, payment.currency) and amount > 0):
             faults.add(("23514", "operation: amount"))
             if class_of(status) == "pending":
                 faults.add(("OP005", "no amount"))
@@ -811,7 +823,7 @@ class Store:
             raise Fault(*payment.faults())
         return 1
 
-    def move_operation(self, order_id, role, label, to):
+    def move_operation(self, order_id, role, label, to, form="update"):
         order = self.open(order_id)
         if order is None or label not in order.operations:
             return 0
@@ -893,10 +905,6 @@ def violations(order):
     if order.total is not None and not order.is_dead:
         if order.held - order.due > max(ZERO, order.total):
             found.append("more is kept than the total")
-    if not order.is_dead:
-        pending = sum((o.obligatory for o in operations if o.kind == "refund" and class_of(o.status) == "pending"), ZERO)
-        if pending > order.due and order.due < order.paid - order.refunded:
-            found.append("pending refunds cover more than is due")
     if order.status == "pending" and order.total is not None and order.total > 0 and order.outstanding() == 0:
         found.append("nothing is outstanding, and the order is pending")
     if order.status == "authorized" and order.outstanding() == 0:
@@ -904,3 +912,12 @@ def violations(order):
     if order.status in ("paid", "completed") and order.total > 0 and order.paid - order.refunded - order.due <= 0:
         found.append("an order that keeps nothing is not refunded")
     return found
+
+
+def refused_facts(step, faults):
+    """What happened to money is recorded, whatever the order's state: no rule of the order itself may refuse it."""
+    if step[0] not in ("insert_payment", "move_payment", "insert_operations", "move_operation"):
+        return []
+    if any(not why.startswith("order:") for _, why in faults):
+        return []  # refused for what it says itself
+    return [why for _, why in faults]

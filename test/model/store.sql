@@ -1,0 +1,165 @@
+/*
+ * The store of the model test, with a way to read an order that is easy to
+ * compare, and the invariants that need no model. Run by model_test.py in a
+ * database of its own.
+ */
+
+CREATE EXTENSION order_payment;
+SELECT order_payment.create_store('shop', owner => 'model_owner', app_role => 'model_app', gateway_role => 'model_gateway');
+
+SET ROLE model_owner;
+INSERT INTO shop.gateways (gateway) VALUES ('acme');
+INSERT INTO shop.gateway_fees (gateway, method, currency, rate, fixed, valid_from) VALUES
+	('acme', 'card', 'USD', 0.50, 1.00, '2001-01-01'),
+	('acme', 'card', 'USD', 0.029, 0.305, '2020-01-01'),
+	('acme', 'card', 'USD', 0.90, 9.00, '2999-01-01'),
+	('acme', '*', 'USD', 0.0125, 0, '-infinity'),
+	('acme', '*', 'KWD', 0.01, 0.0005, '-infinity'),
+	('acme', 'card', 'JPY', 0.035, 0, '-infinity'),
+	('manual', '*', 'USD', 0, 0.25, '-infinity');
+RESET ROLE;
+
+CREATE SCHEMA model;
+GRANT USAGE ON SCHEMA model TO PUBLIC;
+
+CREATE FUNCTION model.n(numeric) RETURNS text LANGUAGE sql IMMUTABLE
+	RETURN coalesce(trim_scale($1)::text, '-');
+
+-- the number of a payment or operation of the test is the end of its uuid; that of the manual payment is 0
+CREATE FUNCTION model.label(id uuid, gateway text DEFAULT NULL) RETURNS text LANGUAGE sql IMMUTABLE
+	RETURN CASE gateway WHEN 'manual' THEN '0' ELSE ('x' || right(id::text, 8))::bit(32)::integer::text END;
+
+CREATE FUNCTION model.stamps(jsonb) RETURNS text LANGUAGE sql IMMUTABLE
+	RETURN (SELECT coalesce(string_agg(key, ',' ORDER BY key COLLATE "C"), '')
+			FROM jsonb_each_text(jsonb_strip_nulls($1)));
+
+/* All that the rules say of an order, a line a row. */
+CREATE FUNCTION model.state(id bigint) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, model, pg_temp
+BEGIN ATOMIC
+	SELECT line
+	FROM (
+		SELECT 1 AS part, 0 AS n,
+			   concat_ws(' ', 'order', o.status, 'total', model.n(o.total_amount), 'lines', o.item_count, 'authorized', model.n(o.authorized_amount),
+						 'paid', model.n(o.paid_amount), 'refunded', model.n(o.refunded_amount),
+						 'charged_back', model.n(o.charged_back_amount), 'due', model.n(o.refund_due_amount),
+						 'version', o.version, 'currency', o.currency, 'stamps',
+						 model.stamps(jsonb_build_object('authorized', o.authorized_at, 'paid', o.paid_at,
+							 'shipped', o.shipped_at, 'completed', o.completed_at, 'cancelled', o.cancelled_at,
+							 'expired', o.expired_at, 'refunded', o.refunded_at))) AS line
+		FROM shop.orders o WHERE o.order_id = state.id
+		UNION ALL
+		SELECT 2, model.label(p.payment_id, p.gateway)::integer,
+			   concat_ws(' ', 'payment', model.label(p.payment_id, p.gateway), p.status, p.gateway, 'amount', model.n(p.amount),
+						 p.currency, 'authorized', model.n(p.authorized_amount),
+						 'capturing', model.n(p.capture_pending_amount), 'captured', model.n(p.captured_amount),
+						 'refunding', model.n(p.refund_pending_amount), 'refunded', model.n(p.refunded_amount),
+						 'charged_back', model.n(p.charged_back_amount), 'fee', model.n(p.fee), 'net', model.n(p.net_amount),
+						 'stamps',
+						 model.stamps(jsonb_build_object('processing', p.processing_at, 'requires_action', p.requires_action_at,
+							 'unknown', p.unknown_at, 'authorized', p.authorized_at, 'succeeded', p.succeeded_at,
+							 'failed', p.failed_at, 'revoked', p.revoked_at)))
+		FROM shop.payments p WHERE p.order_id = state.id
+		UNION ALL
+		SELECT 3, model.label(x.operation_id)::integer,
+			   concat_ws(' ', 'operation', model.label(x.operation_id), x.kind, 'of', model.label(x.payment_id, p.gateway),
+						 x.status, 'amount', model.n(x.amount), x.currency, 'obligatory', model.n(x.obligatory_amount), 'stamps',
+						 model.stamps(jsonb_build_object('requested', x.requested_at, 'processing', x.processing_at,
+							 'unknown', x.unknown_at, 'succeeded', x.succeeded_at, 'failed', x.failed_at,
+							 'cancelled', x.cancelled_at, 'reversed', x.reversed_at)))
+		FROM shop.payment_operations x
+		JOIN shop.payments p ON p.order_id = x.order_id AND p.payment_id = x.payment_id
+		WHERE x.order_id = state.id
+		UNION ALL
+		SELECT 4, e.version,
+			   concat_ws(' ', 'event', e.version, e.entity, CASE WHEN e.entity <> 'order' THEN model.label(e.entity_id, p.gateway) END,
+						 'from', coalesce(e.from_status, '-'), 'to', e.to_status, 'amount', model.n(e.amount),
+						 CASE WHEN e.detail ->> 'late' = 'true' THEN 'late' END)
+		FROM shop.order_events e
+		LEFT JOIN shop.payments p ON p.order_id = e.order_id AND p.payment_id = e.entity_id
+		WHERE e.order_id = state.id
+	) s
+	ORDER BY part, n;
+END;
+
+/*
+ * Invariants, without the model: each row is a breach. The letters are those
+ * of the rules: what was captured, refunded, charged back, and is due.
+ */
+CREATE VIEW model.breaches AS
+WITH p AS (
+	SELECT order_id, sum(captured_amount) AS captured, sum(refunded_amount) AS refunded,
+		   sum(charged_back_amount) AS charged_back,
+		   sum(CASE status WHEN 'authorized' THEN greatest(0, authorized_amount - captured_amount) ELSE 0 END) AS live,
+		   count(DISTINCT currency) AS currencies, min(currency) AS currency
+	FROM shop.payments GROUP BY order_id
+), x AS (
+	SELECT order_id, payment_id,
+		   coalesce(sum(amount) FILTER (WHERE kind = 'refund' AND status = 'succeeded'), 0) AS refunded,
+		   coalesce(sum(amount) FILTER (WHERE kind = 'refund' AND status <= 'unknown'), 0) AS refunding,
+		   coalesce(sum(amount) FILTER (WHERE kind = 'chargeback' AND status = 'succeeded'), 0) AS charged_back,
+		   coalesce(sum(amount) FILTER (WHERE kind = 'capture' AND status = 'succeeded'), 0) AS captured,
+		   coalesce(sum(amount) FILTER (WHERE kind IN ('capture', 'void') AND status <= 'unknown'), 0) AS capturing
+	FROM shop.payment_operations GROUP BY order_id, payment_id
+), e AS (
+	SELECT order_id, version, entity, entity_id, from_status, to_status,
+		   lag(to_status) OVER (PARTITION BY order_id, entity, entity_id ORDER BY version) AS previous,
+		   row_number() OVER (PARTITION BY order_id ORDER BY version) AS nth
+	FROM shop.order_events
+)
+SELECT 'counters of an order are not the sums of its payments' AS breach, o.order_id
+FROM shop.orders o LEFT JOIN p USING (order_id)
+WHERE (o.paid_amount, o.refunded_amount, o.charged_back_amount, o.authorized_amount)
+	  IS DISTINCT FROM (coalesce(p.captured, 0), coalesce(p.refunded, 0), coalesce(p.charged_back, 0), coalesce(p.live, 0))
+UNION ALL
+SELECT 'counters of a payment are not the sums of its operations', y.order_id
+FROM shop.payments y LEFT JOIN x USING (order_id, payment_id)
+WHERE (y.refunded_amount, y.refund_pending_amount, y.charged_back_amount, y.capture_pending_amount)
+	  IS DISTINCT FROM (coalesce(x.refunded, 0), coalesce(x.refunding, 0), coalesce(x.charged_back, 0), coalesce(x.capturing, 0))
+   OR y.captured_amount < coalesce(x.captured, 0)
+UNION ALL
+SELECT 'refunded more than was captured', order_id FROM shop.payments WHERE refunded_amount > captured_amount
+UNION ALL
+SELECT 'an amount that is none', order_id FROM shop.payments
+WHERE NOT order_payment.is_amount(captured_amount, currency) OR captured_amount < 0
+   OR NOT order_payment.is_amount(net_amount, currency)
+UNION ALL
+SELECT 'several currencies', o.order_id FROM shop.orders o JOIN p USING (order_id)
+WHERE p.currencies > 1 OR p.currency <> o.currency
+UNION ALL
+SELECT 'something is kept for a dead order', order_id FROM shop.orders
+WHERE status IN ('cancelled', 'expired', 'refunded')
+  AND refund_due_amount <> greatest(0, paid_amount - refunded_amount - charged_back_amount)
+UNION ALL
+SELECT 'more is kept than the total', order_id FROM shop.orders
+WHERE status NOT IN ('cancelled', 'expired', 'refunded')
+  AND paid_amount - refunded_amount - charged_back_amount - refund_due_amount > greatest(0, total_amount)
+UNION ALL
+SELECT 'more is due than was paid and not refunded', order_id FROM shop.orders
+WHERE refund_due_amount > greatest(0, paid_amount - refunded_amount)
+UNION ALL
+SELECT 'nothing is outstanding, and the order is not paid', order_id FROM shop.orders
+WHERE status IN ('pending', 'authorized') AND total_amount > 0
+  AND total_amount - paid_amount + refunded_amount + charged_back_amount + refund_due_amount <= 0
+UNION ALL
+SELECT 'versions have gaps, or are not the number of events', o.order_id
+FROM shop.orders o LEFT JOIN (SELECT order_id, count(*) AS n, max(version) AS last FROM shop.order_events GROUP BY order_id) c USING (order_id)
+WHERE o.version IS DISTINCT FROM c.n OR o.version IS DISTINCT FROM c.last
+UNION ALL
+SELECT 'an event does not follow its predecessor', order_id FROM e WHERE from_status IS DISTINCT FROM previous
+UNION ALL
+SELECT 'status is not that of the last event', o.order_id FROM shop.orders o
+WHERE o.status::text IS DISTINCT FROM (SELECT v.to_status FROM shop.order_events v
+	WHERE v.order_id = o.order_id AND v.entity = 'order' ORDER BY v.version DESC LIMIT 1)
+UNION ALL
+SELECT 'status of a payment is not that of its last event', y.order_id FROM shop.payments y
+WHERE y.status::text IS DISTINCT FROM (SELECT v.to_status FROM shop.order_events v
+	WHERE v.order_id = y.order_id AND v.entity = 'payment' AND v.entity_id = y.payment_id ORDER BY v.version DESC LIMIT 1)
+UNION ALL
+SELECT 'status of an operation is not that of its last event', y.order_id FROM shop.payment_operations y
+WHERE y.status::text IS DISTINCT FROM (SELECT v.to_status FROM shop.order_events v
+	WHERE v.order_id = y.order_id AND v.entity = 'operation' AND v.entity_id = y.operation_id ORDER BY v.version DESC LIMIT 1)
+UNION ALL
+SELECT 'total is not that of the lines', o.order_id
+FROM shop.orders o LEFT JOIN (SELECT order_id, count(*) AS n, sum(amount) AS amount FROM shop.order_items GROUP BY order_id) i USING (order_id)
+WHERE o.item_count <> coalesce(i.n, 0) OR o.total_amount IS DISTINCT FROM coalesce(i.amount, o.quantity * o.price);
