@@ -28,6 +28,7 @@ OBJS = \
 	src/money.o \
 	src/derived.o \
 	src/rules.o \
+	src/payment_rules.o \
 	src/recorder.o \
 	src/uuid_v7.o \
 	src/link.o \

@@ -222,6 +222,28 @@ op_has_live_attempt(Relation orders, TupleTableSlot *order)
 }
 
 static void
+write_any_payment(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql, "SELECT true FROM %s WHERE %s LIMIT 1", names->sibling, names->condition);
+}
+
+static const OpSiblingRole payments_of_order = {
+	.what = "the payments",
+	.path = OP_CHILD,
+	.marker = op_maintain_payment,
+	.nkeys = 1,
+	.write = write_any_payment,
+};
+
+bool
+op_has_payment(Relation orders, TupleTableSlot *order)
+{
+	NullableDatum found;
+
+	return op_sibling_fetch(&payments_of_order, orders, order, NULL, NULL, &found, 1);
+}
+
+static void
 write_unexpired(StringInfo sql, const OpSiblingNames *names)
 {
 	appendStringInfo(sql,

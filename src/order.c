@@ -126,10 +126,13 @@ static void
 refuse_for_money(const OpRow *row, int column, const char *what, const char *detail,
 				 const char *hint)
 {
+	char *key = op_describe_key(row->rel, row->old);
+
 	ereport(ERROR,
 			(errcode(ERRCODE_OP_MONEY_FORBIDS),
 			 errmsg("%s", what),
-			 errdetail("%s", detail),
+			 errdetail("Table \"%s\"%s%s: %s", RelationGetRelationName(row->rel),
+					   key ? ", key " : "", key ? key : "", detail),
 			 errhint("%s", hint),
 			 errtablecol(row->rel, row->attnum[column])));
 }
@@ -176,26 +179,32 @@ why_frozen(const OpRow *row)
 	if (row->old == NULL)
 		return NULL;
 	if (status_of(op_old_value(row, ORDER_STATUS)) != OP_PENDING)
-		return psprintf("The order is %s.",
+		return psprintf("it is %s.",
 						label_of(status_of(op_old_value(row, ORDER_STATUS))));
 	if (op_sign(op_held(&money)) != 0)
 		return psprintf("%s is held for it.", op_amount_text(op_held(&money)));
 	if (op_int_of(op_old_value(row, ORDER_VERSION)) > 1 && op_has_live_attempt(row->rel, row->old))
-		return "An attempt to pay it is under way.";
+		return "an attempt to pay it is under way.";
 	return NULL;
 }
 
 static void
-require_unfrozen(const OpRow *row, int column)
+require_unfrozen(const OpRow *row)
 {
 	const char *why = why_frozen(row);
 
 	if (why != NULL)
-		refuse_for_money(row, column,
-						 psprintf("total, lines and currency of an order in table \"%s\" are frozen",
-								  RelationGetRelationName(row->rel)),
-						 why,
+		refuse_for_money(row, ORDER_TOTAL, "total and lines of the order are frozen", why,
 						 "They may change while the order is pending, nothing is held and no attempt is under way. Otherwise refund, or make another order.");
+}
+
+/* One currency in an order and all of its payments, whatever became of them. */
+static void
+require_no_payment(const OpRow *row)
+{
+	if (op_int_of(op_old_value(row, ORDER_VERSION)) > 1 && op_has_payment(row->rel, row->old))
+		refuse_for_money(row, ORDER_CURRENCY, "the currency of the order is frozen",
+						 "it has a payment.", "Make another order.");
 }
 
 /*
@@ -216,7 +225,7 @@ count_all_lines(OpRow *row)
 	}
 	else if (count != op_int_of(op_old_value(row, ORDER_ITEM_COUNT)) ||
 			 !op_is_same(row, ORDER_TOTAL, total, op_old_value(row, ORDER_TOTAL)))
-		require_unfrozen(row, ORDER_TOTAL);
+		require_unfrozen(row);
 }
 
 static void
@@ -257,9 +266,9 @@ follow_price(OpRow *row)
 		total = product_total(row);
 	op_derive(row, ORDER_TOTAL, total, old_total);
 	if (row->old != NULL && !old_total.isnull && !op_is_same(row, ORDER_TOTAL, total, old_total))
-		require_unfrozen(row, ORDER_TOTAL);
+		require_unfrozen(row);
 	if (row->old != NULL && !op_is_unchanged(row, ORDER_CURRENCY))
-		require_unfrozen(row, ORDER_CURRENCY);
+		require_no_payment(row);
 }
 
 /* ---------- what a statement wants of the status ---------- */
@@ -346,7 +355,7 @@ take_statement(OpRow *row, OpMoney *money)
 	if (row->old == NULL)
 		return;
 	movement.total_was_set = money->total != NULL && op_old_value(row, ORDER_TOTAL).isnull;
-	if (movement.total_was_set && op_sign(money->paid) > 0)
+	if (movement.total_was_set)
 	{
 		OpMoney known = *money;
 

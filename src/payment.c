@@ -25,6 +25,7 @@
 #include "errors.h"
 #include "money.h"
 #include "payment.h"
+#include "payment_rules.h"
 #include "recorder.h"
 #include "settings.h"
 #include "sibling.h"
@@ -142,23 +143,11 @@ require_recorder(const OpRow *row, OpPaymentStatus from, OpPaymentStatus to)
 
 /* ---------- the row as figures ---------- */
 
-typedef struct Figures
-{
-	OpPaymentStatus status;
-	Numeric			amount;
-	Numeric			authorized;
-	Numeric			capture_pending;
-	Numeric			captured;
-	Numeric			refund_pending;
-	Numeric			refunded;
-	Numeric			charged_back;
-} Figures;
-
 /* As stored; the status is the statement's. */
-static Figures
+static OpFigures
 figures_of(const OpRow *row)
 {
-	Figures figures = {
+	OpFigures figures = {
 		.status = status_of(row->value[PAYMENT_STATUS]),
 		.amount = op_numeric_of(row->value[PAYMENT_AMOUNT]),
 		.authorized = op_old_numeric(row, PAYMENT_AUTHORIZED),
@@ -173,7 +162,7 @@ figures_of(const OpRow *row)
 }
 
 static void
-put_figures(OpRow *row, const Figures *figures)
+put_figures(OpRow *row, const OpFigures *figures)
 {
 	op_derive_numeric(row, PAYMENT_AUTHORIZED, figures->authorized);
 	op_derive_numeric(row, PAYMENT_CAPTURE_PENDING, figures->capture_pending);
@@ -183,74 +172,26 @@ put_figures(OpRow *row, const Figures *figures)
 	op_derive_numeric(row, PAYMENT_CHARGED_BACK, figures->charged_back);
 }
 
-/* R3: all that was authorised is captured, or the amount if nothing ever was. */
-static void
-capture_rest(Figures *figures)
-{
-	figures->captured =
-		op_sign(figures->authorized) > 0 ? figures->authorized : figures->amount;
-}
-
 /* ---------- what an operation does to its payment ---------- */
-
-static void
-refuse_request(const OpRow *row, const char *what, Numeric left, Numeric wanted)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OP_NOT_ENOUGH_LEFT),
-			 errmsg("%s asks for more than is left", what),
-			 errdetail("Payment %s: %s is left, %s is asked for.",
-					   DatumGetCString(DirectFunctionCall1(uuid_out, row->value[PAYMENT_ID].value)),
-					   op_amount_text(op_above_zero(left)), op_amount_text(wanted)),
-			 errhint("payment_overview shows what can be captured and refunded; requests that are under way count."),
-			 errtable(row->rel)));
-}
 
 /* R4: a request needs enough left, under the lock of the payment. */
 static void
-check_request(const OpRow *row, const Figures *before, const OpPaymentEffect *effect)
+check_request(const OpRow *row, const OpFigures *figures, const OpDemand *demand)
 {
-	Numeric left;
+	Numeric left = op_left_for(figures, demand);
 
-	if (op_sign(effect->refund_pending) > 0)
-	{
-		left = op_sub(op_sub(op_sub(before->captured, before->refund_pending), before->refunded),
-					  before->charged_back);
-		if (op_cmp(effect->refund_pending, left) > 0)
-			refuse_request(row, "refund", left, effect->refund_pending);
-	}
-	if (op_sign(effect->capture_pending) > 0)
-	{
-		left = before->status == OP_PAYMENT_AUTHORIZED
-				   ? op_sub(op_sub(before->authorized, before->captured), before->capture_pending)
-				   : op_zero();
-		if (op_cmp(effect->capture_pending, left) > 0)
-			refuse_request(row, "capture or void", left, effect->capture_pending);
-	}
-}
-
-/* A capture makes an authorisation, if none was known, and uses it up. */
-static void
-follow_capture(Figures *figures)
-{
-	if (op_sign(figures->authorized) == 0)
-		figures->authorized = figures->amount;
-	if (figures->status == OP_PAYMENT_SUCCEEDED)
+	if (left == NULL)
 		return;
-	if (figures->status == OP_PAYMENT_FAILED || figures->status == OP_PAYMENT_REVOKED ||
-		op_cmp(figures->captured, figures->authorized) >= 0)
-		figures->status = OP_PAYMENT_SUCCEEDED;
-	else
-		figures->status = OP_PAYMENT_AUTHORIZED;
-}
-
-/* A void releases the rest. */
-static void
-follow_void(Figures *figures)
-{
-	if (figures->status == OP_PAYMENT_SUCCEEDED || figures->status == OP_PAYMENT_FAILED || figures->status == OP_PAYMENT_REVOKED)
-		return;
-	figures->status = op_sign(figures->captured) > 0 ? OP_PAYMENT_SUCCEEDED : OP_PAYMENT_REVOKED;
+	ereport(ERROR,
+			(errcode(ERRCODE_OP_NOT_ENOUGH_LEFT),
+			 errmsg("%s", demand->is_void ? "a void must be of all that is left of an authorisation"
+										  : "capture or refund asks for more than is left"),
+			 errdetail("Payment %s: %s is left, %s is asked for.",
+					   DatumGetCString(DirectFunctionCall1(uuid_out, row->value[PAYMENT_ID].value)),
+					   op_amount_text(left),
+					   op_amount_text(op_max(demand->capture_pending, demand->refund_pending))),
+			 errhint("payment_overview shows what can be captured and refunded; requests that are under way count."),
+			 errtable(row->rel)));
 }
 
 /* One currency in a payment and its operations. */
@@ -269,33 +210,24 @@ check_currency(const OpRow *row, const char *currency)
 }
 
 static void
-take_operation(const OpRow *row, Figures *figures, const OpPaymentEffect *effect)
+take_operation(const OpRow *row, OpFigures *figures, const OpPaymentEffect *effect)
 {
 	check_currency(row, effect->currency);
 	if (effect->presupposes_capture)
 	{
 		figures->status = OP_PAYMENT_SUCCEEDED;
-		capture_rest(figures);
+		op_capture_rest(figures);
 		return;
 	}
-	if (effect->is_request)
-		check_request(row, figures, effect);
-	figures->capture_pending = op_add(figures->capture_pending, effect->capture_pending);
-	figures->captured = op_add(figures->captured, effect->captured);
-	figures->refund_pending = op_add(figures->refund_pending, effect->refund_pending);
-	figures->refunded = op_add(figures->refunded, effect->refunded);
-	figures->charged_back = op_add(figures->charged_back, effect->charged_back);
-	if (op_sign(effect->captured) > 0)
-		follow_capture(figures);
-	if (effect->is_void_done)
-		follow_void(figures);
+	check_request(row, figures, &effect->demand);
+	op_take_demand(figures, &effect->demand);
 }
 
 /* ---------- what a statement does to a payment ---------- */
 
 /* What the gateway authorised comes with that status; later it may be corrected. */
 static void
-take_authorization(OpRow *row, OpPaymentStatus from, Figures *figures)
+take_authorization(OpRow *row, OpPaymentStatus from, OpFigures *figures)
 {
 	bool given = row->old == NULL ? op_sign(op_numeric_of(row->value[PAYMENT_AUTHORIZED])) > 0
 								  : !op_is_unchanged(row, PAYMENT_AUTHORIZED);
@@ -309,14 +241,14 @@ take_authorization(OpRow *row, OpPaymentStatus from, Figures *figures)
 }
 
 static void
-take_statement(OpRow *row, Figures *figures)
+take_statement(OpRow *row, OpFigures *figures)
 {
 	OpPaymentStatus from = row->old ? status_of(op_old_value(row, PAYMENT_STATUS)) : OP_PAYMENT_CREATED;
 
 	require_recorder(row, from, figures->status);
 	take_authorization(row, from, figures);
 	if (figures->status == OP_PAYMENT_SUCCEEDED && (row->old == NULL || from != OP_PAYMENT_SUCCEEDED))
-		capture_rest(figures);
+		op_capture_rest(figures);
 }
 
 /* ---------- what a new payment is given ---------- */
@@ -356,8 +288,16 @@ fill_new(OpRow *row, TupleTableSlot *given)
 		value.isnull = false;
 		op_set_value(row, PAYMENT_ID, value);
 	}
-	if (row->value[PAYMENT_CURRENCY].isnull && op_currency_of_order(row->rel, given, &value))
+	if (row->value[PAYMENT_CURRENCY].isnull)
+	{
+		if (!op_currency_of_order(row->rel, given, &value))
+			ereport(ERROR,
+					(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+					 errmsg("the order of the payment does not exist"),
+					 errhint("Insert the order first."),
+					 errtablecol(row->rel, row->attnum[PAYMENT_ORDER_ID])));
 		op_set_value(row, PAYMENT_CURRENCY, value);
+	}
 	if (row->value[PAYMENT_FEE].isnull)
 		op_set_value(row, PAYMENT_FEE, op_numeric_value(find_fee(row)));
 }
@@ -386,7 +326,7 @@ op_maintain_payment(PG_FUNCTION_ARGS)
 	const OpPaymentEffect	 *effect;
 	OpManualPayment			 *manual;
 	OpRow					  row;
-	Figures					  figures;
+	OpFigures				  figures;
 	bool					  moved;
 
 	if (op_restore)
@@ -428,8 +368,8 @@ live_authorization(OpPaymentStatus status, TupleTableSlot *row, const AttrNumber
 {
 	if (status != OP_PAYMENT_AUTHORIZED)
 		return op_zero();
-	return op_sub(op_numeric_of(op_value_in(row, column[PAYMENT_AUTHORIZED])),
-				  op_numeric_of(op_value_in(row, column[PAYMENT_CAPTURED])));
+	return op_above_zero(op_sub(op_numeric_of(op_value_in(row, column[PAYMENT_AUTHORIZED])),
+								op_numeric_of(op_value_in(row, column[PAYMENT_CAPTURED]))));
 }
 
 /* What has become of the payment, seen from its order. */

@@ -88,23 +88,26 @@ take_back(OpMoney *money, Numeric amount, Numeric due_paid)
 		money->due = op_add(money->due, op_min(op_sub(amount, due_paid), excess(money)));
 }
 
-/* A pending or authorized order follows what is paid and authorised. */
+/*
+ * A pending or authorized order follows what is paid and authorised. It waits
+ * while its total is unknown, or is negative because a discount came first.
+ */
 static void
-follow_coverage(OpMoney *money, const OpMovement *movement)
+follow_coverage(OpMoney *money)
 {
 	Numeric outstanding = op_outstanding(money);
 
-	if (outstanding == NULL || (money->status != OP_PENDING && money->status != OP_AUTHORIZED))
+	if ((money->status != OP_PENDING && money->status != OP_AUTHORIZED) || outstanding == NULL ||
+		op_sign(money->total) < 0)
 		return;
 	if (op_sign(outstanding) > 0)
 		money->status =
 			op_cmp(money->authorized, outstanding) >= 0 ? OP_AUTHORIZED : OP_PENDING;
-	else if (op_sign(money->total) > 0 || op_sign(movement->captured) > 0 ||
-			 (movement->total_was_set && op_sign(op_held(money)) > 0))
+	else if (op_sign(money->total) > 0 || op_sign(money->paid) > 0)
 		money->status = OP_PAID;
 }
 
-/* A refund that takes the last of a covered order's money ends the order. */
+/* A covered order ends when the last of its money has gone back, or is due. */
 static void
 follow_refund(OpMoney *money)
 {
@@ -135,9 +138,10 @@ op_move_money(OpMoney *money, const OpMovement *movement)
 	if (movement->total_was_set && money->total != NULL)
 		money->due = op_add(money->due, excess(money));
 
-	follow_coverage(money, movement);
-	if (op_sign(movement->refunded) > 0)
-		follow_refund(money);
+	/* what has gone back by another way is not owed once more */
+	money->due = op_min(money->due, op_above_zero(op_held(money)));
+	follow_coverage(money);
+	follow_refund(money);
 	op_keep_nothing(money);
 }
 
@@ -147,9 +151,9 @@ obstacle_to_ship(const OpMoney *money, Numeric covered)
 	if (money->status == OP_PAID)
 		return op_sign(op_held(money)) > 0 || op_sign(money->total) == 0
 				   ? NULL
-				   : "Nothing of what was paid is still held.";
+				   : "nothing of what was paid is still held.";
 	if (money->total == NULL)
-		return "Its total is unknown.";
+		return "its total is unknown.";
 	if (op_cmp(covered, op_outstanding(money)) < 0)
 		return psprintf("%s is outstanding, and unexpired authorisations cover %s.",
 						op_amount_text(op_outstanding(money)), op_amount_text(covered));
@@ -165,7 +169,7 @@ op_obstacle(const OpMoney *money, OpOrderStatus to, Numeric covered)
 	{
 		case OP_AUTHORIZED:
 			if (outstanding == NULL)
-				return "Its total is unknown.";
+				return "its total is unknown.";
 			if (op_sign(outstanding) == 0 || op_cmp(money->authorized, outstanding) < 0)
 				return psprintf("%s is outstanding, and %s is authorised.",
 								op_amount_text(outstanding), op_amount_text(money->authorized));
@@ -175,7 +179,7 @@ op_obstacle(const OpMoney *money, OpOrderStatus to, Numeric covered)
 		case OP_COMPLETED:
 			if (outstanding == NULL || op_sign(outstanding) > 0)
 				return outstanding ? psprintf("%s is outstanding.", op_amount_text(outstanding))
-								   : "Its total is unknown.";
+								   : "its total is unknown.";
 			return NULL;
 		case OP_REFUNDED:
 			if (op_sign(op_held(money)) != 0)
