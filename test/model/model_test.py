@@ -28,7 +28,9 @@ import rules
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHUNK = 50  # sequences a script
 FIRST_ORDER = 1000
-SHRINKING_SECONDS = 30
+SHRINKING_SECONDS = 20
+MOST_FAILURES = 40
+MOST_REPORTS = 6
 
 
 def fees():
@@ -62,14 +64,14 @@ def replay(number, first_order, steps):
 
 
 def run_chunk(database, seed, numbers, steps):
-    """[(number, index of the step, lines)] of the sequences that went otherwise; and how many statements there were."""
+    """[(kind, number, index of the step, lines)] of the sequences that went otherwise; and how many statements there were."""
     players = [make_sequence(seed, number, steps) for number in numbers]
     answers = play.Answers(play.psql(database, "".join(p.script() for p in players)))
     found = []
     for player in players:
         difference = play.differences(player, answers)
         if difference is not None:
-            found.append((player.number, *difference))
+            found.append((kind_of(player, difference), player.number, *difference))
     kinds = {}
     for player in players:
         for step, _, _, faults, _, _, _ in player.items:
@@ -112,29 +114,39 @@ def shrink(database, player, difference, number):
         return name, args
 
     steps = [item[0] for item in player.items[:index + 1]]
-    if player.before is not None:
+    if was_in_transaction(steps):
         steps.append(("rollback", {}))
     deadline = time.monotonic() + SHRINKING_SECONDS
     best = None
     i = len(steps) - 1
     while i >= 0 and time.monotonic() < deadline:
         number += 1
-        shorter = steps[:i] + steps[i + 1:]
+        shorter = without(steps, i)
         fails = still_fails(database, shorter, number, renumber, kind)
-        if fails is None and steps[i][0] in ("begin", "savepoint"):
-            # goes with what ends it
-            for j in range(i + 1, len(steps)):
-                number += 1
-                pair = steps[:i] + steps[i + 1:j] + steps[j + 1:]
-                if steps[j][0] in play.TRANSACTION_SQL:
-                    fails = still_fails(database, pair, number, renumber, kind)
-                    if fails is not None:
-                        shorter = pair
-                        break
         if fails is not None:
             steps, best = shorter, fails
         i = min(i, len(steps)) - 1
     return best
+
+
+def was_in_transaction(steps):
+    """Does a transaction lack its end?"""
+    of_interest = [name for name, _ in steps if name in ("begin", "commit", "rollback", "prepare")]
+    return bool(of_interest) and of_interest[-1] == "begin"
+
+
+def without(steps, i):
+    """The steps but that, and but those that make no sense without it."""
+    name, args = steps[i]
+    gone = {i}
+    if name == "begin":
+        ends = [j for j in range(i + 1, len(steps)) if steps[j][0] in ("commit", "rollback", "prepare")]
+        gone.update(ends[:1])
+        if ends and steps[ends[0]][0] == "prepare":
+            gone.update(j for j in range(ends[0] + 1, len(steps)) if steps[j][1].get("gid") == steps[ends[0]][1]["gid"])
+    elif name == "savepoint":
+        gone.update(j for j, (_, other) in enumerate(steps) if other.get("name") == args["name"])
+    return [step for j, step in enumerate(steps) if j not in gone]
 
 
 def tell(player, answers, lines_for_all):
@@ -291,13 +303,16 @@ def many(options):
             done, jobs = concurrent.futures.wait(jobs, return_when=concurrent.futures.FIRST_COMPLETED)
             for job in done:
                 take(job)
-            if len(failures) >= 20:
+            if len(failures) >= MOST_FAILURES:
                 break
         for job in jobs:
             take(job)
-    failures.sort()
-    for i, (number, index, lines) in enumerate(failures[:5]):
-        report_failure(options, number, index, lines, 10_000_000 + i * 100_000)
+    by_kind = {}
+    for kind, *failure in sorted(failures, key=lambda f: (f[2], f[1])):
+        by_kind.setdefault(kind, []).append(failure)
+    for i, alike in enumerate(list(by_kind.values())[:MOST_REPORTS]):
+        print(f"{len(alike)} alike:", end=" ")
+        report_failure(options, *alike[0], 10_000_000 + i * 100_000)
     broken = breaches(options.database)
     for line in broken:
         print(line)

@@ -269,7 +269,8 @@ class Order(Row):
 
     def settle(self):
         """The order's status and due follow what has just happened."""
-        self.due = min(self.due, max(ZERO, self.paid - self.refunded))
+        if not self.is_dead:
+            self.due = min(self.due, max(ZERO, self.held))
         if self.status in ("pending", "authorized") and self.total is not None and self.total >= 0:
             outstanding = self.outstanding()
             if outstanding == 0:
@@ -290,9 +291,7 @@ class Order(Row):
             self.stamps.add("paid")
 
     def payment_changed(self, live, captured):
-        """A payment's live authorisation and captured amount changed by these."""
-        if live == 0 and captured == 0:
-            return
+        """A payment's live authorisation and captured amount changed by these, which may be nothing."""
         if captured != 0 and self.total is not None:
             self.due += max(ZERO, captured - self.outstanding())
         self.authorized += live
@@ -340,7 +339,7 @@ class Order(Row):
 def move_payment(order, payment, to, authorized=None):
     """The payment gets a new status or another authorisation, and captures or lapses with it. Its event goes before the
     order's."""
-    live, captured = payment.live, payment.captured
+    live, captured, before = payment.live, payment.captured, payment.status
     if authorized is not None:
         payment.authorized = authorized
     if to != payment.status:
@@ -349,7 +348,8 @@ def move_payment(order, payment, to, authorized=None):
         if to == "succeeded":
             payment.captured = max(payment.captured, payment.authorized if payment.authorized > 0 else payment.amount)
         set_payment_status(order, payment, to)
-    order.payment_changed(payment.live - live, payment.captured - captured)
+    if to != before or payment.live != live:
+        order.payment_changed(payment.live - live, payment.captured - captured)
 
 
 def set_payment_status(order, payment, to):
@@ -396,6 +396,8 @@ def move_operation(order, op, to):
         else:
             payment.charged_back -= op.amount
         order.taken_back(op.kind, op.amount, op.obligatory)
+    else:
+        order.settle()
     return faults
 
 
@@ -626,7 +628,7 @@ class Store:
         if order is None:
             return 0
         faults = set()
-        if currency != order.currency and (order.payments or order.is_frozen()):
+        if currency != order.currency and order.payments:
             faults.add(("OP006", "currency is frozen"))
         order.currency = currency
         self.check(order, faults)
@@ -697,7 +699,7 @@ class Store:
                        split=False, key=None, authorized=None, fee=None, lapsed=False, skip_conflict=False):
         order = self.open(order_id)
         if order is None:
-            raise Fault(("23503", "payment of no order"), ("23502", "payment of no order"))
+            raise Fault(("23503", "payment of no order"))
         faults = set()
         if role == "app" and status not in APP_PAYMENT_BIRTHS:
             faults.add(("OP004", f"payment born {status}"))
@@ -774,7 +776,7 @@ class Store:
         """rows: of (label, payment, kind, amount, currency, status, key), one statement."""
         order = self.open(order_id)
         if order is None:
-            raise Fault(("23503", "operation of no order"), ("23502", "operation of no order"))
+            raise Fault(("23503", "operation of no order"))
         done = 0
         for row in rows:
             done += self.insert_operation(order, role, skip_conflict, *row)
@@ -786,7 +788,7 @@ class Store:
         payment = order.payments.get(payment_label)
         faults = set()
         if payment is None:
-            raise Fault(("23503", "operation of no payment"), ("23502", "operation of no payment"))
+            raise Fault(("23503", "operation of no payment"))
         if role == "app" and not (status == "requested" and kind != "chargeback"):
             faults.add(("OP004", f"{kind} born {status}"))
         if currency is not None and currency != payment.currency:
@@ -900,8 +902,8 @@ def violations(order):
         found.append("a payment's live authorisation is below zero")
     if order.due < 0:
         found.append("due is below zero")
-    if not order.is_dead and order.due > max(ZERO, order.paid - order.refunded):
-        found.append("more is due than was paid and not refunded")
+    if order.due > max(ZERO, order.held):
+        found.append("more is due than is held")
     if order.total is not None and not order.is_dead:
         if order.held - order.due > max(ZERO, order.total):
             found.append("more is kept than the total")

@@ -132,11 +132,11 @@ WHERE status IN ('cancelled', 'expired', 'refunded')
   AND refund_due_amount <> greatest(0, paid_amount - refunded_amount - charged_back_amount)
 UNION ALL
 SELECT 'more is kept than the total', order_id FROM shop.orders
-WHERE status NOT IN ('cancelled', 'expired', 'refunded')
+WHERE total_amount IS NOT NULL AND status NOT IN ('cancelled', 'expired', 'refunded')
   AND paid_amount - refunded_amount - charged_back_amount - refund_due_amount > greatest(0, total_amount)
 UNION ALL
-SELECT 'more is due than was paid and not refunded', order_id FROM shop.orders
-WHERE refund_due_amount > greatest(0, paid_amount - refunded_amount)
+SELECT 'more is due than is held', order_id FROM shop.orders
+WHERE refund_due_amount > greatest(0, paid_amount - refunded_amount - charged_back_amount)
 UNION ALL
 SELECT 'nothing is outstanding, and the order is not paid', order_id FROM shop.orders
 WHERE status IN ('pending', 'authorized') AND total_amount > 0
