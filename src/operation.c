@@ -59,7 +59,7 @@ static const OpColumn operation_columns[] = {
 	[OPERATION_FEE] = {"fee", NUMERICOID, NULL},
 	[OPERATION_OBLIGATORY] = {"obligatory_amount", NUMERICOID,
 							  "Leave it out: it follows what is due when the operation is asked for."},
-	[OPERATION_STATUS] = {"status", InvalidOid, NULL},
+	[OPERATION_STATUS] = {"status", InvalidOid, NULL, &op_vocabularies[OP_OPERATION_STATUS]},
 	[OPERATION_REQUEST_KEY] = {"request_key", TEXTOID, KEYS_STAY},
 	[OPERATION_REQUEST_HASH] = {"request_hash", TEXTOID, KEYS_STAY},
 	[OPERATION_CREATED_AT] = {"created_at", TIMESTAMPTZOID, LEAVE_TIME},
@@ -229,7 +229,8 @@ maintain_obligatory(OpRow *row, TupleTableSlot *given, OpOperationStatus to)
 	bool		  counted =
 		row->old && counts_for_due(kind, status_of(op_old_value(row, OPERATION_STATUS)));
 
-	if (counts_for_due(kind, to) && !counted && !row->value[OPERATION_AMOUNT].isnull)
+	if (counts_for_due(kind, to) && !counted && !row->value[OPERATION_AMOUNT].isnull &&
+		!row->value[OPERATION_ID].isnull)
 		result = op_min(DatumGetNumeric(row->value[OPERATION_AMOUNT].value),
 						op_uncovered_due(row->rel, given, row->value[OPERATION_ID].value));
 	op_derive_numeric(row, OPERATION_OBLIGATORY, result);
@@ -250,7 +251,7 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return op_unchanged(trigdata);
-	op_open_row(&row, fcinfo, trigdata, operation_columns, OPERATION_NCOLUMNS);
+	op_open_row(&row, trigdata, operation_columns, OPERATION_NCOLUMNS);
 	given = row.old ? trigdata->tg_newslot : trigdata->tg_trigslot;
 	to = status_of(row.value[OPERATION_STATUS]);
 	op_maintain_created_at(&row, OPERATION_CREATED_AT, &last_created_at);
@@ -328,7 +329,7 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	Relation				  rel = trigdata->tg_relation;
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	const AttrNumber		 *column;
+	AttrNumber				  column[OPERATION_NCOLUMNS];
 	OpOperationStatus		  from = OP_OPERATION_REVERSED;
 	OpOperationStatus		  to;
 	OpPaymentEffect			  effect;
@@ -336,7 +337,7 @@ op_apply_operation(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	column = op_row_columns(fcinfo, rel, operation_columns, OPERATION_NCOLUMNS);
+	op_row_columns(rel, operation_columns, OPERATION_NCOLUMNS, column);
 	to = status_of(op_value_in(row, column[OPERATION_STATUS]));
 	if (is_update)
 		from = status_of(op_value_in(trigdata->tg_trigslot, column[OPERATION_STATUS]));
@@ -350,9 +351,9 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	effect.due_paid = op_zero();
 	if (op_sign(effect.demand.refunded) != 0 || op_sign(effect.demand.charged_back) != 0)
 		effect.due_paid = op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
-	effect.currency = TextDatumGetCString(op_value_in(row, column[OPERATION_CURRENCY]).value);
+	effect.currency = TextDatumGetCString(op_require_value(rel, row, column[OPERATION_CURRENCY]));
 	effect.cause.entity = "operation";
-	effect.cause.entity_id = op_value_in(row, column[OPERATION_ID]).value;
+	effect.cause.entity_id = op_require_value(rel, row, column[OPERATION_ID]);
 	effect.cause.from = is_update ? label_of(from) : NULL;
 	effect.cause.to = label_of(to);
 	effect.cause.amount = amount;

@@ -25,6 +25,32 @@ op_is_dead(OpOrderStatus status)
 	return status == OP_EXPIRED || status == OP_CANCELLED || status == OP_REFUNDED;
 }
 
+bool
+op_is_sound(const OpMoney *money)
+{
+	bool is_dead = op_is_dead(money->status);
+
+	if (op_sign(money->authorized) < 0 || op_sign(money->refunded) < 0 ||
+		op_sign(money->charged_back) < 0 || op_sign(money->due) < 0 ||
+		op_cmp(op_max(money->refunded, money->charged_back), money->paid) > 0 ||
+		!op_is_finite(op_add(op_add(money->authorized, money->paid), money->due)))
+		return false;
+	if (is_dead && op_cmp(money->due, op_above_zero(op_held(money))) != 0)
+		return false;
+	if (money->status <= OP_PENDING)
+		return true;
+	return money->total != NULL && op_sign(money->total) >= 0;
+}
+
+/* R2: what is paid and not dead keeps something, or costs nothing. */
+bool
+op_keeps_enough(const OpMoney *money)
+{
+	return (money->status != OP_PAID && money->status != OP_COMPLETED) || money->total == NULL ||
+		   op_sign(money->total) == 0 ||
+		   op_cmp(op_sub(money->paid, money->refunded), money->due) > 0;
+}
+
 Numeric
 op_held(const OpMoney *money)
 {
@@ -66,13 +92,22 @@ excess(const OpMoney *money)
 	return op_above_zero(op_sub(op_sub(op_held(money), money->due), money->total));
 }
 
-/* R1: what a capture brings above what is outstanding is due. */
+/*
+ * R1: what a capture brings above what is outstanding is due. Nothing is
+ * outstanding once an order is covered, but what was charged back since may be
+ * paid again.
+ */
 static void
 take_capture(OpMoney *money, Numeric amount)
 {
-	if (money->total != NULL)
-		money->due =
-			op_add(money->due, op_above_zero(op_sub(amount, op_outstanding(money))));
+	Numeric wanted = op_outstanding(money);
+
+	if (wanted != NULL && money->status >= OP_PAID && !op_is_dead(money->status))
+		wanted = op_above_zero(op_add(op_add(op_sub(money->total, money->paid),
+											 money->charged_back),
+									  money->due));
+	if (wanted != NULL)
+		money->due = op_add(money->due, op_above_zero(op_sub(amount, wanted)));
 	money->paid = op_add(money->paid, amount);
 }
 
@@ -152,8 +187,6 @@ obstacle_to_ship(const OpMoney *money, Numeric covered)
 		return op_sign(op_held(money)) > 0 || op_sign(money->total) == 0
 				   ? NULL
 				   : "nothing of what was paid is still held.";
-	if (money->total == NULL)
-		return "its total is unknown.";
 	if (op_cmp(covered, op_outstanding(money)) < 0)
 		return psprintf("%s is outstanding, and unexpired authorisations cover %s.",
 						op_amount_text(op_outstanding(money)), op_amount_text(covered));
@@ -165,11 +198,13 @@ op_obstacle(const OpMoney *money, OpOrderStatus to, Numeric covered)
 {
 	Numeric outstanding = op_outstanding(money);
 
+	if (to > OP_PENDING && outstanding == NULL)
+		return "its total is unknown.";
+	if (to > OP_PENDING && op_sign(money->total) < 0)
+		return "its total is negative.";
 	switch (to)
 	{
 		case OP_AUTHORIZED:
-			if (outstanding == NULL)
-				return "its total is unknown.";
 			if (op_sign(outstanding) == 0 || op_cmp(money->authorized, outstanding) < 0)
 				return psprintf("%s is outstanding, and %s is authorised.",
 								op_amount_text(outstanding), op_amount_text(money->authorized));
@@ -177,9 +212,8 @@ op_obstacle(const OpMoney *money, OpOrderStatus to, Numeric covered)
 		case OP_SHIPPED:
 			return obstacle_to_ship(money, covered);
 		case OP_COMPLETED:
-			if (outstanding == NULL || op_sign(outstanding) > 0)
-				return outstanding ? psprintf("%s is outstanding.", op_amount_text(outstanding))
-								   : "its total is unknown.";
+			if (op_sign(outstanding) > 0)
+				return psprintf("%s is outstanding.", op_amount_text(outstanding));
 			return NULL;
 		case OP_REFUNDED:
 			if (op_sign(op_held(money)) != 0)
