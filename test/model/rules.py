@@ -225,6 +225,12 @@ class Order(Row):
             return max(ZERO, self.total - self.paid + self.due)
         return ZERO
 
+    def room(self):
+        """What a capture may bring without a surplus: what pays again for what was charged back is none."""
+        if self.status in ("pending", "authorized"):
+            return self.outstanding()
+        return max(ZERO, self.total - self.paid + self.charged_back + self.due)
+
     def is_frozen(self):
         return (self.status != "pending" or self.held != 0
                 or any(p.status in ATTEMPT or p.status == "authorized" for p in self.payments.values()))
@@ -293,7 +299,7 @@ class Order(Row):
     def payment_changed(self, live, captured):
         """A payment's live authorisation and captured amount changed by these, which may be nothing."""
         if captured != 0 and self.total is not None:
-            self.due += max(ZERO, captured - self.outstanding())
+            self.due += max(ZERO, captured - self.room())
         self.authorized += live
         self.paid += captured
         self.settle()
@@ -432,11 +438,10 @@ def apply_operation(order, payment, op):
 
 
 def status_after_capture(payment):
-    if payment.status in ATTEMPT:
-        if payment.authorized == 0:
-            payment.authorized = payment.amount
-        return "authorized" if payment.captured < payment.authorized else "succeeded"
-    if payment.status == "authorized":
+    """What was never authorised is so by being captured."""
+    if payment.authorized == 0:
+        payment.authorized = payment.amount
+    if payment.status in ATTEMPT or payment.status == "authorized":
         return "authorized" if payment.captured < payment.authorized else "succeeded"
     return "succeeded"
 
@@ -493,7 +498,7 @@ class Store:
         if derived is not None:
             column, value = derived
             now = getattr(order, ORDER_DERIVED.get(column, "total"))
-            if value is not None and value != now and not (value == 0 and column in ORDER_DERIVED):
+            if value not in (None, now, 0):
                 faults.add(("OP003", f"orders.{column}"))
         faults |= order.faults()
         if status not in ORDER_BIRTHS:
@@ -522,6 +527,8 @@ class Store:
             return 1
         if to not in ORDER_GRAPH[order.status]:
             raise Fault(("OP001", f"order: {order.status} to {to}"))
+        if to in ("authorized", "paid", "shipped", "completed", "refunded") and (order.total is None or order.total < 0):
+            raise Fault(("OP006", f"{to}: total unknown or below zero"))
         getattr(self, "to_" + to)(order, role)
         self.check(order)
         return 1
@@ -533,16 +540,12 @@ class Store:
     @staticmethod
     def to_authorized(order, role):
         outstanding = order.outstanding()
-        if outstanding is None:
-            raise Fault(("OP006", "authorized: total unknown"), ("23514", "order: total unknown"))
         if not order.authorized >= outstanding > 0:
             raise Fault(("OP006", "authorized: not covered"))
         order.enter("authorized")
 
     def to_paid(self, order, role):
         outstanding = order.outstanding()
-        if outstanding is None:
-            raise Fault(("23514", "order: total unknown"))
         if outstanding > 0:
             if role == "app":
                 raise Fault(("OP004", "manual payment"))
@@ -598,7 +601,7 @@ class Store:
         if column == "order_id":
             raise Fault(("OP003", "orders.order_id"))
         now = order.total if column == "total_amount" else getattr(order, ORDER_DERIVED[column])
-        if value is not None and value != now and not (value == 0 and column in ORDER_DERIVED):
+        if value not in (None, now, 0):
             raise Fault(("OP003", f"orders.{column}"))
         return 1
 
@@ -698,11 +701,11 @@ class Store:
     def insert_payment(self, order_id, role, label, amount, status="created", gateway="acme", method=None, currency=None,
                        split=False, key=None, authorized=None, fee=None, lapsed=False, skip_conflict=False):
         order = self.open(order_id)
-        if order is None:
-            raise Fault(("23503", "payment of no order"))
         faults = set()
-        if role == "app" and status not in APP_PAYMENT_BIRTHS:
+        if role == "app" and (status not in APP_PAYMENT_BIRTHS or lapsed):
             faults.add(("OP004", f"payment born {status}"))
+        if order is None:
+            raise Fault(("23503", "payment of no order"), *faults)
         if currency is not None and currency != order.currency:
             faults.add(("23514", "payment: currency"))
         currency = order.currency
@@ -777,20 +780,25 @@ class Store:
         order = self.open(order_id)
         if order is None:
             raise Fault(("23503", "operation of no order"))
-        done = 0
+        done, faults = 0, set()
         for row in rows:
-            done += self.insert_operation(order, role, skip_conflict, *row)
-        self.check(order, set())
+            try:
+                done += self.insert_operation(order, role, skip_conflict, *row)
+            except Fault as fault:
+                # what is wrong with a later row may be told before what an earlier one does to its payment
+                faults |= fault.faults
+        self.check(order, faults)
         return done
 
     @staticmethod
     def insert_operation(order, role, skip_conflict, label, payment_label, kind, amount, currency, status, key):
         payment = order.payments.get(payment_label)
         faults = set()
-        if payment is None:
-            raise Fault(("23503", "operation of no payment"))
         if role == "app" and not (status == "requested" and kind != "chargeback"):
             faults.add(("OP004", f"{kind} born {status}"))
+        if payment is None:
+            raise Fault(("23503", "operation of no payment"), *faults,
+                        *[("23502", "operation: amount")] * (amount is None))
         if currency is not None and currency != payment.currency:
             faults.add(("23514", "operation: currency"))
         if kind == "void":
@@ -806,8 +814,8 @@ class Store:
                 faults.add(("OP005", "no amount"))
             raise Fault(*faults)
         taken = label in order.operations or key is not None and any(o.key == key for o in order.operations.values())
-        if taken and skip_conflict and not faults:
-            return 0
+        if taken and skip_conflict and not {code for code, _ in faults} - {"OP005"}:
+            return 0  # nothing is asked for, so nothing need be left
         if taken:
             faults.add(("23505", "operation"))
         if status not in OPERATION_BIRTHS:
