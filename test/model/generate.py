@@ -179,13 +179,15 @@ class Generator:
 
     # ---------- lines ----------
 
-    def line(self):
+    def line(self, odd):
         return (self.rng.randrange(1, 6), self.weighted((6, "item"), (1, "shipping"), (1, "tax"), (2, "discount")),
                 Decimal(self.rng.randrange(1, 3)),
-                self.weighted((9, self.rng.choice(AMOUNTS)), (1, ZERO), (0.2, Decimal("0.0001")), (0.2, Decimal("NaN"))))
+                self.weighted((9, self.rng.choice(AMOUNTS)), (1, ZERO), (0.2 * odd, Decimal("0.0001")),
+                              (0.2, Decimal("NaN"))))
 
     def insert_lines(self, order):
-        lines = [self.line() for _ in range(self.weighted((5, 1), (3, 2), (2, 3)))]
+        count = self.weighted((5, 1), (3, 2), (2, 3))
+        lines = [self.line(count == 1) for _ in range(count)]
         return "insert_lines", {"order_id": order.order_id, "role": self.role("app"), "lines": lines}
 
     def edit_lines(self, order):

@@ -195,8 +195,9 @@ def set_up(database):
     drop(database)
     play.psql("postgres", f'CREATE ROLE model_owner; CREATE ROLE model_app; CREATE ROLE model_gateway;\n'
               f'CREATE DATABASE "{database}";\n', check=True)
-    with open(os.path.join(HERE, "store.sql"), encoding="utf-8") as file:
-        play.psql(database, file.read(), check=True)
+    for name in ("store.sql", "breaches.sql"):
+        with open(os.path.join(HERE, name), encoding="utf-8") as file:
+            play.psql(database, file.read(), check=True)
 
 
 def drop(database):
@@ -209,7 +210,7 @@ DROP ROLE IF EXISTS model_owner, model_app, model_gateway;
 
 def breaches(database):
     """Invariants that do not hold, by SQL of the test's own and by the extension's."""
-    own = play.psql(database, "SELECT breach || ', order ' || order_id FROM model.breaches LIMIT 20;", check=True)
+    own = play.psql(database, "SELECT breach || ', order ' || order_id FROM breaches LIMIT 20;", check=True)
     theirs = play.psql(database, "SELECT 'verify_store: ' || v::text FROM order_payment.verify_store('shop') v LIMIT 20;",
                        check=True)
     return [line for line in (own + theirs).split("\n") if line]
@@ -269,6 +270,8 @@ def parse():
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--database", default="order_payment_model")
     parser.add_argument("--alone", action="store_true", help="the model without a server")
+    parser.add_argument("--bend", default="", metavar="SQL", help="done to the store first, to see that it is noticed")
+    parser.add_argument("--count", action="store_true", help="tell how often each statement had each outcome")
     parser.add_argument("--keep", action="store_true", help="keep the database")
     options = parser.parse_args()
     if options.seed is None:
@@ -310,9 +313,12 @@ def many(options):
     by_kind = {}
     for kind, *failure in sorted(failures, key=lambda f: (f[2], f[1])):
         by_kind.setdefault(kind, []).append(failure)
-    for i, alike in enumerate(list(by_kind.values())[:MOST_REPORTS]):
+    for i, alike in enumerate([] if options.bend else list(by_kind.values())[:MOST_REPORTS]):
         print(f"{len(alike)} alike:", end=" ")
         report_failure(options, *alike[0], 10_000_000 + i * 100_000)
+    if options.count:
+        for (name, code), count in sorted(kinds.items()):
+            print(f"{count:8} {name} {code or 'done'}")
     broken = breaches(options.database)
     for line in broken:
         print(line)
@@ -330,6 +336,7 @@ def main():
         return alone(options)
     try:
         set_up(options.database)
+        play.psql(options.database, options.bend, check=True)
         return one(options) if options.sequence is not None else many(options)
     finally:
         if not options.keep:

@@ -748,6 +748,8 @@ class Store:
                 faults.add(("OP004", "payments.authorized_amount"))
             if to != "authorized":
                 faults.add(("OP003", "payments.authorized_amount goes with that status"))
+            if not is_amount(authorized, payment.currency):
+                faults.add(("23514", "payment: authorized_amount is no amount"))
         if faults:
             raise Fault(*faults)
         move_payment(order, payment, to, authorized)
