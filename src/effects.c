@@ -183,6 +183,7 @@ static const OpSiblingRole manual_payment_of_order = {
 	.nkeys = 1,
 	.nargs = 2,
 	.argtypes = {NUMERICOID, TEXTOID},
+	.has_after = true,
 	.write = write_manual_payment,
 };
 

@@ -177,7 +177,7 @@ judge_move(const OpRow *row, OpMoney *money)
 							psprintf("an order that is \"%s\" may not become \"%s\" with its money as it is",
 									 op_order_label(from), op_order_label(to)),
 							obstacle,
-							"Record the payment or refund that is missing; order_overview shows what is outstanding.");
+							"Record the payment or refund that is missing, or set price or lines; order_overview shows what is outstanding.");
 	if (to == OP_PAID && obstacle == NULL && op_sign(op_outstanding(&before)) > 0)
 	{
 		require_recorder(row, op_outstanding(&before));
