@@ -25,9 +25,12 @@ OBJS = \
 	src/guard.o \
 	src/move.o \
 	src/transition.o \
+	src/currency.o \
 	src/money.o \
+	src/allocate.o \
 	src/derived.o \
 	src/rules.o \
+	src/payment_rules.o \
 	src/recorder.o \
 	src/uuid_v7.o \
 	src/link.o \
@@ -35,11 +38,16 @@ OBJS = \
 	src/identity.o \
 	src/event.o \
 	src/effects.o \
+	src/order_total.o \
 	src/order.o \
 	src/line.o \
 	src/payment.o \
+	src/payment_effect.o \
 	src/operation.o \
-	src/store.o
+	src/soundness.o \
+	src/store.o \
+	src/beta.o \
+	src/probability.o
 
 # The install script is these, in this order. header.sql is first (it stops psql), privileges.sql last.
 SQL_PARTS = \
@@ -48,14 +56,21 @@ SQL_PARTS = \
 	src/graph.sql \
 	src/default_graph.sql \
 	src/transition.sql \
+	src/currency.sql \
 	src/money.sql \
+	src/allocate.sql \
 	src/event.sql \
 	src/order.sql \
+	src/soundness.sql \
 	src/payment.sql \
 	src/operation.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
 	src/store.sql \
+	src/probability.sql \
+	src/payment_functions.sql \
+	src/schedule_functions.sql \
+	src/refund_functions.sql \
 	src/verify.sql \
 	src/privileges.sql
 
@@ -64,11 +79,13 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money store events attack catalog
+REGRESS = status transition graph money amount probability store events functions functions_refund attack catalog \
+	story_pay story_cover story_total story_refund story_order
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
-ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl
+ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
+	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check
@@ -80,6 +97,9 @@ PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 
 ifneq ($(PGXS),)
 include $(PGXS)
+
+# beta.c
+SHLIB_LINK += $(filter -lm, $(LIBS))
 
 # Every symbol is resolved, and the table of them made read-only, before any code of ours runs.
 ifeq ($(PORTNAME), linux)

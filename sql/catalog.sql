@@ -30,6 +30,13 @@ CREATE TEMP VIEW member_function AS
 SELECT p.*, m.owner FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid;
 CREATE TEMP VIEW member_operator AS
 SELECT o.*, m.owner FROM member m JOIN pg_operator o ON m.classid = 'pg_operator'::regclass AND o.oid = m.objid;
+-- what the aggregates are made of
+CREATE TEMP VIEW aggregate_part AS
+SELECT DISTINCT f.oid
+FROM member_function p JOIN pg_aggregate a ON a.aggfnoid = p.oid,
+     unnest(ARRAY[a.aggtransfn, a.aggcombinefn, a.aggfinalfn, a.aggserialfn, a.aggdeserialfn,
+                  a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f (oid)
+WHERE f.oid <> 0;
 
 SELECT classid::regclass AS catalog, count(*) FROM member GROUP BY classid ORDER BY classid::regclass::text COLLATE "C";
 \pset format unaligned
@@ -100,22 +107,22 @@ FROM member m JOIN pg_cast c ON m.classid = 'pg_cast'::regclass AND c.oid = m.ob
 ORDER BY c.castsource::regtype::text COLLATE "C", c.casttarget::regtype::text COLLATE "C";
 
 -- aggregates
-SELECT p.oid::regprocedure AS aggregate, a.aggkind, a.aggtransfn, a.aggcombinefn, a.aggfinalfn, a.aggsortop::regoperator AS sortop,
-       a.aggtranstype::regtype AS state, a.agginitval
+SELECT p.oid::regprocedure AS aggregate, a.aggkind, a.aggtransfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggfinalfn,
+       a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, a.aggsortop::regoperator AS sortop, a.aggtranstype::regtype AS state, a.agginitval
 FROM member_function p JOIN pg_aggregate a ON a.aggfnoid = p.oid
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- What PUBLIC may not call: nothing in this release. A function that only some may call is to be seen here.
 SELECT p.oid::regprocedure AS not_for_public
 FROM member_function p WHERE NOT has_function_privilege('public', p.oid, 'EXECUTE');
--- what PUBLIC may call by name (not I/O, not implementations of operators and operator classes, not triggers)
+-- what PUBLIC may call by name (not I/O, not implementations of operators, operator classes and aggregates, not triggers)
 SELECT p.oid::regprocedure AS for_public
 FROM member_function p
 WHERE has_function_privilege('public', p.oid, 'EXECUTE')
   AND p.prorettype <> 'trigger'::regtype AND p.prokind = 'f'
   AND NOT EXISTS (SELECT FROM member_operator o WHERE o.oprcode = p.oid)
   AND NOT EXISTS (SELECT FROM pg_amproc a WHERE a.amproc = p.oid)
-  AND NOT EXISTS (SELECT FROM pg_aggregate a WHERE a.aggtransfn = p.oid)
+  AND p.oid NOT IN (SELECT oid FROM aggregate_part)
   AND NOT EXISTS (SELECT FROM pg_type t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend))
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT p.oid::regprocedure AS trigger_function FROM member_function p WHERE p.prorettype = 'trigger'::regtype
@@ -175,16 +182,17 @@ SELECT p.oid::regprocedure AS trigger_label FROM member_function p
 WHERE p.prorettype = 'trigger'::regtype AND (p.provolatile, p.proisstrict, p.proparallel) <> ('v', false, 'u');
 SELECT p.oid::regprocedure AS volatile_label FROM member_function p
 WHERE p.provolatile = 'v' AND p.proparallel <> 'u';
--- what an index or a constraint may use is in C, strict, and safe in parallel plans
+-- what an index or a constraint may use is in C, strict, and safe in parallel plans; an aggregate begins with a null state
 SELECT p.oid::regprocedure AS immutable_label FROM member_function p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.provolatile = 'i' AND p.prokind = 'f' AND p.proname <> 'outstanding_events'
-  AND (l.lanname, p.proisstrict, p.proparallel) <> ('c', true, 's');
+  AND (l.lanname, p.proisstrict OR p.oid IN (SELECT oid FROM aggregate_part), p.proparallel) <> ('c', true, 's');
 -- leakproof only what cannot raise: comparison and hash of one byte, and ->?
 SELECT p.oid::regprocedure AS leakproof_label FROM member_function p
 WHERE p.proleakproof <> (p.proname ~ '^status_(lt|le|eq|ne|ge|gt|cmp|hash|hash_extended|smaller|larger)$' OR p.proname ~ '_may_become$');
--- not strict is only a trigger, what has an argument that may be null, and what has none
+-- not strict is only a trigger, a part of an aggregate, what has an argument that may be null, and what has none
 SELECT p.oid::regprocedure AS not_strict FROM member_function p
 WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0
+  AND p.oid NOT IN (SELECT oid FROM aggregate_part)
   AND p.proname NOT IN ('create_store', 'guard_column', 'require_store', 'verify_store');
 
 -- operators: estimators always; commutator and negator but for ->?; hash and merge for equality only

@@ -2,8 +2,7 @@
  * amount.h
  *	  Arithmetic on amounts, so that rules read as they are written.
  *
- * An amount is a numeric in major units. All of it is exact; nothing here
- * rounds.
+ * An amount is a numeric in major units; all of it is exact.
  */
 #ifndef OP_AMOUNT_H
 #define OP_AMOUNT_H
@@ -20,15 +19,74 @@ op_zero(void)
 static inline Numeric
 op_add(Numeric a, Numeric b)
 {
-	return DatumGetNumeric(DirectFunctionCall2(numeric_add, NumericGetDatum(a), NumericGetDatum(b)));
+	return DatumGetNumeric(
+		DirectFunctionCall2(numeric_add, NumericGetDatum(a), NumericGetDatum(b)));
 }
 
 static inline Numeric
 op_sub(Numeric a, Numeric b)
 {
-	return DatumGetNumeric(DirectFunctionCall2(numeric_sub, NumericGetDatum(a), NumericGetDatum(b)));
+	return DatumGetNumeric(
+		DirectFunctionCall2(numeric_sub, NumericGetDatum(a), NumericGetDatum(b)));
 }
 
+static inline Numeric
+op_mul(Numeric a, Numeric b)
+{
+	return DatumGetNumeric(
+		DirectFunctionCall2(numeric_mul, NumericGetDatum(a), NumericGetDatum(b)));
+}
+
+/* the quotient without its fraction */
+static inline Numeric
+op_div_trunc(Numeric a, Numeric b)
+{
+	return DatumGetNumeric(
+		DirectFunctionCall2(numeric_div_trunc, NumericGetDatum(a), NumericGetDatum(b)));
+}
+
+/* half away from zero */
+static inline Numeric
+op_round(Numeric a, int decimals)
+{
+	return DatumGetNumeric(
+		DirectFunctionCall2(numeric_round, NumericGetDatum(a), Int32GetDatum(decimals)));
+}
+
+/* how many decimals are shown, zeros too; not of NaN and infinity */
+static inline int
+op_scale(Numeric a)
+{
+	return DatumGetInt32(DirectFunctionCall1(numeric_scale, NumericGetDatum(a)));
+}
+
+static inline int64
+op_to_int64(Numeric a)
+{
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(a)));
+}
+
+#define OP_INT64_DIGITS 18 /* a number of that many digits fits in an int64 */
+
+static inline int64
+op_power_of_ten(int exponent)
+{
+	int64 power = 1;
+
+	Assert(exponent >= 0 && exponent <= OP_INT64_DIGITS);
+	while (exponent-- > 0)
+		power *= 10;
+
+	return power;
+}
+
+static inline bool
+op_is_finite(Numeric a)
+{
+	return !numeric_is_nan(a) && !numeric_is_inf(a);
+}
+
+/* negative, zero or positive; NaN is above everything */
 static inline int
 op_cmp(Numeric a, Numeric b)
 {

@@ -12,7 +12,11 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -23,35 +27,140 @@
 
 /* ---------- the row ---------- */
 
-const AttrNumber *
-op_row_columns(FunctionCallInfo fcinfo, Relation rel, const OpColumn *columns, int ncolumns)
+/*
+ * Where the columns of a table are, kept for the life of the backend: they are
+ * looked up once, not by every statement. Whatever changes the table, or its
+ * triggers, marks the entry invalid.
+ */
+typedef struct RowKey
 {
-	AttrNumber *attnum = fcinfo->flinfo->fn_extra;
+	uint64			relation;
+	const OpColumn *columns;
+} RowKey;
 
-	if (attnum == NULL)
+typedef struct RowMap
+{
+	RowKey	   key; /* must be first */
+	bool	   valid;
+	Oid		   last_trigger; /* that passed op_require_last(), in this replication role */
+	int		   last_role;
+	AttrNumber attnum[OP_ROW_MAX_COLUMNS];
+} RowMap;
+
+static HTAB *row_maps = NULL;
+
+static void
+invalidate_row_maps(Datum arg, Oid relation)
+{
+	HASH_SEQ_STATUS seq;
+	RowMap		   *map;
+
+	hash_seq_init(&seq, row_maps);
+	while ((map = hash_seq_search(&seq)) != NULL)
 	{
-		attnum = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(AttrNumber) * ncolumns);
-		for (int i = 0; i < ncolumns; i++)
-			attnum[i] = op_require_column(rel, columns[i].name, columns[i].type);
-		fcinfo->flinfo->fn_extra = attnum;
+		if (relation == InvalidOid || map->key.relation == relation)
+			map->valid = false;
 	}
-	return attnum;
 }
 
 void
-op_open_row(OpRow *row, FunctionCallInfo fcinfo, const TriggerData *trigdata,
-			const OpColumn *columns, int ncolumns)
+op_derived_init(void)
+{
+	HASHCTL ctl = {.keysize = sizeof(RowKey), .entrysize = sizeof(RowMap)};
+
+	row_maps = hash_create("order_payment rows", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(invalidate_row_maps, (Datum) 0);
+}
+
+/* Forgets every invalid map, so that dropped tables leave nothing behind. */
+static void
+sweep_row_maps(void)
+{
+	HASH_SEQ_STATUS seq;
+	RowMap		   *map;
+
+	hash_seq_init(&seq, row_maps);
+	while ((map = hash_seq_search(&seq)) != NULL)
+	{
+		if (!map->valid)
+			hash_search(row_maps, &map->key, HASH_REMOVE, NULL);
+	}
+}
+
+static void
+require_status(Relation rel, AttrNumber column, const OpVocabulary *vocabulary)
+{
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+
+	if (op_vocabulary_of(getBaseType(attr->atttypid)) != vocabulary)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of table \"%s\" must be of type %s", NameStr(attr->attname),
+						RelationGetRelationName(rel), vocabulary->type_name),
+				 errtablecol(rel, column)));
+}
+
+/* The map is the caller's until SQL runs. */
+static RowMap *
+row_map(Relation rel, const OpColumn *columns, int ncolumns)
+{
+	RowKey	   key;
+	RowMap	  *map;
+	AttrNumber attnum[OP_ROW_MAX_COLUMNS];
+
+	memset(&key, 0, sizeof(key));
+	key.relation = RelationGetRelid(rel);
+	key.columns = columns;
+	map = hash_search(row_maps, &key, HASH_FIND, NULL);
+	if (map != NULL && map->valid)
+		return map;
+	for (int i = 0; i < ncolumns; i++)
+	{
+		attnum[i] = op_require_column(rel, columns[i].name, columns[i].type);
+		if (columns[i].vocabulary)
+			require_status(rel, attnum[i], columns[i].vocabulary);
+	}
+	sweep_row_maps();
+	map = hash_search(row_maps, &key, HASH_ENTER, NULL);
+	memcpy(map->attnum, attnum, ncolumns * sizeof(AttrNumber));
+	map->last_trigger = InvalidOid;
+	map->valid = true;
+	return map;
+}
+
+void
+op_row_columns(Relation rel, const OpColumn *columns, int ncolumns, AttrNumber *attnum)
+{
+	memcpy(attnum, row_map(rel, columns, ncolumns)->attnum, ncolumns * sizeof(AttrNumber));
+}
+
+/* Only the guard of the status may fire after a trigger that keeps a row. */
+static void
+require_last(const TriggerData *trigdata, RowMap *map)
+{
+	Oid trigger = trigdata->tg_trigger->tgoid;
+
+	if (map->last_trigger == trigger && map->last_role == SessionReplicationRole)
+		return;
+	op_require_last(trigdata, op_enforce_transition);
+	map->last_trigger = trigger;
+	map->last_role = SessionReplicationRole;
+}
+
+void
+op_open_row(OpRow *row, const TriggerData *trigdata, const OpColumn *columns, int ncolumns)
 {
 	bool			is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot *given = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
 
+	RowMap *map = row_map(trigdata->tg_relation, columns, ncolumns);
+
 	Assert(ncolumns <= OP_ROW_MAX_COLUMNS);
-	if (fcinfo->flinfo->fn_extra == NULL)
-		op_require_last(trigdata, op_enforce_transition);
+	require_last(trigdata, map);
 	row->rel = trigdata->tg_relation;
 	row->columns = columns;
 	row->ncolumns = ncolumns;
-	row->attnum = op_row_columns(fcinfo, row->rel, columns, ncolumns);
+	memcpy(row->attnum, map->attnum, ncolumns * sizeof(AttrNumber));
 	row->old = is_update ? trigdata->tg_trigslot : NULL;
 	row->is_excluded = false;
 	for (int i = 0; i < ncolumns; i++)
@@ -179,6 +288,21 @@ op_maintain_created_at(OpRow *row, int column, NullableDatum *last)
 }
 
 /* ---------- amounts in columns ---------- */
+
+Datum
+op_require_value(Relation rel, TupleTableSlot *row, AttrNumber column)
+{
+	NullableDatum value = op_value_in(row, column);
+
+	if (value.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" of table \"%s\" may not be null",
+						NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname),
+						RelationGetRelationName(rel)),
+				 errtablecol(rel, column)));
+	return value.value;
+}
 
 Numeric
 op_numeric_of(NullableDatum value)

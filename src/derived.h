@@ -8,6 +8,7 @@
 #include "commands/trigger.h"
 #include "utils/numeric.h"
 
+#include "status.h"
 #include "trigger_call.h"
 
 #define OP_ROW_MAX_COLUMNS 32
@@ -15,21 +16,22 @@
 /* A column that a trigger reads or keeps. */
 typedef struct OpColumn
 {
-	const char *name;
-	Oid			type; /* InvalidOid: any */
-	const char *hint; /* where a write is refused */
+	const char		   *name;
+	Oid					type;		/* InvalidOid: any, or of the vocabulary */
+	const char		   *hint;		/* where a write is refused */
+	const OpVocabulary *vocabulary; /* of a status, NULL for others */
 } OpColumn;
 
 /* A row: what a statement gives, and what it becomes. */
 typedef struct OpRow
 {
-	Relation		  rel;
-	const OpColumn	 *columns;
-	int				  ncolumns;
-	const AttrNumber *attnum; /* by column */
-	TupleTableSlot	 *old;	  /* NULL for a new row */
-	NullableDatum	  value[OP_ROW_MAX_COLUMNS];
-	bool			  changed[OP_ROW_MAX_COLUMNS];
+	Relation		rel;
+	const OpColumn *columns;
+	int				ncolumns;
+	AttrNumber		attnum[OP_ROW_MAX_COLUMNS]; /* by column */
+	TupleTableSlot *old;						/* NULL for a new row */
+	NullableDatum	value[OP_ROW_MAX_COLUMNS];
+	bool			changed[OP_ROW_MAX_COLUMNS];
 
 	/*
 	 * The values are those that a new row got here: INSERT ... ON CONFLICT DO
@@ -38,17 +40,19 @@ typedef struct OpRow
 	bool is_excluded;
 } OpRow;
 
+extern void op_derived_init(void);
+
 /*
  * The row of a BEFORE INSERT or UPDATE trigger that only the guard of the
- * status may follow. Columns are looked up once a statement, types checked.
+ * status may follow. The names and types of the columns are checked.
  */
-extern void	 op_open_row(OpRow *row, FunctionCallInfo fcinfo, const TriggerData *trigdata,
-						 const OpColumn *columns, int ncolumns);
+extern void	 op_open_row(OpRow *row, const TriggerData *trigdata, const OpColumn *columns,
+						 int ncolumns);
 extern Datum op_close_row(const OpRow *row, const TriggerData *trigdata);
 
-/* The columns alone, for a trigger that changes nothing. */
-extern const AttrNumber *op_row_columns(FunctionCallInfo fcinfo, Relation rel,
-										const OpColumn *columns, int ncolumns);
+/* Where the columns are, for a trigger that changes nothing. */
+extern void op_row_columns(Relation rel, const OpColumn *columns, int ncolumns,
+						   AttrNumber *attnum);
 
 static inline NullableDatum
 op_old_value(const OpRow *row, int column)
@@ -97,6 +101,9 @@ op_numeric_value(Numeric amount)
 
 	return result;
 }
+
+/* A value that must be there: 23502 if it is not, as in a table of somebody else's making. */
+extern Datum op_require_value(Relation rel, TupleTableSlot *row, AttrNumber column);
 
 /* The amount in a value, 0 if null. */
 extern Numeric op_numeric_of(NullableDatum value);

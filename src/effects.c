@@ -21,11 +21,48 @@
 #include "utils/rel.h"
 
 #include "amount.h"
+#include "derived.h"
 #include "effects.h"
 #include "line.h"
 #include "order.h"
 #include "payment.h"
 #include "sibling.h"
+
+/* ---------- is there such a row at all? ---------- */
+
+static void
+write_exists(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql, "SELECT true FROM %s WHERE %s", names->sibling, names->condition);
+}
+
+static const OpSiblingRole existing_order = {
+	.what = "the order",
+	.path = OP_PARENT,
+	.marker = op_maintain_order,
+	.nkeys = 1,
+	.write = write_exists,
+};
+
+static const OpSiblingRole existing_payment = {
+	.what = "the payment",
+	.path = OP_PARENT,
+	.marker = op_maintain_payment,
+	.nkeys = 2,
+	.write = write_exists,
+};
+
+/* As the foreign key would say it, had it been asked before. */
+static void
+refuse_orphan(Relation rel, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			 errmsg("%s of a row of table \"%s\" does not exist", what,
+					RelationGetRelationName(rel)),
+			 errhint("Insert %s first.", what),
+			 errtable(rel)));
+}
 
 /* ---------- a line acts on its order ---------- */
 
@@ -41,14 +78,16 @@ static const OpSiblingRole order_of_line = {
 	.path = OP_PARENT,
 	.marker = op_maintain_order,
 	.nkeys = 1,
-	.may_miss = true, /* the foreign key will tell */
+	.if_missed = &existing_order,
 	.write = write_touch_order,
 };
 
 void
 op_affect_order_by_line(Relation rel, TupleTableSlot *line, OpLineEffect *effect)
 {
-	op_sibling_affect(&order_of_line, rel, line, NULL, NULL, effect);
+	/* a line that is deleted may have lost its order in the same statement */
+	if (!op_sibling_affect(&order_of_line, rel, line, NULL, NULL, effect) && effect->count >= 0)
+		refuse_orphan(rel, "the order");
 }
 
 const OpLineEffect *
@@ -64,14 +103,16 @@ static const OpSiblingRole order_of_payment = {
 	.path = OP_PARENT,
 	.marker = op_maintain_order,
 	.nkeys = 1,
-	.may_miss = true,
+	.has_after = true,
+	.if_missed = &existing_order,
 	.write = write_touch_order,
 };
 
 void
 op_affect_order(Relation rel, TupleTableSlot *row, OpOrderEffect *effect)
 {
-	op_sibling_affect(&order_of_payment, rel, row, NULL, NULL, effect);
+	if (!op_sibling_affect(&order_of_payment, rel, row, NULL, NULL, effect))
+		refuse_orphan(rel, "the order");
 }
 
 const OpOrderEffect *
@@ -100,14 +141,16 @@ static const OpSiblingRole payment_of_operation = {
 	.path = OP_PARENT,
 	.marker = op_maintain_payment,
 	.nkeys = 2,
-	.may_miss = true,
+	.has_after = true,
+	.if_missed = &existing_payment,
 	.write = write_touch_payment,
 };
 
 void
 op_affect_payment(Relation rel, TupleTableSlot *operation, OpPaymentEffect *effect)
 {
-	op_sibling_affect(&payment_of_operation, rel, operation, NULL, NULL, effect);
+	if (!op_sibling_affect(&payment_of_operation, rel, operation, NULL, NULL, effect))
+		refuse_orphan(rel, "the payment");
 }
 
 const OpPaymentEffect *
@@ -140,6 +183,7 @@ static const OpSiblingRole manual_payment_of_order = {
 	.nkeys = 1,
 	.nargs = 2,
 	.argtypes = {NUMERICOID, TEXTOID},
+	.has_after = true,
 	.write = write_manual_payment,
 };
 
@@ -221,6 +265,22 @@ op_has_live_attempt(Relation orders, TupleTableSlot *order)
 	return op_sibling_fetch(&live_attempts_of_order, orders, order, NULL, NULL, &found, 1);
 }
 
+static const OpSiblingRole payments_of_order = {
+	.what = "the payments",
+	.path = OP_CHILD,
+	.marker = op_maintain_payment,
+	.nkeys = 1,
+	.write = write_exists,
+};
+
+bool
+op_has_payment(Relation orders, TupleTableSlot *order)
+{
+	NullableDatum found;
+
+	return op_sibling_fetch(&payments_of_order, orders, order, NULL, NULL, &found, 1);
+}
+
 static void
 write_unexpired(StringInfo sql, const OpSiblingNames *names)
 {
@@ -245,7 +305,7 @@ op_unexpired_authorizations(Relation orders, TupleTableSlot *order)
 	NullableDatum sum;
 
 	op_sibling_fetch(&unexpired_of_order, orders, order, NULL, NULL, &sum, 1);
-	return sum.isnull ? op_zero() : DatumGetNumeric(sum.value);
+	return op_numeric_of(sum);
 }
 
 /* ---------- what the trigger of a payment asks ---------- */
@@ -308,7 +368,7 @@ op_find_fee(Relation payments, Datum gateway, NullableDatum method, Datum curren
 	gateways = table_open(table, AccessShareLock);
 	found = op_sibling_fetch_by_key(&fees_of_gateway, gateways, &key, args, "  ", result, 2);
 	table_close(gateways, NoLock);
-	if (!found)
+	if (!found || result[0].isnull || result[1].isnull)
 		return false;
 	*rate = DatumGetNumeric(result[0].value);
 	*fixed = DatumGetNumeric(result[1].value);
@@ -345,9 +405,9 @@ op_lock_payment(Relation operations, TupleTableSlot *operation, OpLockedPayment 
 						  4))
 		return false;
 	result->currency = fetched[0];
-	result->amount = DatumGetNumeric(fetched[1].value);
-	result->captured = DatumGetNumeric(fetched[2].value);
-	result->rest = DatumGetNumeric(fetched[3].value);
+	result->amount = op_numeric_of(fetched[1]);
+	result->captured = op_numeric_of(fetched[2]);
+	result->rest = op_numeric_of(fetched[3]);
 	return true;
 }
 
@@ -399,8 +459,8 @@ op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation
 
 	if (!op_sibling_fetch(&locked_order_of_operation, operations, operation, NULL, NULL, order, 2))
 		return op_zero();
-	is_dead = DatumGetBool(order[1].value);
+	is_dead = !order[1].isnull && DatumGetBool(order[1].value);
 	op_sibling_fetch(&pending_refunds, operations, operation, &operation_id, " ", pending, 2);
-	return op_above_zero(op_sub(DatumGetNumeric(order[0].value),
-								DatumGetNumeric(pending[is_dead ? 0 : 1].value)));
+	return op_above_zero(op_sub(op_numeric_of(order[0]),
+								op_numeric_of(pending[is_dead ? 0 : 1])));
 }

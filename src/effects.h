@@ -9,6 +9,7 @@
 #include "utils/numeric.h"
 #include "utils/uuid.h"
 
+#include "payment_rules.h"
 #include "rules.h"
 
 /* ---------- a line acts on its order ---------- */
@@ -59,15 +60,8 @@ extern const OpOrderEffect *op_past_order_effect(const TriggerData *trigdata);
 
 typedef struct OpPaymentEffect
 {
-	bool	presupposes_capture; /* nothing else: what it has authorised is captured */
-	bool	is_void_done;
-	bool	is_request;		 /* something is asked for: there must be enough left */
-	Numeric capture_pending; /* differences */
-	Numeric captured;
-	Numeric refund_pending;
-	Numeric refunded;
-	Numeric charged_back;
-
+	bool		presupposes_capture; /* nothing else: what it has authorised is captured */
+	OpDemand	demand;
 	const char *currency;
 	Numeric		due_paid; /* what of it pays the due of the order */
 	int			ncauses;
@@ -102,6 +96,9 @@ extern void op_sum_lines(Relation orders, TupleTableSlot *order, int32 *count,
 
 /* Is an attempt to pay the order under way, or money authorised? */
 extern bool op_has_live_attempt(Relation orders, TupleTableSlot *order);
+
+/* Has anybody ever tried to pay the order? */
+extern bool op_has_payment(Relation orders, TupleTableSlot *order);
 
 /* Authorised for the order, unexpired, and not yet captured. */
 extern Numeric op_unexpired_authorizations(Relation orders, TupleTableSlot *order);

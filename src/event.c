@@ -30,6 +30,7 @@
 #include "effects.h"
 #include "errors.h"
 #include "event.h"
+#include "order.h"
 #include "settings.h"
 #include "sibling.h"
 #include "status.h"
@@ -265,6 +266,8 @@ op_record_event(PG_FUNCTION_ARGS)
 	add_own_event(&events, orders, old, row);
 	if (events.n > 0)
 		op_sibling_affect(&events_of_order[events.n - 1], rel, row, events.args, events.nulls, &met);
+	if (is_update && effect == NULL)
+		op_book_settlement(trigdata);
 	return PointerGetDatum(NULL);
 }
 
@@ -292,7 +295,7 @@ op_append_only(PG_FUNCTION_ARGS)
 		for (int i = 0; i < lengthof(events_of_order); i++)
 			ours = ours || op_effect_coming(&events_of_order[i], trigdata) != NULL;
 		if (ours)
-			op_effect_met(trigdata);
+			op_effect_met();
 		if (!ours && !op_restore)
 			ereport(ERROR,
 					(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),

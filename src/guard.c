@@ -269,6 +269,7 @@ op_guard_of(const Trigger *trigger, Relation rel)
 	guard = hash_search(guards, &trigger->tgoid, HASH_ENTER, NULL);
 	memset((char *) guard + sizeof(Oid), 0, sizeof(OpGuard) - sizeof(Oid));
 	guard->relation = RelationGetRelid(rel);
+	guard->role_of_last = -1;
 	guard->context =
 		AllocSetContextCreate(CacheMemoryContext, "order_payment guard", ALLOCSET_SMALL_SIZES);
 	read_column(guard, rel, trigger, &type);
@@ -287,6 +288,23 @@ typedef struct GuardMemo
 	uint64		   invalidations; /* when it was found: since then none, or look again */
 } GuardMemo;
 
+/*
+ * The guard of a call. What it checks must be what is stored: no other trigger
+ * may fire after it. That stays so until the table changes.
+ */
+static const OpGuard *
+require_last(const TriggerData *trigdata)
+{
+	OpGuard *guard = (OpGuard *) op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);
+
+	if (TRIGGER_FIRED_AFTER(trigdata->tg_event) || guard->role_of_last == SessionReplicationRole)
+		return guard;
+	op_require_last(trigdata, op_enforce_transition);
+	guard = (OpGuard *) op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);
+	guard->role_of_last = SessionReplicationRole;
+	return guard;
+}
+
 const OpGuard *
 op_guard_of_call(FunctionCallInfo fcinfo, const TriggerData *trigdata)
 {
@@ -295,12 +313,8 @@ op_guard_of_call(FunctionCallInfo fcinfo, const TriggerData *trigdata)
 	if (memo != NULL && memo->invalidations == invalidations)
 		return memo->guard;
 	if (memo == NULL)
-	{
-		if (TRIGGER_FIRED_BEFORE(trigdata->tg_event))
-			op_require_last(trigdata, op_enforce_transition);
 		memo = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(GuardMemo));
-	}
-	memo->guard = op_guard_of(trigdata->tg_trigger, trigdata->tg_relation);
+	memo->guard = require_last(trigdata);
 	memo->invalidations = memo->guard->valid ? invalidations : 0;
 	fcinfo->flinfo->fn_extra = memo;
 	return memo->guard;

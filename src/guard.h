@@ -22,7 +22,8 @@ typedef struct OpGuard
 	Oid			   trigger; /* hash key, must be first */
 	Oid			   relation;
 	bool		   valid;
-	MemoryContext  context; /* holds all below */
+	int			   role_of_last; /* the replication role for which it was the last trigger, or -1 */
+	MemoryContext  context;		 /* holds all below */
 	const char	  *column;
 	AttrNumber	   attnum; /* of the column */
 	const OpGraph *graph;

@@ -65,14 +65,14 @@ op_follow_items(PG_FUNCTION_ARGS)
 	bool					  is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *line = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	const AttrNumber		 *column;
+	AttrNumber				  column[LINE_NCOLUMNS];
 	OpLineEffect			  effect;
 	Numeric					  gone = op_zero();
 	Numeric					  come = op_zero();
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	column = op_row_columns(fcinfo, rel, line_columns, LINE_NCOLUMNS);
+	op_row_columns(rel, line_columns, LINE_NCOLUMNS, column);
 	if (is_update)
 		check_line_key(rel, trigdata->tg_trigslot, line, column[LINE_ORDER_ID]);
 	if (!is_insert)

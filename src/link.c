@@ -298,7 +298,10 @@ plan_statement(OpLink *link, Relation rel, Relation sibling)
 		const char		 *column = quote_identifier(NameStr(attr->attname));
 
 		link->columns[i] = key[i].ours;
+		strlcpy(link->names[i], NameStr(attr->attname), NAMEDATALEN);
 		types[i] = TupleDescAttr(RelationGetDescr(rel), key[i].ours - 1)->atttypid;
+		link->types[i] = types[i];
+		link->equals[i] = key[i].equals;
 		appendStringInfo(&keys, "%s%s", i == 0 ? "" : ", ", column);
 		appendStringInfoString(&condition, i == 0 ? "" : " AND ");
 		write_condition(&condition, role->path, &key[i], column, attr->atttypid,

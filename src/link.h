@@ -41,8 +41,11 @@ typedef struct OpSiblingRole
 	int			  nkeys;  /* columns of the foreign key: parameters $1 ... */
 	int			  nargs;  /* further parameters */
 	Oid			  argtypes[OP_SIBLING_MAX_ARGS];
-	int			  nrows;	/* that an INSERT writes; 0 means 1 */
-	bool		  may_miss; /* no row is no error: the foreign key will tell */
+	int			  nrows;	 /* that an INSERT writes; 0 means 1 */
+	bool		  has_after; /* an AFTER trigger of the sibling asks for the effect too */
+
+	/* how to see, when no row was touched, whether there is one; NULL: that is an error */
+	const struct OpSiblingRole *if_missed;
 	void (*write)(StringInfo sql, const OpSiblingNames *names);
 } OpSiblingRole;
 
@@ -58,8 +61,11 @@ typedef struct OpLink
 	OpLinkKey  key; /* must be first */
 	bool	   valid;
 	Oid		   sibling;
-	Oid		   owner;						 /* of both tables */
-	AttrNumber columns[OP_SIBLING_MAX_KEYS]; /* of the relation */
+	Oid		   owner;									/* of both tables */
+	AttrNumber columns[OP_SIBLING_MAX_KEYS];			/* of the relation */
+	char	   names[OP_SIBLING_MAX_KEYS][NAMEDATALEN]; /* of the sibling's own */
+	Oid		   types[OP_SIBLING_MAX_KEYS];				/* of the relation's */
+	Oid		   equals[OP_SIBLING_MAX_KEYS];				/* parent's column = child's column */
 	SPIPlanPtr plan;
 } OpLink;
 

@@ -1,247 +1,284 @@
 /*
  * money.c
- *		Currencies, and the amounts that are possible in them.
+ *		Arithmetic on amounts: net, fee, and a gateway's units.
  *
- * Vocabulary.  A currency is named by its ISO 4217 alphabetic code: three
- * upper-case letters, matched exactly (no folding, no trimming).  The exponent
- * of a currency is the number of decimals of its minor unit: 2 for EUR (cent),
- * 0 for JPY, 3 for KWD, 4 for the unit of account CLF.  An amount is a numeric
- * that is finite and needs no more decimals than that; its sign is free, for a
- * discount is negative; trailing zeros do not count.
+ * Vocabulary.  An amount is a numeric in major units (10.50 is ten dollars and
+ * fifty cents) that is finite and needs no more decimals than its currency
+ * has; trailing zeros do not count.  Its sign is free where a function does not
+ * say otherwise, for a discount is negative.  A unit is the currency's minor
+ * unit (cent), and an amount in units is a whole number.  The exponents of a
+ * gateway are those that it uses instead of ISO's.
  *
- * No minor unit.  List one says "N.A." for metals, bond market units, drawing
- * rights, XTS (testing) and XXX (no currency).  These codes are known, so that
- * they are told from a typing error, but nothing can be paid in them: their
- * exponent is NULL, is_currency() and is_amount() are false for them.  Fund
- * codes that have a minor unit (BOV, CHE, CLF, COU, USN, XAD, ...) are
- * currencies like any other.
+ * Exactness.  Nothing passes through a float.  Whatever is divided or rounded
+ * is first brought to units, where products are whole or keep every decimal of
+ * the other factor, so that numeric never has to shorten one; then it is
+ * rounded once.
  *
- * Source.  ISO 4217:2015, list one as published by the maintenance agency SIX
- * on 2026-09-17: 178 codes, 13 of them without a minor unit.  The newest
- * amendment whose text was found is number 180 (Bulgaria: BGN gives way to EUR
- * on 2026-01-01); what made SIX publish anew on 2026-09-17 was not found, but
- * codes and minor units are those of the edition of 2026-01-01.
- *
- * Rule.  The functions are IMMUTABLE and stand in CHECK constraints of stored
- * rows.  So a code that was once released here is never removed, and its
- * exponent never lowered, even when ISO withdraws it: an old order must still
- * restore from a dump, and be refunded.  Codes withdrawn before the first
- * release (ANG, BGN, CUC, HRK, SLL, ZWL and older ones) were never in.
- *
- * Memory and locks: the table is constant; nothing is kept, nothing is locked.
+ * Errors.  An argument that makes no sense is 22023, a result that does not fit
+ * its type is 22003 and mostly PostgreSQL's own.  No message shows a figure: it
+ * may be a card number that was bound to the wrong parameter, or be 131072
+ * digits long.
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "fmgr.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/numeric.h"
+#include "utils/jsonb.h"
 
+#include "compat.h"
+#include "currency.h"
 #include "money.h"
 
-#define CODE_LENGTH	   3   /* letters of a code */
-#define LIST_ONE_CODES 178 /* codes in the edition named above */
-#define NO_MINOR	   OP_CURRENCY_NO_MINOR
+#define MAX_GATEWAY_EXPONENT 8 /* no gateway counts finer than satoshis */
 
-typedef struct Currency
-{
-	char code[CODE_LENGTH + 1];
-	int8 exponent; /* or NO_MINOR */
-} Currency;
-
-/* In code order: op_exponent_of() halves it. */
-/* clang-format off */
-static const Currency currency_table[] = {
-	{"AED", 2}, {"AFN", 2}, {"ALL", 2}, {"AMD", 2}, {"AOA", 2}, {"ARS", 2}, {"AUD", 2},
-	{"AWG", 2}, {"AZN", 2},
-	{"BAM", 2}, {"BBD", 2}, {"BDT", 2}, {"BHD", 3}, {"BIF", 0}, {"BMD", 2}, {"BND", 2},
-	{"BOB", 2}, {"BOV", 2}, {"BRL", 2}, {"BSD", 2}, {"BTN", 2}, {"BWP", 2}, {"BYN", 2},
-	{"BZD", 2},
-	{"CAD", 2}, {"CDF", 2}, {"CHE", 2}, {"CHF", 2}, {"CHW", 2}, {"CLF", 4}, {"CLP", 0},
-	{"CNY", 2}, {"COP", 2}, {"COU", 2}, {"CRC", 2}, {"CUP", 2}, {"CVE", 2}, {"CZK", 2},
-	{"DJF", 0}, {"DKK", 2}, {"DOP", 2}, {"DZD", 2},
-	{"EGP", 2}, {"ERN", 2}, {"ETB", 2}, {"EUR", 2},
-	{"FJD", 2}, {"FKP", 2},
-	{"GBP", 2}, {"GEL", 2}, {"GHS", 2}, {"GIP", 2}, {"GMD", 2}, {"GNF", 0}, {"GTQ", 2},
-	{"GYD", 2},
-	{"HKD", 2}, {"HNL", 2}, {"HTG", 2}, {"HUF", 2},
-	{"IDR", 2}, {"ILS", 2}, {"INR", 2}, {"IQD", 3}, {"IRR", 2}, {"ISK", 0},
-	{"JMD", 2}, {"JOD", 3}, {"JPY", 0},
-	{"KES", 2}, {"KGS", 2}, {"KHR", 2}, {"KMF", 0}, {"KPW", 2}, {"KRW", 0}, {"KWD", 3},
-	{"KYD", 2}, {"KZT", 2},
-	{"LAK", 2}, {"LBP", 2}, {"LKR", 2}, {"LRD", 2}, {"LSL", 2}, {"LYD", 3},
-	{"MAD", 2}, {"MDL", 2}, {"MGA", 2}, {"MKD", 2}, {"MMK", 2}, {"MNT", 2}, {"MOP", 2},
-	{"MRU", 2}, {"MUR", 2}, {"MVR", 2}, {"MWK", 2}, {"MXN", 2}, {"MXV", 2}, {"MYR", 2},
-	{"MZN", 2},
-	{"NAD", 2}, {"NGN", 2}, {"NIO", 2}, {"NOK", 2}, {"NPR", 2}, {"NZD", 2},
-	{"OMR", 3},
-	{"PAB", 2}, {"PEN", 2}, {"PGK", 2}, {"PHP", 2}, {"PKR", 2}, {"PLN", 2}, {"PYG", 0},
-	{"QAR", 2},
-	{"RON", 2}, {"RSD", 2}, {"RUB", 2}, {"RWF", 0},
-	{"SAR", 2}, {"SBD", 2}, {"SCR", 2}, {"SDG", 2}, {"SEK", 2}, {"SGD", 2}, {"SHP", 2},
-	{"SLE", 2}, {"SOS", 2}, {"SRD", 2}, {"SSP", 2}, {"STN", 2}, {"SVC", 2}, {"SYP", 2},
-	{"SZL", 2},
-	{"THB", 2}, {"TJS", 2}, {"TMT", 2}, {"TND", 3}, {"TOP", 2}, {"TRY", 2}, {"TTD", 2},
-	{"TWD", 2}, {"TZS", 2},
-	{"UAH", 2}, {"UGX", 0}, {"USD", 2}, {"USN", 2}, {"UYI", 0}, {"UYU", 2}, {"UYW", 4},
-	{"UZS", 2},
-	{"VED", 2}, {"VES", 2}, {"VND", 0}, {"VUV", 0},
-	{"WST", 2},
-	{"XAD", 2}, {"XAF", 0}, {"XAG", NO_MINOR}, {"XAU", NO_MINOR}, {"XBA", NO_MINOR},
-	{"XBB", NO_MINOR}, {"XBC", NO_MINOR}, {"XBD", NO_MINOR}, {"XCD", 2}, {"XCG", 2},
-	{"XDR", NO_MINOR}, {"XOF", 0}, {"XPD", NO_MINOR}, {"XPF", 0}, {"XPT", NO_MINOR},
-	{"XSU", NO_MINOR}, {"XTS", NO_MINOR}, {"XUA", NO_MINOR}, {"XXX", NO_MINOR},
-	{"YER", 2},
-	{"ZAR", 2}, {"ZMW", 2}, {"ZWG", 2},
-};
-/* clang-format on */
-
-StaticAssertDecl(lengthof(currency_table) == LIST_ONE_CODES,
-				 "the currency table must hold every code of list one");
-
-PG_FUNCTION_INFO_V1(op_currency_exponent);
-PG_FUNCTION_INFO_V1(op_is_currency);
 PG_FUNCTION_INFO_V1(op_is_amount);
-PG_FUNCTION_INFO_V1(op_currencies);
+PG_FUNCTION_INFO_V1(op_net_amount);
+PG_FUNCTION_INFO_V1(op_payment_fee);
+PG_FUNCTION_INFO_V1(op_to_minor_units);
+PG_FUNCTION_INFO_V1(op_from_minor_units);
 
-/*
- * The three letters as one number, which sorts as the letters do.
- */
-static inline uint32
-pack_code(const char *code)
-{
-	return (uint32) (unsigned char) code[0] << 16 |
-		   (uint32) (unsigned char) code[1] << 8 |
-		   (uint32) (unsigned char) code[2];
-}
-
-int
-op_exponent_of(const char *code, int len)
-{
-	int	   low = 0;
-	int	   high = lengthof(currency_table) - 1;
-	uint32 wanted;
-
-	if (len != CODE_LENGTH)
-		return OP_CURRENCY_UNKNOWN;
-
-	wanted = pack_code(code);
-	while (low <= high)
-	{
-		int	   middle = (low + high) / 2;
-		uint32 found = pack_code(currency_table[middle].code);
-
-		if (found == wanted)
-			return currency_table[middle].exponent;
-		if (found < wanted)
-			low = middle + 1;
-		else
-			high = middle - 1;
-	}
-
-	return OP_CURRENCY_UNKNOWN;
-}
-
-static inline int
-exponent_of_text(const text *code)
-{
-	return op_exponent_of(VARDATA_ANY(code), VARSIZE_ANY_EXHDR(code));
-}
-
-/*
- * A text that is too long to be a code is not repeated: it may be a card
- * number that was bound to the wrong parameter, and messages reach logs.
- */
-static void
-report_unknown_currency(const text *code)
-{
-	int len = VARSIZE_ANY_EXHDR(code);
-
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 len <= CODE_LENGTH ? errmsg("unknown currency code \"%.*s\"", len, VARDATA_ANY(code)) : errmsg("unknown currency code"),
-			 len <= CODE_LENGTH ? 0 : errdetail("A code has %d letters; the text given has %d bytes and is not shown.", CODE_LENGTH, len),
-			 errhint("Use an upper-case ISO 4217 code; order_payment.currencies() lists them.")));
-}
-
-Datum
-op_currency_exponent(PG_FUNCTION_ARGS)
-{
-	const text *code = PG_GETARG_TEXT_PP(0);
-	int			exponent = exponent_of_text(code);
-
-	if (exponent == OP_CURRENCY_UNKNOWN)
-		report_unknown_currency(code);
-	if (exponent == OP_CURRENCY_NO_MINOR)
-		PG_RETURN_NULL();
-
-	PG_RETURN_INT32(exponent);
-}
-
-Datum
-op_is_currency(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(exponent_of_text(PG_GETARG_TEXT_PP(0)) >= 0);
-}
+/* ---------- what an argument may be ---------- */
 
 /*
  * The display scale is a field of the number's header, so it is asked first;
- * only an amount written with more decimals than its currency has needs its
- * digits looked at for trailing zeros.
+ * only a number written with too many decimals needs its digits looked at for
+ * trailing zeros. Both functions return NULL for what is not finite, which a
+ * direct call forbids.
  */
+static bool
+fits_scale(Numeric value, int decimals)
+{
+	Datum datum = NumericGetDatum(value);
+
+	return op_scale(value) <= decimals ||
+		   DatumGetInt32(DirectFunctionCall1(numeric_min_scale, datum)) <= decimals;
+}
+
+static void
+check_finite(Numeric value, const char *what)
+{
+	if (!op_is_finite(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be finite", what),
+				 errhint("NaN and infinity are no figures; for one that is not known, give NULL.")));
+}
+
+void
+op_check_not_negative(Numeric value, const char *what)
+{
+	check_finite(value, what);
+	if (op_sign(value) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative", what),
+				 errhint("Give it without its sign; the function knows which way it counts.")));
+}
+
+int
+op_check_amount(Numeric amount, const text *currency, const char *what)
+{
+	int exponent = op_required_exponent(VARDATA_ANY(currency), VARSIZE_ANY_EXHDR(currency));
+
+	check_finite(amount, what);
+	if (!fits_scale(amount, exponent))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s has more decimals than its currency", what),
+				 errdetail("Decimals of %.3s: %d.", VARDATA_ANY(currency), exponent),
+				 errhint("Round it first; amounts are never rounded silently.")));
+
+	return exponent;
+}
+
+bool
+op_is_amount_of(Numeric amount, const text *currency)
+{
+	int exponent = op_exponent_of(VARDATA_ANY(currency), VARSIZE_ANY_EXHDR(currency));
+
+	return exponent >= 0 && op_is_finite(amount) && fits_scale(amount, exponent);
+}
+
 Datum
 op_is_amount(PG_FUNCTION_ARGS)
 {
-	Numeric amount = PG_GETARG_NUMERIC(0);
-	int		exponent = exponent_of_text(PG_GETARG_TEXT_PP(1));
-	Datum	value = NumericGetDatum(amount);
+	PG_RETURN_BOOL(op_is_amount_of(PG_GETARG_NUMERIC(0), PG_GETARG_TEXT_PP(1)));
+}
 
-	if (exponent < 0)
-		PG_RETURN_BOOL(false);
-	/* both scale functions return NULL for these, which a direct call forbids */
-	if (numeric_is_nan(amount) || numeric_is_inf(amount))
-		PG_RETURN_BOOL(false);
-	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, value)) <= exponent)
-		PG_RETURN_BOOL(true);
+/* ---------- units ---------- */
 
-	PG_RETURN_BOOL(DatumGetInt32(DirectFunctionCall1(numeric_min_scale, value)) <= exponent);
+Numeric
+op_to_units(Numeric amount, int exponent)
+{
+	Numeric units = op_mul(amount, int64_to_numeric(op_power_of_ten(exponent)));
+
+	return DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(units)));
+}
+
+/* as exact */
+static Numeric
+from_units(Numeric units, int exponent)
+{
+	return op_mul(units, int64_div_fast_to_numeric(1, exponent));
+}
+
+/* ---------- net and fee ---------- */
+
+/*
+ * With two arguments what is expected, with four what was achieved; one C
+ * function, because the two have one name.
+ */
+Datum
+op_net_amount(PG_FUNCTION_ARGS)
+{
+	Numeric net = PG_GETARG_NUMERIC(0);
+	Numeric fee = PG_GETARG_NUMERIC(PG_NARGS() - 1);
+
+	check_finite(fee, "fee");
+	if (PG_NARGS() == 2)
+		op_check_not_negative(net, "amount");
+	else
+	{
+		Numeric refunded = PG_GETARG_NUMERIC(1);
+		Numeric charged_back = PG_GETARG_NUMERIC(2);
+
+		op_check_not_negative(net, "captured");
+		op_check_not_negative(refunded, "refunded");
+		op_check_not_negative(charged_back, "charged_back");
+		if (op_sign(net) == 0)
+			PG_RETURN_NUMERIC(net);
+		net = op_sub(op_sub(net, refunded), charged_back);
+	}
+
+	PG_RETURN_NUMERIC(op_sub(net, fee));
 }
 
 /*
- * One row a call: that protocol is the same in all supported servers.
+ * numeric rounds half away from zero, which is half-up here, for nothing is
+ * negative.
  */
-Datum
-op_currencies(PG_FUNCTION_ARGS)
+Numeric
+op_fee(Numeric amount, Numeric rate, Numeric fixed, const text *currency)
 {
-	FuncCallContext *call;
-	const Currency	*currency;
-	HeapTuple		 tuple;
-	Datum			 values[2];
-	bool			 nulls[2] = {false, false};
+	int		exponent = op_check_amount(amount, currency, "amount");
+	Numeric units;
 
-	if (SRF_IS_FIRSTCALL())
+	op_check_not_negative(amount, "amount");
+	op_check_not_negative(rate, "rate");
+	op_check_not_negative(fixed, "fixed");
+	if (op_cmp(rate, int64_to_numeric(1)) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("rate must not be more than 1"),
+				 errhint("Give a fraction: 2.9 percent is 0.029.")));
+
+	units = op_add(op_mul(op_to_units(amount, exponent), rate),
+				   op_to_units(fixed, exponent));
+
+	return from_units(op_round(units, 0), exponent);
+}
+
+Datum
+op_payment_fee(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_NUMERIC(op_fee(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), PG_GETARG_NUMERIC(2),
+							 PG_GETARG_TEXT_PP(3)));
+}
+
+/* ---------- the units of a gateway ---------- */
+
+static void
+report_exceptions(const char *problem)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid exponents of a gateway"),
+			 errdetail("%s", problem),
+			 errhint("Give an object of currency codes and integers from 0 to %d, for example {\"ISK\": 2}.", MAX_GATEWAY_EXPONENT)));
+}
+
+static int
+read_exception(const JsonbValue *value)
+{
+	Numeric number;
+
+	if (value->type != jbvNumeric)
+		report_exceptions("An exponent is not a number.");
+	number = value->val.numeric;
+	if (!fits_scale(number, 0) || op_sign(number) < 0 ||
+		op_cmp(number, int64_to_numeric(MAX_GATEWAY_EXPONENT)) > 0)
+		report_exceptions("An exponent is out of range.");
+
+	return (int) op_to_int64(number);
+}
+
+/*
+ * Every entry is looked at, not only that of the currency: a misspelt code
+ * that is passed over means a hundred times the money.
+ */
+static int
+gateway_exponent(const text *currency, int exponent, Jsonb *exceptions)
+{
+	JsonbIterator	  *iterator = JsonbIteratorInit(&exceptions->root);
+	JsonbIteratorToken token;
+	JsonbValue		   value;
+	bool			   wanted = false;
+
+	if (!JB_ROOT_IS_OBJECT(exceptions))
+		report_exceptions("They are not a JSON object.");
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
-		TupleDesc	  tupdesc;
-		MemoryContext caller;
+		if (token == WJB_KEY)
+		{
+			(void) op_required_exponent(value.val.string.val, value.val.string.len);
+			wanted = memcmp(value.val.string.val, VARDATA_ANY(currency), value.val.string.len) == 0;
+		}
+		else if (token == WJB_VALUE)
+		{
+			int exception = read_exception(&value);
 
-		call = SRF_FIRSTCALL_INIT();
-		caller = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		call->tuple_desc = BlessTupleDesc(tupdesc);
-		call->max_calls = lengthof(currency_table);
-		MemoryContextSwitchTo(caller);
+			if (wanted)
+				exponent = exception;
+		}
 	}
 
-	call = SRF_PERCALL_SETUP();
-	if (call->call_cntr >= call->max_calls)
-		SRF_RETURN_DONE(call);
+	return exponent;
+}
 
-	currency = &currency_table[call->call_cntr];
-	values[0] = CStringGetTextDatum(currency->code);
-	values[1] = Int32GetDatum(currency->exponent);
-	nulls[1] = (currency->exponent == NO_MINOR);
-	tuple = heap_form_tuple(call->tuple_desc, values, nulls);
-	SRF_RETURN_NEXT(call, HeapTupleGetDatum(tuple));
+Datum
+op_to_minor_units(PG_FUNCTION_ARGS)
+{
+	Numeric		amount = PG_GETARG_NUMERIC(0);
+	const text *currency = PG_GETARG_TEXT_PP(1);
+	int			exponent = op_check_amount(amount, currency, "amount");
+	int			theirs = gateway_exponent(currency, exponent, PG_GETARG_JSONB_P(2));
+
+	if (!fits_scale(amount, theirs))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("amount has more decimals than the gateway can take"),
+				 errdetail("Decimals of %.3s at the gateway: %d.", VARDATA_ANY(currency), theirs),
+				 errhint("Charge a rounder amount; amounts are never rounded silently.")));
+
+	PG_RETURN_INT64(op_to_int64(op_to_units(amount, theirs)));
+}
+
+Datum
+op_from_minor_units(PG_FUNCTION_ARGS)
+{
+	int64		minor = PG_GETARG_INT64(0);
+	const text *currency = PG_GETARG_TEXT_PP(1);
+	int			exponent = op_required_exponent(VARDATA_ANY(currency), VARSIZE_ANY_EXHDR(currency));
+	int			theirs = gateway_exponent(currency, exponent, PG_GETARG_JSONB_P(2));
+	Numeric		amount = int64_div_fast_to_numeric(minor, theirs);
+
+	if (!fits_scale(amount, exponent))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("figure of the gateway is no amount in its currency"),
+				 errdetail("Decimals of %.3s: %d, at the gateway: %d.", VARDATA_ANY(currency), exponent, theirs),
+				 errhint("Compare the gateway's exponents with its documentation.")));
+
+	/* exact: it only sets how many decimals are shown */
+	PG_RETURN_NUMERIC(op_round(amount, exponent));
 }

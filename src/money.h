@@ -1,17 +1,29 @@
 /*
  * money.h
- *		What the rest of the extension may ask about currencies and amounts.
+ *		Arithmetic on amounts, to C: numeric in, numeric out.
  *
  * The vocabulary is in money.c.
  */
 #ifndef OP_MONEY_H
 #define OP_MONEY_H
 
-/* what op_exponent_of() returns besides an exponent, 0 to 4 */
-#define OP_CURRENCY_NO_MINOR (-1) /* known, but has no minor unit */
-#define OP_CURRENCY_UNKNOWN	 (-2) /* not a code of the table */
+#include "fmgr.h"
 
-/* code need not end in a zero byte; never raises an error */
-extern int op_exponent_of(const char *code, int len);
+#include "amount.h"
+
+/* error 22023 if it is not finite, or is negative; what: the argument's name */
+extern void op_check_not_negative(Numeric value, const char *what);
+
+/* the exponent of the currency, or error 22023 if this is no amount in it */
+extern int op_check_amount(Numeric amount, const text *currency, const char *what);
+
+/* amount * 10 ^ exponent, exact, without decimals that are zero */
+extern Numeric op_to_units(Numeric amount, int exponent);
+
+/* is it a finite amount of a currency that has a minor unit? never raises */
+extern bool op_is_amount_of(Numeric amount, const text *currency);
+
+/* what payment_fee() returns, with its errors */
+extern Numeric op_fee(Numeric amount, Numeric rate, Numeric fixed, const text *currency);
 
 #endif /* OP_MONEY_H */

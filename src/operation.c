@@ -59,7 +59,7 @@ static const OpColumn operation_columns[] = {
 	[OPERATION_FEE] = {"fee", NUMERICOID, NULL},
 	[OPERATION_OBLIGATORY] = {"obligatory_amount", NUMERICOID,
 							  "Leave it out: it follows what is due when the operation is asked for."},
-	[OPERATION_STATUS] = {"status", InvalidOid, NULL},
+	[OPERATION_STATUS] = {"status", InvalidOid, NULL, &op_vocabularies[OP_OPERATION_STATUS]},
 	[OPERATION_REQUEST_KEY] = {"request_key", TEXTOID, KEYS_STAY},
 	[OPERATION_REQUEST_HASH] = {"request_hash", TEXTOID, KEYS_STAY},
 	[OPERATION_CREATED_AT] = {"created_at", TIMESTAMPTZOID, LEAVE_TIME},
@@ -176,22 +176,21 @@ keep_links(const OpRow *row)
 static void
 fill_void(OpRow *row, const OpLockedPayment *payment)
 {
-	NullableDatum amount = row->value[OPERATION_AMOUNT];
-	bool		  asked = is_request(status_of(row->value[OPERATION_STATUS]));
-
-	if (asked && (op_sign(payment->rest) == 0 ||
-				  (!amount.isnull && op_cmp(DatumGetNumeric(amount.value), payment->rest) != 0)))
-		ereport(ERROR,
-				(errcode(ERRCODE_OP_NOT_ENOUGH_LEFT),
-				 errmsg("a void is of all that is left of an authorisation"),
-				 errdetail("%s is authorised, not captured and not asked for.",
-						   op_amount_text(payment->rest)),
-				 errhint("Leave out the amount of a void. Captures that are under way count."),
-				 errtable(row->rel)));
-	if (amount.isnull)
+	if (row->value[OPERATION_AMOUNT].isnull)
 		op_set_value(row, OPERATION_AMOUNT,
 					 op_numeric_value(op_sign(payment->rest) > 0 ? payment->rest
 																 : payment->amount));
+}
+
+static void
+require_payment(const OpRow *row, bool found)
+{
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("the payment of the operation does not exist"),
+				 errhint("order_id and payment_id name a row of payments: insert that first."),
+				 errtablecol(row->rel, row->attnum[OPERATION_PAYMENT_ID])));
 }
 
 static void
@@ -204,27 +203,34 @@ fill_new(OpRow *row, const OpLockedPayment *payment)
 		id.value = UUIDPGetDatum(op_make_uuid_v7());
 		op_set_value(row, OPERATION_ID, id);
 	}
-	if (payment == NULL)
-		return;
 	if (row->value[OPERATION_CURRENCY].isnull)
 		op_set_value(row, OPERATION_CURRENCY, payment->currency);
 	if (kind_of(row->value[OPERATION_KIND]) == KIND_VOID)
 		fill_void(row, payment);
 }
 
+/* Does it count against what is due? A refund from when it is asked for. */
+static bool
+counts_for_due(OperationKind kind, OpOperationStatus status)
+{
+	return (kind == KIND_REFUND && counts(status)) ||
+		   (kind == KIND_CHARGEBACK && status == OP_OPERATION_SUCCEEDED);
+}
+
 /*
  * What a refund or chargeback pays of the due is settled when it begins to
- * count: asked for, or known to have happened. The payment is locked before the order.
+ * count. The payment is locked before the order.
  */
 static void
 maintain_obligatory(OpRow *row, TupleTableSlot *given, OpOperationStatus to)
 {
-	bool		  counted = row->old && counts(status_of(op_old_value(row, OPERATION_STATUS)));
 	OperationKind kind = kind_of(row->value[OPERATION_KIND]);
 	Numeric		  result = op_old_numeric(row, OPERATION_OBLIGATORY);
+	bool		  counted =
+		row->old && counts_for_due(kind, status_of(op_old_value(row, OPERATION_STATUS)));
 
-	if ((kind == KIND_REFUND || kind == KIND_CHARGEBACK) && counts(to) && !counted &&
-		!row->value[OPERATION_AMOUNT].isnull)
+	if (counts_for_due(kind, to) && !counted && !row->value[OPERATION_AMOUNT].isnull &&
+		!row->value[OPERATION_ID].isnull)
 		result = op_min(DatumGetNumeric(row->value[OPERATION_AMOUNT].value),
 						op_uncovered_due(row->rel, given, row->value[OPERATION_ID].value));
 	op_derive_numeric(row, OPERATION_OBLIGATORY, result);
@@ -245,7 +251,7 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return op_unchanged(trigdata);
-	op_open_row(&row, fcinfo, trigdata, operation_columns, OPERATION_NCOLUMNS);
+	op_open_row(&row, trigdata, operation_columns, OPERATION_NCOLUMNS);
 	given = row.old ? trigdata->tg_newslot : trigdata->tg_trigslot;
 	to = status_of(row.value[OPERATION_STATUS]);
 	op_maintain_created_at(&row, OPERATION_CREATED_AT, &last_created_at);
@@ -253,8 +259,11 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 		keep_links(&row);
 	require_recorder(&row, to);
 	if (row.old == NULL)
-		fill_new(&row, op_lock_payment(row.rel, given, &payment) ? &payment : NULL);
-	else if (counts(to) && !counts(status_of(op_old_value(&row, OPERATION_STATUS))))
+	{
+		require_payment(&row, op_lock_payment(row.rel, given, &payment));
+		fill_new(&row, &payment);
+	}
+	else if (to != status_of(op_old_value(&row, OPERATION_STATUS)))
 		op_lock_payment(row.rel, given, &payment);
 	maintain_obligatory(&row, given, to);
 	return op_close_row(&row, trigdata);
@@ -272,23 +281,24 @@ difference(bool before, bool after, Numeric amount)
 }
 
 /* from: the status before, reversed (which counts nowhere) for a new row. */
-static void
-describe(OpPaymentEffect *effect, OperationKind kind, OpOperationStatus from,
-		 OpOperationStatus to, Numeric amount, Numeric obligatory)
+static OpDemand
+demand_of(OperationKind kind, OpOperationStatus from, OpOperationStatus to, Numeric amount)
 {
-	Numeric pending = difference(is_request(from), is_request(to), amount);
-	Numeric done = difference(from == OP_OPERATION_SUCCEEDED, to == OP_OPERATION_SUCCEEDED, amount);
-	Numeric none = op_zero();
+	Numeric	 pending = difference(is_request(from), is_request(to), amount);
+	Numeric	 done = difference(from == OP_OPERATION_SUCCEEDED, to == OP_OPERATION_SUCCEEDED, amount);
+	Numeric	 none = op_zero();
+	OpDemand demand = {
+		.is_void = kind == KIND_VOID,
+		.is_done = to == OP_OPERATION_SUCCEEDED && from != to,
+		.is_request = is_request(to) && !is_request(from),
+		.capture_pending = kind == KIND_CAPTURE || kind == KIND_VOID ? pending : none,
+		.captured = kind == KIND_CAPTURE ? done : none,
+		.refund_pending = kind == KIND_REFUND ? pending : none,
+		.refunded = kind == KIND_REFUND ? done : none,
+		.charged_back = kind == KIND_CHARGEBACK ? done : none,
+	};
 
-	effect->is_request = is_request(to) && !is_request(from);
-	effect->capture_pending = kind == KIND_CAPTURE || kind == KIND_VOID ? pending : none;
-	effect->captured = kind == KIND_CAPTURE ? done : none;
-	effect->refund_pending = kind == KIND_REFUND ? pending : none;
-	effect->refunded = kind == KIND_REFUND ? done : none;
-	effect->charged_back = kind == KIND_CHARGEBACK ? done : none;
-	effect->is_void_done = kind == KIND_VOID && op_sign(done) > 0;
-	effect->due_paid =
-		(kind == KIND_REFUND || kind == KIND_CHARGEBACK) && op_sign(done) != 0 ? obligatory : none;
+	return demand;
 }
 
 /* Money can go back only if it came: what is known of the refund tells of the capture. */
@@ -298,7 +308,7 @@ presuppose_capture(Relation rel, TupleTableSlot *row, const OpPaymentEffect *eff
 	OpLockedPayment payment;
 	OpPaymentEffect presupposed;
 
-	if (op_sign(effect->refunded) <= 0 && op_sign(effect->charged_back) <= 0)
+	if (op_sign(effect->demand.refunded) <= 0 && op_sign(effect->demand.charged_back) <= 0)
 		return;
 	if (!op_lock_payment(rel, row, &payment) || op_sign(payment.captured) > 0)
 		return;
@@ -319,7 +329,7 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	Relation				  rel = trigdata->tg_relation;
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
 	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
-	const AttrNumber		 *column;
+	AttrNumber				  column[OPERATION_NCOLUMNS];
 	OpOperationStatus		  from = OP_OPERATION_REVERSED;
 	OpOperationStatus		  to;
 	OpPaymentEffect			  effect;
@@ -327,7 +337,7 @@ op_apply_operation(PG_FUNCTION_ARGS)
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
-	column = op_row_columns(fcinfo, rel, operation_columns, OPERATION_NCOLUMNS);
+	op_row_columns(rel, operation_columns, OPERATION_NCOLUMNS, column);
 	to = status_of(op_value_in(row, column[OPERATION_STATUS]));
 	if (is_update)
 		from = status_of(op_value_in(trigdata->tg_trigslot, column[OPERATION_STATUS]));
@@ -336,11 +346,14 @@ op_apply_operation(PG_FUNCTION_ARGS)
 
 	memset(&effect, 0, sizeof(effect));
 	amount = op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT]));
-	describe(&effect, kind_of(op_value_in(row, column[OPERATION_KIND])), from, to, amount,
-			 op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY])));
-	effect.currency = TextDatumGetCString(op_value_in(row, column[OPERATION_CURRENCY]).value);
+	effect.demand =
+		demand_of(kind_of(op_value_in(row, column[OPERATION_KIND])), from, to, amount);
+	effect.due_paid = op_zero();
+	if (op_sign(effect.demand.refunded) != 0 || op_sign(effect.demand.charged_back) != 0)
+		effect.due_paid = op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
+	effect.currency = TextDatumGetCString(op_require_value(rel, row, column[OPERATION_CURRENCY]));
 	effect.cause.entity = "operation";
-	effect.cause.entity_id = op_value_in(row, column[OPERATION_ID]).value;
+	effect.cause.entity_id = op_require_value(rel, row, column[OPERATION_ID]);
 	effect.cause.from = is_update ? label_of(from) : NULL;
 	effect.cause.to = label_of(to);
 	effect.cause.amount = amount;

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "compat.h"
+#include "derived.h"
 #include "guard.h"
 #include "settings.h"
 #include "link.h"
@@ -19,4 +20,5 @@ _PG_init(void)
 	op_settings_init();
 	op_guard_init();
 	op_link_init();
+	op_derived_init();
 }

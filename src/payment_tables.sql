@@ -23,7 +23,12 @@ CREATE TABLE %1$I.gateways (
 	CONSTRAINT gateways_pkey PRIMARY KEY (gateway),
 	CONSTRAINT gateways_gateway_check CHECK (gateway <> ''),
 	CONSTRAINT gateways_minor_unit_exponents_check CHECK (jsonb_typeof(minor_unit_exponents) = 'object'),
-	CONSTRAINT gateways_retry_schedule_check CHECK (jsonb_typeof(retry_schedule) = 'object')
+	CONSTRAINT gateways_retry_schedule_check CHECK (
+		jsonb_typeof(retry_schedule) = 'object'
+		AND NOT retry_schedule @? '$.keyvalue().key ? (!(@ like_regex "^(hard_decline|soft_decline|not_sent|other)$"))'
+		AND NOT retry_schedule @? 'strict $.* ? (@.type() != "array")'
+		AND NOT retry_schedule @? 'strict $.*[*] ? (@.type() != "string"
+			|| !(@ like_regex "^[0-9]{1,4} (second|minute|hour|day|week|month|year)s?$"))')
 );
 INSERT INTO %1$I.gateways (gateway) VALUES ('manual'), ('cod');
 
@@ -67,7 +72,7 @@ CREATE TABLE %1$I.payments (
 			  THEN captured_amount - refunded_amount - charged_back_amount - fee ELSE 0 END) STORED,
 	attempt_no integer NOT NULL DEFAULT 1,
 	retry_of uuid,
-	failure_class text,
+	failure_class order_payment.failure_class,
 	failure_code text,
 	failure_message text,
 	retry_at timestamptz,
@@ -90,17 +95,10 @@ CREATE TABLE %1$I.payments (
 	CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders,
 	CONSTRAINT payments_gateway_fkey FOREIGN KEY (gateway) REFERENCES %1$I.gateways,
 	CONSTRAINT payments_retry_of_fkey FOREIGN KEY (order_id, retry_of) REFERENCES %1$I.payments,
-	CONSTRAINT payments_amount_check CHECK (amount > 0 AND order_payment.is_amount(amount, currency)),
-	CONSTRAINT payments_fee_check CHECK (order_payment.is_amount(fee, currency)),
-	CONSTRAINT payments_attempt_no_check CHECK (attempt_no > 0),
-	CONSTRAINT payments_failure_class_check
-		CHECK (failure_class IN ('hard_decline', 'soft_decline', 'not_sent', 'other')),
-	CONSTRAINT payments_amounts_check CHECK (
-		least(authorized_amount, capture_pending_amount, refund_pending_amount, refunded_amount, charged_back_amount) >= 0
-		AND captured_amount <= greatest(amount, authorized_amount)
-		AND greatest(refunded_amount, charged_back_amount) <= captured_amount
-		AND order_payment.is_amount(authorized_amount, currency)
-		AND capture_pending_amount + refund_pending_amount < 'Infinity')
+	CONSTRAINT payments_amount_check CHECK (order_payment.is_payment_amount(amount, fee, currency)),
+	CONSTRAINT payments_money_check
+		CHECK (order_payment.is_payment_money(amount, currency, authorized_amount, capture_pending_amount, captured_amount,
+											  refund_pending_amount, refunded_amount, charged_back_amount))
 );
 CREATE UNIQUE INDEX payments_one_live_attempt_idx ON %1$I.payments (order_id)
 	WHERE status <= 'unknown' AND NOT split;
@@ -122,7 +120,7 @@ CREATE TABLE %1$I.payment_operations (
 	request_key text,
 	request_hash text,
 	gateway_reference text,
-	failure_class text,
+	failure_class order_payment.failure_class,
 	failure_code text,
 	failure_message text,
 	retry_at timestamptz,
@@ -147,8 +145,6 @@ CREATE TABLE %1$I.payment_operations (
 	CONSTRAINT payment_operations_fee_check CHECK (order_payment.is_amount(fee, currency)),
 	CONSTRAINT payment_operations_obligatory_amount_check CHECK (obligatory_amount BETWEEN 0 AND amount),
 	CONSTRAINT payment_operations_attempt_no_check CHECK (attempt_no > 0),
-	CONSTRAINT payment_operations_failure_class_check
-		CHECK (failure_class IN ('hard_decline', 'soft_decline', 'not_sent', 'other')),
 	CONSTRAINT payment_operations_reversed_check CHECK (status <> 'reversed' OR kind IN ('refund', 'chargeback'))
 );
 CREATE INDEX payment_operations_open_idx ON %1$I.payment_operations (created_at, order_id) WHERE status <= 'unknown';
@@ -173,7 +169,7 @@ COMMENT ON COLUMN %1$I.payments.refund_pending_amount IS 'refunds that are under
 COMMENT ON COLUMN %1$I.payments.fee IS 'the gateway''s fee: given, or by gateway_fees; an estimate until fee_final';
 COMMENT ON COLUMN %1$I.payments.expected_net IS 'amount - fee';
 COMMENT ON COLUMN %1$I.payments.net_amount IS 'captured - refunded - charged back - fee once something is captured, else 0';
-COMMENT ON COLUMN %1$I.payments.retry_at IS 'when to try again, if it failed';
+COMMENT ON COLUMN %1$I.payments.retry_at IS 'when to try again, if it failed; infinity: the gateway''s retry_schedule is at its end; null: nothing is to come. For due_retries()';
 COMMENT ON COLUMN %1$I.payments.contact_needed_at IS 'when it was given up to try again by ourselves: somebody has to speak with the customer. Recorded as an event customer_contact_needed';
 COMMENT ON COLUMN %1$I.payments.expires_at IS 'when the attempt lapses at the gateway';
 COMMENT ON COLUMN %1$I.payments.capture_before IS 'when the authorisation lapses; null: never';

@@ -25,6 +25,32 @@ op_is_dead(OpOrderStatus status)
 	return status == OP_EXPIRED || status == OP_CANCELLED || status == OP_REFUNDED;
 }
 
+bool
+op_is_sound(const OpMoney *money)
+{
+	bool is_dead = op_is_dead(money->status);
+
+	if (op_sign(money->authorized) < 0 || op_sign(money->refunded) < 0 ||
+		op_sign(money->charged_back) < 0 || op_sign(money->due) < 0 ||
+		op_cmp(op_max(money->refunded, money->charged_back), money->paid) > 0 ||
+		!op_is_finite(op_add(op_add(money->authorized, money->paid), money->due)))
+		return false;
+	if (is_dead && op_cmp(money->due, op_above_zero(op_held(money))) != 0)
+		return false;
+	if (money->status <= OP_PENDING)
+		return true;
+	return money->total != NULL && op_sign(money->total) >= 0;
+}
+
+/* R2: what is paid and not dead keeps something, or costs nothing. */
+bool
+op_keeps_enough(const OpMoney *money)
+{
+	return (money->status != OP_PAID && money->status != OP_COMPLETED) || money->total == NULL ||
+		   op_sign(money->total) == 0 ||
+		   op_cmp(op_sub(money->paid, money->refunded), money->due) > 0;
+}
+
 Numeric
 op_held(const OpMoney *money)
 {
@@ -66,13 +92,22 @@ excess(const OpMoney *money)
 	return op_above_zero(op_sub(op_sub(op_held(money), money->due), money->total));
 }
 
-/* R1: what a capture brings above what is outstanding is due. */
+/*
+ * R1: what a capture brings above what is outstanding is due. Nothing is
+ * outstanding once an order is covered, but what was charged back since may be
+ * paid again.
+ */
 static void
 take_capture(OpMoney *money, Numeric amount)
 {
-	if (money->total != NULL)
-		money->due =
-			op_add(money->due, op_above_zero(op_sub(amount, op_outstanding(money))));
+	Numeric wanted = op_outstanding(money);
+
+	if (wanted != NULL && money->status >= OP_PAID && !op_is_dead(money->status))
+		wanted = op_above_zero(op_add(op_add(op_sub(money->total, money->paid),
+											 money->charged_back),
+									  money->due));
+	if (wanted != NULL)
+		money->due = op_add(money->due, op_above_zero(op_sub(amount, wanted)));
 	money->paid = op_add(money->paid, amount);
 }
 
@@ -88,23 +123,26 @@ take_back(OpMoney *money, Numeric amount, Numeric due_paid)
 		money->due = op_add(money->due, op_min(op_sub(amount, due_paid), excess(money)));
 }
 
-/* A pending or authorized order follows what is paid and authorised. */
+/*
+ * A pending or authorized order follows what is paid and authorised. It waits
+ * while its total is unknown, or is negative because a discount came first.
+ */
 static void
-follow_coverage(OpMoney *money, const OpMovement *movement)
+follow_coverage(OpMoney *money)
 {
 	Numeric outstanding = op_outstanding(money);
 
-	if (outstanding == NULL || (money->status != OP_PENDING && money->status != OP_AUTHORIZED))
+	if ((money->status != OP_PENDING && money->status != OP_AUTHORIZED) || outstanding == NULL ||
+		op_sign(money->total) < 0)
 		return;
 	if (op_sign(outstanding) > 0)
 		money->status =
 			op_cmp(money->authorized, outstanding) >= 0 ? OP_AUTHORIZED : OP_PENDING;
-	else if (op_sign(money->total) > 0 || op_sign(movement->captured) > 0 ||
-			 (movement->total_was_set && op_sign(op_held(money)) > 0))
+	else if (op_sign(money->total) > 0 || op_sign(money->paid) > 0)
 		money->status = OP_PAID;
 }
 
-/* A refund that takes the last of a covered order's money ends the order. */
+/* A covered order ends when the last of its money has gone back, or is due. */
 static void
 follow_refund(OpMoney *money)
 {
@@ -135,9 +173,10 @@ op_move_money(OpMoney *money, const OpMovement *movement)
 	if (movement->total_was_set && money->total != NULL)
 		money->due = op_add(money->due, excess(money));
 
-	follow_coverage(money, movement);
-	if (op_sign(movement->refunded) > 0)
-		follow_refund(money);
+	/* what has gone back by another way is not owed once more */
+	money->due = op_min(money->due, op_above_zero(op_held(money)));
+	follow_coverage(money);
+	follow_refund(money);
 	op_keep_nothing(money);
 }
 
@@ -147,9 +186,7 @@ obstacle_to_ship(const OpMoney *money, Numeric covered)
 	if (money->status == OP_PAID)
 		return op_sign(op_held(money)) > 0 || op_sign(money->total) == 0
 				   ? NULL
-				   : "Nothing of what was paid is still held.";
-	if (money->total == NULL)
-		return "Its total is unknown.";
+				   : "nothing of what was paid is still held.";
 	if (op_cmp(covered, op_outstanding(money)) < 0)
 		return psprintf("%s is outstanding, and unexpired authorisations cover %s.",
 						op_amount_text(op_outstanding(money)), op_amount_text(covered));
@@ -161,11 +198,13 @@ op_obstacle(const OpMoney *money, OpOrderStatus to, Numeric covered)
 {
 	Numeric outstanding = op_outstanding(money);
 
+	if (to > OP_PENDING && outstanding == NULL)
+		return "its total is unknown.";
+	if (to > OP_PENDING && op_sign(money->total) < 0)
+		return "its total is negative.";
 	switch (to)
 	{
 		case OP_AUTHORIZED:
-			if (outstanding == NULL)
-				return "Its total is unknown.";
 			if (op_sign(outstanding) == 0 || op_cmp(money->authorized, outstanding) < 0)
 				return psprintf("%s is outstanding, and %s is authorised.",
 								op_amount_text(outstanding), op_amount_text(money->authorized));
@@ -173,9 +212,8 @@ op_obstacle(const OpMoney *money, OpOrderStatus to, Numeric covered)
 		case OP_SHIPPED:
 			return obstacle_to_ship(money, covered);
 		case OP_COMPLETED:
-			if (outstanding == NULL || op_sign(outstanding) > 0)
-				return outstanding ? psprintf("%s is outstanding.", op_amount_text(outstanding))
-								   : "Its total is unknown.";
+			if (op_sign(outstanding) > 0)
+				return psprintf("%s is outstanding.", op_amount_text(outstanding));
 			return NULL;
 		case OP_REFUNDED:
 			if (op_sign(op_held(money)) != 0)

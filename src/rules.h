@@ -43,6 +43,10 @@ typedef struct OpMovement
 
 extern bool op_is_dead(OpOrderStatus status);
 
+/* What holds for every order: the net under the triggers, see soundness.c. */
+extern bool op_is_sound(const OpMoney *money);
+extern bool op_keeps_enough(const OpMoney *money);
+
 /* R1: what is still to be paid; NULL if the total is unknown. */
 extern Numeric op_outstanding(const OpMoney *money);
 

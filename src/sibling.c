@@ -11,8 +11,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "sibling.h"
@@ -40,13 +44,62 @@ typedef struct Frame
 	const OpSiblingRole *role;
 	Oid					 sibling;
 	void				*effect;
-	int					 nrows; /* that it has not met yet */
-	Oid					 met_table;
-	ItemPointerData		 met; /* the last row that it met, as it was before */
+	const OpLink		*link;
+	const NullableDatum *keys;	/* of the row that is meant */
+	int					 depth; /* of triggers that run on behalf of the statement itself */
+	SubTransactionId	 subxact;
+	int					 nrows;	  /* that it has not met yet */
+	bool				 is_past; /* an AFTER trigger has asked for the effect */
 } Frame;
 
 static Frame *running_frame = NULL;
 
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
+}
+
+/* The same key, as the foreign key sees it: 1.0 and 1.00 are. */
+static bool
+is_key(const OpLink *link, int i, Form_pg_attribute attr, Datum theirs, Datum ours)
+{
+	bool  is_parent = link->key.role->path == OP_PARENT;
+	Datum parent = is_parent ? theirs : ours;
+	Datum child = is_parent ? ours : theirs;
+
+	if (attr->atttypid == link->types[i] &&
+		datum_image_eq(theirs, ours, attr->attbyval, attr->attlen))
+		return true;
+	return DatumGetBool(OidFunctionCall2Coll(get_opcode(link->equals[i]), attr->attcollation,
+											 parent, child));
+}
+
+/* Is this the row that the statement was sent to? */
+static bool
+is_row_meant(const TriggerData *trigdata)
+{
+	const OpLink *link = running_frame->link;
+
+	for (int i = 0; i < link->key.role->nkeys; i++)
+	{
+		Form_pg_attribute attr = op_find_column(trigdata->tg_relation, link->names[i]);
+		NullableDatum	  theirs;
+
+		if (attr == NULL)
+			return false;
+		theirs = op_value_in(trigdata->tg_trigslot, attr->attnum);
+		if (theirs.isnull || running_frame->keys[i].isnull ||
+			!is_key(link, i, attr, theirs.value, running_frame->keys[i].value))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Triggers of users may run statements of their own, on the same tables, while
+ * an effect is on its way: those are deeper, on other rows, or in a subtransaction.
+ */
 static bool
 is_frame_of(const OpSiblingRole *role, const TriggerData *trigdata)
 {
@@ -54,7 +107,9 @@ is_frame_of(const OpSiblingRole *role, const TriggerData *trigdata)
 
 	return running_frame != NULL && running_frame->role == role &&
 		   (running_frame->sibling == RelationGetRelid(rel) ||
-			(rel->rd_rel->relispartition && running_frame->sibling == op_root_of(rel)));
+			(rel->rd_rel->relispartition && running_frame->sibling == op_root_of(rel))) &&
+		   running_frame->depth == trigger_depth() &&
+		   running_frame->subxact == GetCurrentSubTransactionId() && is_row_meant(trigdata);
 }
 
 void *
@@ -66,11 +121,9 @@ op_effect_coming(const OpSiblingRole *role, const TriggerData *trigdata)
 }
 
 void
-op_effect_met(const TriggerData *trigdata)
+op_effect_met(void)
 {
 	running_frame->nrows--;
-	running_frame->met_table = RelationGetRelid(trigdata->tg_relation);
-	running_frame->met = trigdata->tg_trigtuple->t_self;
 }
 
 void *
@@ -78,10 +131,7 @@ op_effect_past(const OpSiblingRole *role, const TriggerData *trigdata)
 {
 	if (!is_frame_of(role, trigdata) || running_frame->nrows > 0)
 		return NULL;
-	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) &&
-		(running_frame->met_table != RelationGetRelid(trigdata->tg_relation) ||
-		 !ItemPointerEquals(&running_frame->met, &trigdata->tg_trigtuple->t_self)))
-		return NULL;
+	running_frame->is_past = true;
 	return running_frame->effect;
 }
 
@@ -100,6 +150,9 @@ run_as_owner(const OpLink *link, Datum *values, const char *nulls, Frame *frame)
 						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	frame->role = link->key.role;
 	frame->sibling = link->sibling;
+	frame->link = link;
+	frame->depth = trigger_depth() + 1;
+	frame->subxact = GetCurrentSubTransactionId();
 	running_frame = frame;
 	op_link_begin();
 	PG_TRY();
@@ -126,6 +179,7 @@ run(const OpSiblingRole *role, OpLink *link, const NullableDatum *keys, const Da
 	Datum values[OP_SIBLING_MAX_ARGS];
 	char  isnull[OP_SIBLING_MAX_ARGS];
 
+	frame->keys = keys;
 	Assert(role->nkeys <= OP_SIBLING_MAX_KEYS && role->nkeys + role->nargs <= OP_SIBLING_MAX_ARGS);
 	for (int i = 0; i < role->nkeys; i++)
 	{
@@ -147,7 +201,7 @@ keys_in(const OpSiblingRole *role, const OpLink *link, TupleTableSlot *row, Null
 		keys[i] = op_value_in(row, link->columns[i]);
 }
 
-void
+bool
 op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row, const Datum *args,
 				  const char *nulls, void *effect)
 {
@@ -155,18 +209,30 @@ op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row, 
 	Frame		  frame = {.effect = effect, .nrows = nrows};
 	NullableDatum keys[OP_SIBLING_MAX_KEYS];
 	OpLink		 *link;
+	uint64		  processed;
 
 	SPI_connect();
 	link = op_link_of(role, rel);
 	keys_in(role, link, row, keys);
 	run(role, link, keys, args, nulls, &frame);
-	if (SPI_processed != nrows && !(SPI_processed == 0 && role->may_miss))
+	processed = SPI_processed;
+	if (processed == 0 && role->if_missed != NULL)
+	{
+		NullableDatum found;
+
+		if (op_sibling_fetch_by_key(role->if_missed, rel, keys, NULL, NULL, &found, 1))
+			op_refuse_sibling(role, rel, "A trigger or rule of its own has swallowed the statement.");
+		SPI_finish();
+		return false;
+	}
+	if (processed != nrows)
 		op_refuse_sibling(role, rel,
 						  psprintf("The statement on it touched " UINT64_FORMAT " rows, not %d.",
-								   SPI_processed, nrows));
-	if (SPI_processed > 0 && frame.nrows > 0)
+								   processed, nrows));
+	if (frame.nrows > 0 || (role->has_after && !frame.is_past))
 		op_refuse_sibling(role, rel, "Its own trigger is disabled.");
 	SPI_finish();
+	return true;
 }
 
 bool

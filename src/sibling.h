@@ -12,9 +12,10 @@
 /*
  * Runs the statement of a role on the sibling of rel that belongs to this row,
  * as the owner of the tables, and hands an effect to the sibling's triggers.
- * An error unless it touches just the rows it should, and meets their trigger.
+ * An error unless it touches just the rows it should, and meets their triggers;
+ * false if there is no such row, for a role that allows for that.
  */
-extern void op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row,
+extern bool op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row,
 							  const Datum *args, const char *nulls, void *effect);
 
 /*
@@ -37,7 +38,7 @@ extern Oid op_sibling_table(const OpSiblingRole *role, Relation rel);
  * the row, it says so, and the rows to come are somebody else's.
  */
 extern void *op_effect_coming(const OpSiblingRole *role, const TriggerData *trigdata);
-extern void	 op_effect_met(const TriggerData *trigdata);
+extern void	 op_effect_met(void);
 
 /*
  * For an AFTER trigger of the sibling: the effect of the statement of this role

@@ -46,26 +46,6 @@ static NullableDatum birth_stamp = {0, true};
 
 /* ---------- refusals ---------- */
 
-/* "(order_id)=(42)", or NULL if there is no key or the user may not read it. */
-static char *
-describe_key(Relation rel, TupleTableSlot *slot)
-{
-	Oid		 index = op_primary_key_index(rel);
-	Relation index_rel;
-	Datum	 values[INDEX_MAX_KEYS];
-	bool	 isnull[INDEX_MAX_KEYS];
-	char	*key;
-
-	if (!OidIsValid(index))
-		return NULL;
-	index_rel = index_open(index, AccessShareLock);
-	for (int i = 0; i < index_rel->rd_index->indnkeyatts; i++)
-		values[i] = slot_getattr(slot, index_rel->rd_index->indkey.values[i], &isnull[i]);
-	key = BuildIndexValueDescription(index_rel, values, isnull);
-	index_close(index_rel, AccessShareLock);
-	return key;
-}
-
 /* The label of a value of the guarded column, which may be in no graph. */
 static char *
 label_of(const OpGuard *guard, Datum value)
@@ -95,7 +75,7 @@ static void
 refuse_transition(const OpGuard *guard, Relation rel, TupleTableSlot *slot, const char *from,
 				  const char *to, uint64 allowed)
 {
-	char *key = describe_key(rel, slot);
+	char *key = op_describe_key(rel, slot);
 	char *where = psprintf("Column \"%s\" of table \"%s\"%s%s", guard->column,
 						   RelationGetRelationName(rel), key ? ", key " : "", key ? key : "");
 

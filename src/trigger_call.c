@@ -7,10 +7,12 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "catalog/pg_trigger.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
 #include "trigger_call.h"
 
 TriggerEvent
@@ -193,4 +195,23 @@ op_require_last(const TriggerData *trigdata, PGFunction allowed)
 							 (char *) lfirst(name)),
 					 errtable(trigdata->tg_relation)));
 	}
+}
+
+char *
+op_describe_key(Relation rel, TupleTableSlot *slot)
+{
+	Oid		 index = op_primary_key_index(rel);
+	Relation index_rel;
+	Datum	 values[INDEX_MAX_KEYS];
+	bool	 isnull[INDEX_MAX_KEYS];
+	char	*key;
+
+	if (!OidIsValid(index))
+		return NULL;
+	index_rel = index_open(index, AccessShareLock);
+	for (int i = 0; i < index_rel->rd_index->indnkeyatts; i++)
+		values[i] = slot_getattr(slot, index_rel->rd_index->indkey.values[i], &isnull[i]);
+	key = BuildIndexValueDescription(index_rel, values, isnull);
+	index_close(index_rel, AccessShareLock);
+	return key;
 }

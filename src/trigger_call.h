@@ -75,4 +75,7 @@ extern Form_pg_attribute op_find_column(Relation rel, const char *name);
 /* The number of the column of that name and type (any, if InvalidOid), or an error. */
 extern AttrNumber op_require_column(Relation rel, const char *name, Oid type);
 
+/* "(order_id)=(42)" of a row, or NULL if there is no key or the user may not read it. */
+extern char *op_describe_key(Relation rel, TupleTableSlot *slot);
+
 #endif

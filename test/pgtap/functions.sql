@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(113);
+SELECT plan(148);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -89,6 +89,46 @@ SELECT is(order_payment.is_amount(1, ''), false, 'is_amount(, '''')');
 SELECT is(order_payment.is_amount(amount::numeric, 'USD'), ok, 'is_amount() of ' || amount)
 FROM (VALUES ('0', true), ('-0.01', true), ('0.001', false), ('1.100', true), ('NaN', false), ('Infinity', false)) v (amount, ok);
 SELECT is(count(*)::int, 178, 'currencies()') FROM order_payment.currencies();
+SELECT is(order_payment.net_amount(NULL, 1), NULL, 'net_amount(NULL, )');
+SELECT is(order_payment.net_amount(1, NULL), NULL, 'net_amount(, NULL)');
+SELECT is(order_payment.net_amount(amount => 100, fee => 2.9), 97.1, 'net_amount() that is expected');
+SELECT is(order_payment.net_amount(1, 0, 0, NULL), NULL, 'net_amount(, , , NULL)');
+SELECT is(order_payment.net_amount(captured => 100, refunded => 30, charged_back => 20, fee => 3), 47::numeric, 'net_amount() that was achieved');
+SELECT is(order_payment.net_amount(0, 0, 0, 3), 0::numeric, 'net_amount() of nothing captured');
+SELECT is(order_payment.payment_fee(NULL, 0.029, 0.30, 'USD'), NULL, 'payment_fee(NULL, , , )');
+SELECT is(order_payment.payment_fee(100, 0.029, 0.30, NULL), NULL, 'payment_fee(, , , NULL)');
+SELECT is(order_payment.payment_fee(0, 0, 0, 'USD'), 0::numeric, 'payment_fee() of nothing');
+SELECT is(order_payment.payment_fee(amount => 100, rate => 0.029, fixed => 0.30, currency => 'USD'), 3.20, 'payment_fee() by name');
+SELECT is(order_payment.allocate(NULL, '{1}', 'USD'), NULL, 'allocate(NULL, , )');
+SELECT is(order_payment.allocate(1, NULL, 'USD'), NULL, 'allocate(, NULL, )');
+SELECT is(order_payment.allocate(1, '{1}', NULL), NULL, 'allocate(, , NULL)');
+SELECT throws_ok($$ SELECT order_payment.allocate(1, '{}', 'USD') $$, '22023', NULL, 'allocate(): an empty array');
+SELECT throws_ok($$ SELECT order_payment.allocate(1, '{NULL}', 'USD') $$, '22004', NULL, 'allocate(): a NULL weight');
+SELECT is(order_payment.allocate(0, '{1,2}', 'USD')::text, '{0.00,0.00}', 'allocate() of nothing');
+SELECT is(order_payment.allocate(100, '{1,1,1}', 'USD')::text, '{33.34,33.33,33.33}', 'allocate() leaves no cent over');
+SELECT is(order_payment.to_minor_units(NULL, 'USD'), NULL, 'to_minor_units(NULL, )');
+SELECT is(order_payment.to_minor_units(1, NULL), NULL, 'to_minor_units(, NULL)');
+SELECT is(order_payment.to_minor_units(1, 'USD', NULL), NULL, 'to_minor_units(, , NULL)');
+SELECT is(order_payment.to_minor_units(5, 'ISK'), 5::bigint, 'to_minor_units() by ISO');
+SELECT is(order_payment.to_minor_units(amount => 5, currency => 'ISK', exceptions => '{"ISK": 2}'), 500::bigint, 'and by a gateway');
+SELECT is(order_payment.from_minor_units(NULL, 'USD'), NULL, 'from_minor_units(NULL, )');
+SELECT is(order_payment.from_minor_units(1, NULL), NULL, 'from_minor_units(, NULL)');
+SELECT is(order_payment.from_minor_units(1, 'USD', NULL), NULL, 'from_minor_units(, , NULL)');
+SELECT is(order_payment.from_minor_units(5, 'ISK'), 5::numeric, 'from_minor_units() by ISO');
+SELECT is(order_payment.from_minor_units(minor => 500, currency => 'ISK', exceptions => '{"ISK": 2}'), 5::numeric, 'and by a gateway');
+
+-- ---------- probability ----------
+
+SELECT is(order_payment.success_probability(s), NULL, 'success_probability() of none') FROM (SELECT 'failed'::order_payment.payment_status WHERE false) v (s);
+SELECT is(order_payment.success_probability(s, 1, 1, 0.95), NULL, 'nor with a prior') FROM (SELECT 'failed'::order_payment.payment_status WHERE false) v (s);
+SELECT is((e).successes::text || (e).failures || (e).censored || (e).mean, '0000.5', 'success_probability(NULL) is the prior')
+FROM (SELECT order_payment.success_probability(NULL)) v (e);
+SELECT is((e).successes::text || (e).failures || (e).censored || (e).mean, '2100.6', 'success_probability() ignores NULL')
+FROM (SELECT order_payment.success_probability(s) FROM unnest('{NULL,succeeded,failed,authorized}'::order_payment.payment_status[]) s) v (e);
+SELECT is((e).mean, 0.75::float8, 'success_probability() with a prior') FROM (SELECT order_payment.success_probability('failed', 9, 2, 0.9)) v (e);
+SELECT throws_ok($$ SELECT order_payment.success_probability('failed', NULL, 1, 0.95) $$, '22004', NULL, 'success_probability(, NULL, , )');
+SELECT throws_ok($$ SELECT order_payment.success_probability('failed', 1, NULL, 0.95) $$, '22004', NULL, 'success_probability(, , NULL, )');
+SELECT throws_ok($$ SELECT order_payment.success_probability('failed', 1, 1, NULL) $$, '22004', NULL, 'success_probability(, , , NULL)');
 
 -- ---------- a store: defaults, and nothing ----------
 
