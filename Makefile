@@ -95,10 +95,6 @@ ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso
 	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
-# Stories of orders and their money, told on one order and then taken in every order of arrival: see test/story_tools.sql.
-REGRESS += story_pay story_cover story_total story_refund story_order story_fee story_pains story_roles story_input story_volume
-ISOLATION += iso_money_lines
-
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check
 
 PG_CPPFLAGS = -DORDER_PAYMENT_VERSION='"$(EXTVERSION)"'

@@ -26,6 +26,17 @@ SELECT * FROM tell(100, $$
   s succeeded                 -> paid, captured 150, refunded 40, due 30
   r succeeded                 -> paid, captured 150, refunded 70
 $$);
+-- a gift that was asked for before anything was due stays a gift
+SELECT * FROM tell(100, $$
+  pay a 100 succeeded         -> paid, captured 100
+  refund r of a 40            -> paid, captured 100
+  pay b 40 succeeded          -> paid, captured 140, due 40
+  r processing                -> paid, captured 140, due 40
+  r unknown                   -> paid, captured 140, due 40
+  refund s of b 40            -> paid, captured 140, due 40
+  r succeeded                 -> paid, captured 140, refunded 40, due 40
+  s succeeded                 -> paid, captured 140, refunded 80
+$$);
 -- The duplicate is refunded after both are known, or, when the refund is known before the second payment, all of the first is:
 -- then the order is refunded, and what comes for it is due.
 SELECT * FROM tell_in_every_order(100, $$
