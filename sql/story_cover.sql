@@ -59,7 +59,7 @@ SELECT * FROM tell(100, $$
   x processing         -> authorized, authorized 100, outstanding 100
   x unknown            -> authorized, authorized 100, outstanding 100
   x succeeded          -> paid, captured 100
-  y succeeded          -> 23514 payments_amounts_check
+  y succeeded          -> 23514 payments_money_check
 $$);
 
 \echo '== story: authorised then succeeded without a capture row'

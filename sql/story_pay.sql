@@ -146,6 +146,31 @@ SELECT * FROM tell_in_every_order(100, $$
 = paid, captured 100, charged back 60
 = pending, captured 100, charged back 60, outstanding 60
 $$);
+-- What pays again for what was charged back is no surplus, whether the order was covered before or not.
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 60 succeeded
+  chargeback z of a 60 succeeded
+  pay b 40 succeeded
+  pay c 60 succeeded
+= paid, captured 160, charged back 60
+$$);
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 60 succeeded
+  chargeback z of a 60 succeeded
+  z reversed
+  pay b 40 succeeded
+  pay c 60 succeeded
+= paid, captured 160, due 60
+$$);
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  chargeback z of a 100 succeeded
+  pay b 100 succeeded
+  order shipped
+= paid, captured 200, charged back 100 [order shipped OP001]
+= paid, captured 200, charged back 100 [order shipped OP006]
+= shipped, captured 200, charged back 100
+$$);
 
 \echo '== story: 60 paid, 60 refunded, 100 paid'
 SELECT * FROM tell(100, $$
@@ -189,6 +214,15 @@ SELECT * FROM tell(100, $$
   a failed      -> OP001
 $$);
 SELECT version, entity, from_status, to_status, detail FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) AND entity = 'payment' ORDER BY version;
+-- the same of an attempt that was given up
+SELECT * FROM tell(100, $$
+  pay a 100     -> pending, outstanding 100
+  a revoked     -> pending, outstanding 100
+  a authorized  -> authorized, authorized 100, outstanding 100
+  a revoked     -> pending, outstanding 100
+  a succeeded   -> paid, captured 100
+$$);
+SELECT version, from_status, to_status, detail FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) AND entity = 'payment' ORDER BY version;
 SELECT * FROM tell_in_every_order(100, $$
   pay a 100
   a failed

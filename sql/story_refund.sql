@@ -141,6 +141,27 @@ SELECT * FROM tell(100, $$
   r failed                    -> OP001
 $$);
 SELECT version, entity, from_status, to_status, amount, detail FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) AND version > 3 ORDER BY version;
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  refund r of a 100
+  r failed
+  r processing
+  r succeeded
+  order shipped
+= refunded, captured 100, refunded 100
+= refunded, captured 100, refunded 100 [order shipped OP001]
+$$);
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  refund r of a 60
+  r failed
+  r processing
+  r succeeded
+  order cancelled
+  refund s of a 40 succeeded
+= cancelled, captured 100, refunded 100
+= refunded, captured 100, refunded 100 [order cancelled OP001]
+$$);
 -- the answer was wrong: success after failure, with another refund under way; facts are taken, the other can only fail
 SELECT * FROM tell(100, $$
   pay a 100 succeeded         -> paid, captured 100
@@ -148,9 +169,10 @@ SELECT * FROM tell(100, $$
   r failed                    -> paid, captured 100
   refund s of a 60            -> paid, captured 100
   r succeeded                 -> paid, captured 100, refunded 60
-  s succeeded                 -> 23514 payments_amounts_check
+  s succeeded                 -> 23514 payments_money_check
   s failed                    -> paid, captured 100, refunded 60
 $$);
+SELECT version, entity, from_status, to_status, detail FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) AND detail IS NOT NULL ORDER BY version;
 -- of what was due, what has failed is uncovered again
 SELECT * FROM tell(100, $$
   pay a 100 succeeded         -> paid, captured 100
@@ -174,6 +196,14 @@ SELECT * FROM tell(100, $$
   refund s of b 40            -> paid, captured 140, due 40
   s succeeded                 -> paid, captured 140, refunded 40
   s reversed                  -> paid, captured 140, due 40
+$$);
+-- what comes back is not due a second time for what another payment has brought
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  refund r of a 40 succeeded
+  r reversed
+  pay b 50 succeeded
+= paid, captured 150, due 50
 $$);
 -- before it is covered, what was refunded has to be paid anew; when that comes back, it is too much
 SELECT * FROM tell_in_every_order(100, $$

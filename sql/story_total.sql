@@ -33,7 +33,7 @@ $$);
 -- The money is held. The first line makes the total known, and the money freezes it.
 SELECT * FROM tell(NULL, $$
   pay a 100 succeeded  -> pending, captured 100, total unknown
-  order paid           -> 23514 orders_total_amount_known_check
+  order paid           -> OP006
   order authorized     -> OP006
   line 1 30            -> paid, captured 100, due 70
   line 2 70            -> OP006
@@ -96,7 +96,7 @@ $$);
 \echo '== story: discount line first'
 SELECT * FROM tell(NULL, $$
   line 1 discount 20   -> pending
-  settle               -> 23514 orders_money_held_check
+  settle               -> OP006
   order authorized     -> OP006
   line 2 120           -> pending, outstanding 100
   pay a 100 succeeded  -> paid, captured 100
@@ -172,7 +172,7 @@ SELECT do_step(:id, 'a succeeded'), state(:id), problems(:id);
 SELECT * FROM tell(1000, $$
   pay a 10.5           -> 23514 payments_amount_check
   pay a 1000           -> pending, outstanding 1000
-  a authorized holding 999.5 -> 23514 payments_amounts_check
+  a authorized holding 999.5 -> 23514 payments_money_check
   a succeeded          -> paid, captured 1000
   refund r of a 0.5    -> 23514 payment_operations_amount_check
   refund r of a 333    -> paid, captured 1000
