@@ -266,7 +266,8 @@ check_attempt(const OpRow *row)
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("the number of an attempt begins with 1"),
 				 errhint("Leave it out; retry_payment() counts attempts."),
-				 errtablecol(row->rel, row->attnum[PAYMENT_ATTEMPT_NO])));
+				 errtablecol(row->rel, row->attnum[PAYMENT_ATTEMPT_NO]),
+				 errtableconstraint(row->rel, "payments_attempt_no_check")));
 }
 
 /* What no payment may have; the CHECK payments_amount_check is the net under it. */
