@@ -105,6 +105,7 @@ class Generator:
             (blind, self.currency_order),
             (1.5 * blind, self.write_order),
             (1.5 * blind if order.payments else 0, self.write_payment),
+            (0.5 if order.payments else 0, self.give_up_payment),
             (1.5 * blind if order.operations else 0, self.write_operation),
             (0.5 * blind, self.delete_row),
             (3 * blind if self.retries else 0, self.retry),
@@ -245,6 +246,10 @@ class Generator:
                 args["authorized"] = more
         args["form"] = self.form(args["role"], "merge", "upsert", "all")
         return "move_payment", args
+
+    def give_up_payment(self, order):
+        return "give_up_payment", {"order_id": order.order_id, "role": self.rng.choice(ROLES),
+                                   "label": self.pick_payment(order)}
 
     def write_payment(self, order):
         label = self.pick_payment(order)

@@ -21,6 +21,8 @@ import re
 import sys
 import time
 
+sys.dont_write_bytecode = True  # the checkout may be read-only
+
 import generate
 import play
 import rules
@@ -154,11 +156,11 @@ def tell(player, answers, lines_for_all):
     difference = play.differences(player, answers)
     for i, (step, sql, role, faults, _, _, after) in enumerate(player.items):
         sqlstate, rows, message = answers.outcomes.get((player.number, i), ("no answer", "", ""))
-        print(f"  {i:3} {'[' + role[6:] + '] ' if role else ''}{sql};")
+        print(f"  {i:3} {'[' + role.rpartition('_')[2] + '] ' if role else ''}{sql};")
         print(f"        -> {sqlstate}" + (f" {message}" if sqlstate != "00000" else f", {rows} rows"))
         if lines_for_all and after is not None:
             for order_id in player.order_ids:
-                for line in answers.states.get((player.number, ">", i, order_id), []):
+                for line in answers.states.get((player.number, ">", i), {}).get(order_id, []):
                     if not line.startswith("event"):
                         print(f"           {order_id}: {line}")
         if difference is not None and difference[0] == i:
@@ -193,19 +195,20 @@ def renew(player):
 
 def set_up(database):
     drop(database)
-    play.psql("postgres", f'CREATE ROLE model_owner; CREATE ROLE model_app; CREATE ROLE model_gateway;\n'
-              f'CREATE DATABASE "{database}";\n', check=True)
+    roles = "".join(f"CREATE ROLE {role};\n" for role in play.ROLE.values())
+    play.psql("postgres", f'{roles}CREATE DATABASE "{database}";\n', check=True)
     for name in ("store.sql", "breaches.sql"):
         with open(os.path.join(HERE, name), encoding="utf-8") as file:
             play.psql(database, file.read(), check=True)
 
 
 def drop(database):
-    play.psql("postgres", f"""
-SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE false;
-DROP DATABASE IF EXISTS "{database}" WITH (FORCE);
-DROP ROLE IF EXISTS model_owner, model_app, model_gateway;
-""", check=True)
+    there = play.psql("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{database}';", check=True).strip()
+    if there:
+        play.psql(database, "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts"
+                  " WHERE database = current_database() \\gexec\n", check=True)
+    play.psql("postgres", f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE);\n'
+              f'DROP ROLE IF EXISTS {", ".join(play.ROLE.values())};\n', check=True)
 
 
 def breaches(database):
@@ -300,7 +303,7 @@ def many(options):
     with concurrent.futures.ProcessPoolExecutor(options.processes) as pool:
         jobs = set()
         while played < options.sequences or time.monotonic() - started < options.seconds:
-            while len(jobs) < options.processes * 2:
+            while len(jobs) < options.processes * 2 and (played < options.sequences or options.seconds):
                 jobs.add(pool.submit(run_chunk, options.database, options.seed, range(played, played + CHUNK), options.steps))
                 played += CHUNK
             done, jobs = concurrent.futures.wait(jobs, return_when=concurrent.futures.FIRST_COMPLETED)

@@ -11,7 +11,7 @@ from decimal import Decimal
 import rules
 
 ORDERS_PER_SEQUENCE = 2
-ROLE = {"app": "model_app", "gateway": "model_gateway", "owner": "model_owner"}
+ROLE = {name: "order_payment_model_" + name for name in ("app", "gateway", "owner")}
 
 
 # ---------------------------------------------------------------- SQL
@@ -137,6 +137,11 @@ class Sql:
         return f"UPDATE shop.payments SET status = '{to}'{also} WHERE {row}"
 
     @staticmethod
+    def give_up_payment(order_id, label):
+        return (f"UPDATE shop.payments SET contact_needed_at = now()"
+                f" WHERE (order_id, payment_id) = ({order_id}, {payment_id(order_id, label)})")
+
+    @staticmethod
     def write_payment(order_id, label, column, value):
         value = payment_id(order_id, value) if column == "payment_id" else literal(value)
         return (f"UPDATE shop.payments SET {column} = {value}"
@@ -226,7 +231,7 @@ def state(order):
 
 
 def stamps(row):
-    return ",".join(sorted(row.stamps - {"created"}))
+    return ",".join(sorted(row.stamps - {"created", "contact_needed"}))
 
 
 # ---------------------------------------------------------------- a sequence, step by step
@@ -274,11 +279,11 @@ class Player:
             return None
         name, args = step
         if name in TRANSACTION_SQL:
-            is_end = name in ("commit", "rollback", "prepare", "commit_prepared", "rollback_prepared")
-            before = self.states() if is_end and not self.aborted else None
+            # what is about to be undone, or put aside, is looked at before; all else after
+            before = self.states() if name in ("rollback", "prepare") and not self.aborted else None
             getattr(self, name)(**args)
-            sql = TRANSACTION_SQL[name].format(**args)
-            self.items.append((step, sql, None, frozenset(), None, before, self.states() if is_end else None))
+            after = self.states() if name in ("commit", "commit_prepared", "rollback_prepared") else None
+            self.items.append((step, TRANSACTION_SQL[name].format(**args), None, frozenset(), None, before, after))
             return frozenset()
         faults, rows = self.store.execute(step)
         in_transaction = self.before is not None
@@ -335,7 +340,7 @@ class Player:
         role = None
         for i, (step, sql, wanted, _, _, before, after) in enumerate(self.items):
             if before is not None:
-                out += self.read(i, "<")
+                out.append(self.read(i, "<"))
             if wanted is not None and wanted != role:
                 out.append(f"SET ROLE {wanted};")
                 role = wanted
@@ -343,7 +348,7 @@ class Player:
             if step[0] in TRANSACTION_SQL:
                 role = None  # SET ROLE may have been rolled back
             if after is not None:
-                out += self.read(i, ">")
+                out.append(self.read(i, ">"))
         out += ["\\echo . end"]
         # whatever went otherwise than expected must not reach the next sequence
         if self.before is not None or self.aborted:
@@ -351,10 +356,8 @@ class Player:
         return "\n".join(out) + "\n"
 
     def read(self, i, sign):
-        out = []
-        for order_id in self.order_ids:
-            out += [f"\\echo {sign} {self.number} {i} {order_id}", f"SELECT * FROM model.state({order_id});"]
-        return out
+        ids = ", ".join(map(str, self.order_ids))
+        return f"\\echo {sign} {self.number} {i}\nSELECT * FROM model.state(VARIADIC ARRAY[{ids}]);"
 
 
 # ---------------------------------------------------------------- psql
@@ -372,7 +375,7 @@ def psql(database, script, check=False):
 
 
 class Answers:
-    """What psql said, by sequence: outcomes[i] = (SQLSTATE, rows, message), states[(sign, i, order)] = lines."""
+    """What psql said: outcomes[sequence, i] = (SQLSTATE, rows, message), states[sequence, sign, i][order] = lines."""
 
     def __init__(self, output):
         self.outcomes, self.states, self.ended = {}, {}, set()
@@ -386,13 +389,12 @@ class Answers:
                 lines = None
                 self.outcomes[number, int(words[1])] = (words[2], words[3], words[4] if len(words) > 4 else "")
             elif sign in ("<", ">"):
-                words = rest.split(" ")
-                lines = self.states[number, sign, int(words[1]), int(words[2])] = []
+                lines = self.states[number, sign, int(rest.split(" ")[1])] = {}
             elif sign == ".":
                 self.ended.add(number)
                 lines = None
-            elif lines is not None and line:
-                lines.append(line)
+            elif lines is not None and sign.isdigit():
+                lines.setdefault(int(sign), []).append(rest)
 
 
 def differences(player, answers):
@@ -432,7 +434,7 @@ def state_difference(player, answers, i, sign, expected):
     found = []
     for order_id in player.order_ids:
         want = expected.get(order_id, [])
-        got = answers.states.get((player.number, sign, i, order_id), [])
+        got = answers.states.get((player.number, sign, i), {}).get(order_id, [])
         if want != got:
             found.append("before the end of the transaction:" if sign == "<" else "afterwards:")
             found += ["expected " + line for line in want if line not in got]

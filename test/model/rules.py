@@ -17,6 +17,7 @@ Objects are never changed once a statement is over: a statement works on a clone
 shallow copy of the dictionary of orders.
 """
 
+import itertools
 from decimal import Decimal, ROUND_HALF_UP
 
 EXPONENT = {"USD": 2, "JPY": 0, "KWD": 3}
@@ -651,6 +652,11 @@ class Store:
             if line_no in order.lines:
                 faults.add(("23505", "line"))
             order.lines[line_no] = Line(kind, quantity, price)
+        if not faults and order.total is None and not order.is_frozen():
+            # each line counts by itself; in a frozen order whose total is unknown, the first one counts for all
+            sums = itertools.accumulate((order.lines[line[0]].amount for line in lines[:-1]), initial=ZERO)
+            for total in itertools.islice(sums, 1, None):
+                order.total_became(total)
         self.lines_changed(order, True, faults)
         return len(lines)
 
@@ -706,16 +712,17 @@ class Store:
             faults.add(("OP004", f"payment born {status}"))
         if order is None:
             raise Fault(("23503", "payment of no order"), *faults)
+        if not (is_amount(amount, currency or order.currency) and amount > 0):
+            faults.add(("23514", "payment: amount"))
+        early = bool(faults)  # what is wrong with the row itself; the rest is told once it is in the table
         if currency is not None and currency != order.currency:
             faults.add(("23514", "payment: currency"))
         currency = order.currency
-        if not (is_amount(amount, currency) and amount > 0):
-            faults.add(("23514", "payment: amount"))
         born_wrong = status not in PAYMENT_BIRTHS
         taken = (label in order.payments or key is not None and any(p.key == key for p in order.payments.values())
                  or status in ATTEMPT and not split
                  and any(p.status in ATTEMPT and not p.split for p in order.payments.values()))
-        if taken and skip_conflict and not faults:
+        if taken and skip_conflict and not early:
             return 0
         if taken:
             faults.add(("23505", "payment"))
@@ -754,6 +761,19 @@ class Store:
             raise Fault(*faults)
         move_payment(order, payment, to, authorized)
         self.check(order, payment.faults())
+        return 1
+
+    def give_up_payment(self, order_id, role, label):
+        """Somebody has to speak with the customer: an event, the first time."""
+        order = self.open(order_id)
+        if order is None or label not in order.payments:
+            return 0
+        payment = order.payments[label]
+        if "contact_needed" not in payment.stamps:
+            payment.stamps.add("contact_needed")
+            order.record("payment", label, payment.status, "customer_contact_needed", payment.amount)
+            order.settle()
+        self.check(order)
         return 1
 
     def write_payment(self, order_id, role, label, column, value):
@@ -801,8 +821,6 @@ class Store:
         if payment is None:
             raise Fault(("23503", "operation of no payment"), *faults,
                         *[("23502", "operation: amount")] * (amount is None))
-        if currency is not None and currency != payment.currency:
-            faults.add(("23514", "operation: currency"))
         if kind == "void":
             # a void is of all that is left
             rest = payment.live - payment.capture_pending
@@ -810,21 +828,23 @@ class Store:
                 faults.add(("OP005", "void: nothing is left, or not so much"))
             if amount is None:
                 amount = rest if rest > 0 else payment.amount
-        if not (is_amount(amount, payment.currency) and amount > 0):
+        if not (is_amount(amount, currency or payment.currency) and amount > 0):
             faults.add(("23514", "operation: amount"))
             if class_of(status) == "pending":
                 faults.add(("OP005", "no amount"))
             raise Fault(*faults)
+        if status == "reversed" and kind in ("capture", "void"):
+            faults.add(("23514", "operation: reversed"))
         taken = label in order.operations or key is not None and any(o.key == key for o in order.operations.values())
         if taken and skip_conflict and not {code for code, _ in faults} - {"OP005"}:
             return 0  # nothing is asked for, so nothing need be left
+        if currency is not None and currency != payment.currency:
+            faults.add(("23514", "operation: currency"))
         if taken:
             faults.add(("23505", "operation"))
         if status not in OPERATION_BIRTHS:
             faults.add(("OP001", f"operation born {status}"))
         op = Operation(label, payment_label, kind, amount, payment.currency, key)
-        if status == "reversed" and kind in ("capture", "void"):
-            faults.add(("23514", "operation: reversed"))
         if class_of(status) == "pending" and not may_request(payment, op):
             faults.add(("OP005", f"{kind}: more than is left"))
         if faults:

@@ -206,6 +206,21 @@ BEGIN
 	END CASE;
 END $$;
 
+-- the functions on a store; keys come again, with the same request or with another
+CREATE PROCEDURE storm.ask(id bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM storm.become('storm_app');
+	CASE floor(random() * 5)
+	WHEN 0, 1 THEN
+		PERFORM order_payment.create_payment(id, 'acme', CASE WHEN random() < 0.5 THEN storm.amount() END,
+											 request_key => 'c' || floor(random() * 4), split => random() < 0.5, store => 'shop');
+	WHEN 2, 3 THEN
+		PERFORM order_payment.refund_order(id, CASE WHEN random() < 0.5 THEN storm.amount() END,
+										   request_key => 'f' || floor(random() * 4), store => 'shop');
+	ELSE PERFORM order_payment.request_due_refunds(3, 'shop');
+	END CASE;
+END $$;
+
 -- whatever others are doing, a snapshot shows an order whole
 CREATE PROCEDURE storm.look(id bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -225,7 +240,7 @@ DECLARE
 		WHERE order_id BETWEEN 1 AND newest - CASE WHEN hot THEN 0 ELSE floor(random() * newest) END
 		ORDER BY order_id DESC OFFSET CASE WHEN hot THEN floor(random() * 8) ELSE 0 END LIMIT 1);
 	action CONSTANT text := storm.one_of('place_order', 'pay', 'pay', 'pay', 'settle_payment', 'settle_payment', 'request', 'request',
-		'request', 'checkout', 'tell', 'tell', 'answer', 'answer', 'answer', 'answer', 'move', 'move', 'edit', 'forge', 'look');
+		'request', 'checkout', 'tell', 'tell', 'answer', 'answer', 'answer', 'answer', 'move', 'move', 'edit', 'ask', 'ask', 'forge', 'look');
 BEGIN
 	BEGIN
 		EXECUTE format('CALL storm.%I(%s)', action, CASE WHEN action <> 'place_order' THEN id END);
@@ -250,6 +265,7 @@ INSERT INTO shop.orders (order_id, customer_id, price) SELECT 200000 + n, 9, 100
 INSERT INTO shop.payments (order_id, payment_id, gateway, amount, status)
 SELECT order_id, lpad(to_hex(order_id), 32, '0')::uuid, 'acme', 100, 'succeeded' FROM shop.orders WHERE customer_id = 9;
 INSERT INTO storm.ledger SELECT order_id, payment_id, 'capture', 100 FROM shop.payments;
+INSERT INTO shop.orders (order_id, customer_id, price) SELECT 300000 + n, 10, 100 FROM generate_series(1, 100) n;
 
 /* ---------- two races ---------- */
 
@@ -274,11 +290,18 @@ CREATE FUNCTION storm.same_key(id bigint, key text) RETURNS void LANGUAGE plpgsq
 DECLARE
 	payment CONSTANT uuid := lpad(to_hex(id), 32, '0')::uuid;
 BEGIN
+	INSERT INTO storm.answers SELECT id || key, 'create_payment', p.payment_id
+	FROM order_payment.create_payment(id + 100000, 'acme', request_key => key, store => 'shop') p;
 	INSERT INTO shop.payments (order_id, gateway, amount, split, request_key) VALUES (id, 'acme', 10, true, key)
 	ON CONFLICT (order_id, request_key) DO NOTHING;
 	INSERT INTO storm.answers SELECT id || key, 'payment', payment_id FROM shop.payments
 	WHERE order_id = id AND request_key = key;
 	-- all that there is: a second one would find nothing left
+	IF id % 2 = 0 THEN
+		INSERT INTO storm.answers SELECT id || key, 'refund_order', r.operation_id
+		FROM order_payment.refund_order(id, request_key => key, store => 'shop') r;
+		RETURN;
+	END IF;
 	INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, request_key) VALUES (id, payment, 'refund', 100, key)
 	ON CONFLICT (order_id, request_key) DO NOTHING;
 	INSERT INTO storm.answers SELECT id || key, 'refund', operation_id FROM shop.payment_operations

@@ -53,15 +53,21 @@ sub nothing
 
 nothing(q{
 SELECT action, code, min(message), count(*) FROM storm.refusals
-WHERE code NOT IN ('OP001', 'OP003', 'OP004', 'OP005', 'OP006', '23505', '23514') GROUP BY 1, 2},
+WHERE code NOT IN ('OP001', 'OP002', 'OP003', 'OP004', 'OP005', 'OP006', '23505', '23514') GROUP BY 1, 2},
 	'nothing was refused but by the rules');
+nothing(q{
+SELECT action, min(message), count(*) FROM storm.refusals
+WHERE action IN ('pay', 'settle_payment', 'checkout', 'tell', 'answer') AND code = '23514'
+  AND message !~ 'payments_money_check|payment_operations_reversed_check'
+   OR action IN ('tell', 'answer', 'checkout') AND code = 'OP006' GROUP BY 1},
+	'no fact was refused for the sake of its order');
 is($node->safe_psql('postgres', q{
 SELECT string_agg(code, ' ' ORDER BY code) FROM (
 	SELECT code FROM storm.refusals GROUP BY code HAVING count(*) > 10) s}),
-	'23505 23514 OP001 OP003 OP004 OP005 OP006', 'each rule refused something');
+	'23505 23514 OP001 OP002 OP003 OP004 OP005 OP006', 'each rule refused something');
 is($node->safe_psql('postgres', q{
 SELECT count(*) FROM (SELECT action FROM storm.accepted WHERE action NOT IN ('forge', 'refund') GROUP BY action HAVING count(*) > 20) s}),
-	'10', 'and each action was done');
+	'11', 'and each action was done');
 my $log = slurp_file($node->logfile);
 unlike($log, qr/ 40P01 |deadlock detected/, 'no deadlock');
 unlike($log, qr/ XX\d\d\d |PANIC|TRAP:|terminated by signal/, 'no internal error');
@@ -97,6 +103,8 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM storm.accepted WHERE acti
 nothing(q{
 SELECT key, what, count(*), count(DISTINCT id) FROM storm.answers GROUP BY 1, 2
 HAVING count(*) <> 32 OR count(DISTINCT id) <> 1}, 'one effect a key, and 32 equal answers');
+is($node->safe_psql('postgres', q{SELECT what, count(DISTINCT key) FROM storm.answers GROUP BY 1 ORDER BY 1}),
+	"create_payment|100\npayment|100\nrefund|50\nrefund_order|50", 'for every key');
 is($node->safe_psql('postgres', q{
 SELECT count(DISTINCT p.order_id), count(*), sum(x.amount), sum(p.refund_pending_amount)
 FROM shop.payment_operations x JOIN shop.payments p USING (order_id, payment_id)
