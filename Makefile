@@ -78,6 +78,7 @@ SQL_PARTS = \
 	src/verify_money.sql \
 	src/verify_history.sql \
 	src/verify.sql \
+	src/differences.sql \
 	src/upgrade.sql \
 	src/privileges.sql
 

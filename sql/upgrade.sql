@@ -257,6 +257,7 @@ CREATE TABLE store_1.order_events_0 PARTITION OF store_1.order_events FOR VALUES
 CREATE TABLE store_1.order_events_1 PARTITION OF store_1.order_events FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 SELECT replace(pg_get_triggerdef(oid), ' aside.', ' store_1.') FROM pg_trigger
 WHERE tgrelid IN ('aside.orders'::regclass, 'aside.order_events'::regclass) AND NOT tgisinternal
+ORDER BY oid
 \gexec
 GRANT SELECT, INSERT, UPDATE ON store_1.orders TO regress_op_app;
 RESET ROLE;

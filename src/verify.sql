@@ -9,7 +9,7 @@
  *            version, separated by a space; expected is what the other rows
  *            say, or the rule in words
  *
- * verify_objects, verify_triggers    tables, constraints, indexes, triggers
+ * verify_objects, verify_triggers    tables, views, constraints, indexes, triggers
  * verify_links, verify_values        foreign keys and CHECKs once more, by the rows
  * verify_orders, verify_payments     amounts and forced states, from the rows below
  * verify_history                     versions, chains of events, stamps
@@ -33,10 +33,7 @@ BEGIN ATOMIC
 					  'payments_gateway_gateway_reference_key', 'payment_operations_operation_id_key')
 	FROM (VALUES
 		('orders'::name, 'constraint', '{orders_pkey, orders_customer_id_request_key_key,
-			orders_quantity_check, orders_price_check, orders_currency_check,
-			orders_total_amount_scale_check, orders_total_amount_sign_check,
-			orders_total_amount_known_check, orders_total_amount_product_check,
-			orders_amounts_check, orders_nothing_kept_check, orders_money_held_check}'::name[]),
+			orders_price_check, orders_money_check}'::name[]),
 		('orders', 'index', '{orders_unpaid_idx, orders_refund_due_idx}'),
 		('order_items', 'constraint', '{order_items_pkey, order_items_order_id_fkey,
 			order_items_kind_check, order_items_quantity_check, order_items_price_check}'),
@@ -52,8 +49,7 @@ BEGIN ATOMIC
 		('payments', 'constraint', '{payments_pkey, payments_payment_id_key,
 			payments_gateway_gateway_reference_key, payments_order_id_request_key_key,
 			payments_order_id_fkey, payments_gateway_fkey, payments_retry_of_fkey,
-			payments_amount_check, payments_fee_check, payments_attempt_no_check,
-			payments_failure_class_check, payments_amounts_check}'),
+			payments_amount_check, payments_money_check}'),
 		('payments', 'index', '{payments_one_live_attempt_idx, payments_authorized_idx,
 			payments_live_idx, payments_retry_at_idx}'),
 		('payment_operations', 'constraint', '{payment_operations_pkey,
@@ -62,13 +58,21 @@ BEGIN ATOMIC
 			payment_operations_payment_id_fkey, payment_operations_kind_check,
 			payment_operations_amount_check, payment_operations_fee_check,
 			payment_operations_obligatory_amount_check, payment_operations_attempt_no_check,
-			payment_operations_failure_class_check, payment_operations_reversed_check}'),
-		('payment_operations', 'index', '{payment_operations_open_idx, payment_operations_retry_at_idx}')
+			payment_operations_reversed_check}'),
+		('payment_operations', 'index', '{payment_operations_open_idx, payment_operations_retry_at_idx,
+			payment_operations_gateway_reference_idx}'),
+		('settlement_lines', 'constraint', '{settlement_lines_pkey, settlement_lines_gateway_fkey,
+			settlement_lines_line_no_check, settlement_lines_kind_check, settlement_lines_amount_check,
+			settlement_lines_amount_sign_check, settlement_lines_fee_check}'),
+		('settlement_lines', 'index', '{settlement_lines_number_idx, settlement_lines_reference_idx,
+			settlement_lines_settled_on_idx}'),
+		(NULL, 'view', '{refunds, settlement_facts, settlement_matches, order_overview, payment_overview,
+			open_work, needs_attention, daily_settlement, gateway_success}')
 	) w (table_name, kind, names)
 	CROSS JOIN LATERAL unnest(w.names) o (name);
 END;
 COMMENT ON FUNCTION order_payment.store_objects() IS
-	'constraints and indexes of the tables that create_store() makes; for verify_store()';
+	'views that create_store() makes, and its tables with their constraints and indexes; for verify_store()';
 
 CREATE FUNCTION order_payment.verify_objects(store name)
 	RETURNS TABLE (problem text, table_name text, key text, column_name text, stored text, expected text)
@@ -78,17 +82,18 @@ BEGIN ATOMIC
 	WITH relation AS (
 		SELECT c.oid, c.relname, c.relkind
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = store AND c.relkind IN ('r', 'p', 'f')
+		WHERE n.nspname = store AND c.relkind IN ('r', 'p', 'f', 'v')
 	)
-	SELECT 'table missing', w.table_name::text, NULL::text, NULL::text, NULL::text,
-		   'upgrade_store() makes it'
-	FROM (SELECT DISTINCT o.table_name FROM order_payment.store_objects() o) w
-	WHERE NOT EXISTS (SELECT FROM relation r WHERE r.relname = w.table_name)
+	SELECT w.kind || ' missing', w.object_name::text, NULL::text, NULL::text, NULL::text, 'upgrade_store() makes it'
+	FROM (SELECT DISTINCT 'table', o.table_name FROM order_payment.store_objects() o WHERE o.table_name IS NOT NULL
+		  UNION ALL
+		  SELECT o.kind, o.object_name FROM order_payment.store_objects() o WHERE o.kind = 'view') w (kind, object_name)
+	WHERE NOT EXISTS (SELECT FROM relation r WHERE r.relname = w.object_name AND (r.relkind = 'v') = (w.kind = 'view'))
 	UNION ALL
 	SELECT w.kind || CASE WHEN k.oid IS NULL AND i.indexrelid IS NULL THEN ' missing' ELSE ' not in force' END,
 		   w.table_name::text, NULL, w.object_name::text, NULL, NULL
 	FROM order_payment.store_objects() w
-	JOIN relation r ON r.relname = w.table_name
+	JOIN relation r ON r.relname = w.table_name AND r.relkind <> 'v'
 	LEFT JOIN pg_constraint k
 		ON k.conrelid = r.oid AND k.conname = w.object_name AND w.kind = 'constraint'
 	LEFT JOIN (pg_index i JOIN pg_class c ON c.oid = i.indexrelid)
@@ -127,7 +132,7 @@ BEGIN ATOMIC
 	WHERE r.relname IN ('orders', 'order_items', 'order_events', 'payments', 'payment_operations');
 END;
 COMMENT ON FUNCTION order_payment.verify_objects(name) IS
-	'tables, constraints and indexes of a store that are missing or not in force, and tables that inherit past the triggers; part of verify_store()';
+	'tables, views, constraints and indexes of a store that are missing or not in force, and tables that inherit past the triggers; part of verify_store()';
 
 /* The numbers are pg_trigger.tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate. */
 CREATE FUNCTION order_payment.verify_triggers(store name)
@@ -140,30 +145,29 @@ BEGIN ATOMIC
 							 pg_get_triggerdef(t.oid))
 			FROM pg_trigger t WHERE t.tgrelid = r.oid AND t.tgname = w.trigger),
 		   w.trigger
-	FROM (VALUES ('orders', 'zzy_maintain_order', 'maintain_order', 1 + 2 + 4 + 16, NULL),
-				 ('orders', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16, NULL),
-				 ('orders', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8, NULL),
-				 ('orders', '000_record_event_insert', 'record_event', 1 + 4, NULL),
-				 ('orders', '000_record_event_update', 'record_event', 1 + 16, 'old.version IS DISTINCT FROM new.version'),
-				 ('orders', '001_book_settlement', 'book_settlement', 1 + 16, 'old.paid_amount IS DISTINCT FROM new.paid_amount'),
-				 ('orders', 'refuse_truncate', 'refuse_truncate', 2 + 32, NULL),
-				 ('order_items', '000_follow_items', 'follow_items', 1 + 4 + 8 + 16, NULL),
-				 ('order_items', 'refuse_truncate', 'refuse_truncate', 2 + 32, NULL),
-				 ('order_events', '000_append_only', 'append_only', 1 + 2 + 4 + 8 + 16, NULL),
-				 ('order_events', '000_append_only_truncate', 'append_only', 2 + 32, NULL),
-				 ('payments', 'zzy_maintain_payment', 'maintain_payment', 1 + 2 + 4 + 16, NULL),
-				 ('payments', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16, NULL),
-				 ('payments', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8, NULL),
-				 ('payments', '000_apply_payment', 'apply_payment', 1 + 4 + 16, NULL),
-				 ('payments', 'refuse_delete', 'refuse_delete', 1 + 2 + 8, NULL),
-				 ('payments', 'refuse_truncate', 'refuse_truncate', 2 + 32, NULL),
-				 ('payment_operations', 'zzy_maintain_operation', 'maintain_operation', 1 + 2 + 4 + 16, NULL),
-				 ('payment_operations', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16, NULL),
-				 ('payment_operations', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8, NULL),
-				 ('payment_operations', '000_apply_operation', 'apply_operation', 1 + 4 + 16, NULL),
-				 ('payment_operations', 'refuse_delete', 'refuse_delete', 1 + 2 + 8, NULL),
-				 ('payment_operations', 'refuse_truncate', 'refuse_truncate', 2 + 32, NULL)
-		 ) w (relation, trigger, function, type, condition)
+	FROM (VALUES ('orders', 'zzy_maintain_order', 'maintain_order', 1 + 2 + 4 + 16),
+				 ('orders', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
+				 ('orders', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8),
+				 ('orders', '000_record_event_insert', 'record_event', 1 + 4),
+				 ('orders', '000_record_event_update', 'record_event', 1 + 16),
+				 ('orders', 'refuse_truncate', 'refuse_truncate', 2 + 32),
+				 ('order_items', '000_follow_items', 'follow_items', 1 + 4 + 8 + 16),
+				 ('order_items', 'refuse_truncate', 'refuse_truncate', 2 + 32),
+				 ('order_events', '000_append_only', 'append_only', 1 + 2 + 4 + 8 + 16),
+				 ('order_events', '000_append_only_truncate', 'append_only', 2 + 32),
+				 ('payments', 'zzy_maintain_payment', 'maintain_payment', 1 + 2 + 4 + 16),
+				 ('payments', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
+				 ('payments', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8),
+				 ('payments', '000_apply_payment', 'apply_payment', 1 + 4 + 16),
+				 ('payments', 'refuse_delete', 'refuse_delete', 1 + 2 + 8),
+				 ('payments', 'refuse_truncate', 'refuse_truncate', 2 + 32),
+				 ('payment_operations', 'zzy_maintain_operation', 'maintain_operation', 1 + 2 + 4 + 16),
+				 ('payment_operations', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
+				 ('payment_operations', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8),
+				 ('payment_operations', '000_apply_operation', 'apply_operation', 1 + 4 + 16),
+				 ('payment_operations', 'refuse_delete', 'refuse_delete', 1 + 2 + 8),
+				 ('payment_operations', 'refuse_truncate', 'refuse_truncate', 2 + 32)
+		 ) w (relation, trigger, function, type)
 	JOIN pg_namespace n ON n.nspname = store
 	JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = w.relation
 	WHERE NOT EXISTS (
@@ -172,8 +176,7 @@ BEGIN ATOMIC
 		  AND t.tgenabled IN ('O', 'A') AND t.tgtype = w.type AND t.tgattr = '' AND NOT t.tgdeferrable
 		  AND t.tgfoid = ('order_payment.' || w.function)::regproc
 		  AND (w.function <> 'enforce_transition' OR t.tgargs LIKE '\x73746174757300'::bytea || '%'::bytea)  -- column status
-		  AND CASE WHEN w.condition IS NULL THEN t.tgqual IS NULL
-				   ELSE pg_get_triggerdef(t.oid) LIKE '%WHEN ((' || w.condition || '))%' END);
+		  AND t.tgqual IS NULL);
 END;
 COMMENT ON FUNCTION order_payment.verify_triggers(name) IS
 	'triggers of a store that are missing, disabled or changed; part of verify_store()';

@@ -3,14 +3,14 @@
 /*
  * total, paid, refunded, charged back, authorised    sums of lines and payments
  *
- * due  what is owed to the customer is a matter of history, of which refund
+ * due  what is owed to the customer is a matter of history: of which refund
  *      came before which capture. What follows of it, and is expected:
  *      - of a dead order, all that is held;
  *      - before a total is known, or before it is paid, nothing;
  *      - after that, what was paid, less the total, less what refunds and
- *        chargebacks have paid of the due. If money had gone back before the
- *        order was paid and was then paid anew, it is less: at least what is
- *        held above the total, and what pending refunds will pay of it.
+ *        chargebacks have paid of the due; but no more than is held. If money
+ *        had gone back before the order was paid, or was charged back, and was
+ *        then paid anew, it is less: at least what is held above the total.
  *      The last but one is not asked for where the graph lets an order that is
  *      paid or dead become an unpaid one: then its total may have changed.
  */
@@ -33,7 +33,7 @@ FROM (
 	SELECT b.*,
 		   CASE WHEN b.status IN ('pending', 'authorized') AND b.total_amount > 0 AND b.outstanding = 0 THEN 'paid'
 				WHEN b.status = 'authorized' AND b.authorized < b.outstanding THEN 'pending'
-				WHEN b.status IN ('paid', 'completed') AND b.total_amount <> 0 AND b.version > 1
+				WHEN b.status IN ('paid', 'completed') AND b.total_amount > 0 AND b.version > 1
 					AND b.paid - b.refunded <= b.refund_due_amount THEN 'refunded'
 				ELSE b.status END AS forced,
 		   b.status = 'shipped' AND b.outstanding = 0 AND b.paid_at IS NULL AND b.version > 1 AS unstamped
@@ -45,22 +45,22 @@ FROM (
 					WHEN c.status = 'shipped' THEN greatest(0, c.total_amount - c.paid + c.refund_due_amount)
 					ELSE 0 END AS outstanding,
 			   CASE WHEN c.is_dead THEN greatest(0, c.held)
-					WHEN NOT $1 AND c.status IN ('paid', 'shipped', 'completed') AND c.refunded + c.charged_back > c.returned_due
+					WHEN NOT $1 AND c.status IN ('paid', 'shipped', 'completed') AND c.refunded > c.returned_due
 						AND NOT EXISTS (
 							SELECT FROM %1$I.order_events e
 							JOIN %1$I.payment_operations l ON l.order_id = e.order_id AND l.operation_id = e.entity_id
 							WHERE e.order_id = c.order_id AND e.entity = 'operation' AND e.to_status = 'succeeded'
-							  AND l.kind IN ('refund', 'chargeback')
-							  AND e.version < ALL (SELECT s.version FROM %1$I.order_events s
-												   WHERE s.order_id = c.order_id AND s.entity = 'order' AND s.to_status = 'paid'))
-						THEN greatest(0, c.paid - c.total_amount - c.returned_due)
-					ELSE greatest(0, c.held - CASE WHEN c.total_amount < 0 THEN 0 ELSE c.total_amount END, c.reserved) END AS least_due,
-			   CASE WHEN c.is_dead THEN greatest(0, c.held)
-					WHEN $1 THEN 'Infinity'
+							  AND (l.kind = 'chargeback' OR l.kind = 'refund' AND e.version < ALL (
+									SELECT s.version FROM %1$I.order_events s
+									WHERE s.order_id = c.order_id AND s.entity = 'order' AND s.to_status = 'paid')))
+						THEN greatest(0, least(c.held, c.paid - c.total_amount - c.returned_due))
+					ELSE greatest(0, c.held - CASE WHEN c.total_amount < 0 THEN 0 ELSE c.total_amount END) END AS least_due,
+			   CASE WHEN c.is_dead OR $1 OR c.total_amount < 0 THEN greatest(0, c.held)
 					WHEN c.total_amount IS NULL OR c.status IN ('pending', 'authorized') THEN 0
-					ELSE greatest(0, c.paid - c.total_amount - c.returned_due) END AS most_due,
-			   CASE WHEN $1 OR c.is_dead OR c.total_amount IS NULL THEN c.returned_due
-					ELSE least(c.returned_due, greatest(0, c.paid - c.total_amount)) END AS most_returned_due
+					ELSE greatest(0, least(c.held, c.paid - c.total_amount - c.returned_due)) END AS most_due,
+			   CASE WHEN NOT $1 AND c.status IN ('paid', 'completed')
+					THEN least(c.returned_due, greatest(0, c.paid - c.total_amount))
+					ELSE c.returned_due END AS most_returned_due
 		FROM (
 			SELECT r.order_id, r.status, r.status IN ('expired', 'cancelled', 'refunded') AS is_dead, r.version, r.paid_at, r.item_count, r.total_amount, r.authorized_amount,
 				   r.paid_amount, r.refunded_amount, r.charged_back_amount, r.refund_due_amount,
@@ -68,7 +68,7 @@ FROM (
 				   coalesce(p.authorized, 0) AS authorized, coalesce(p.captured, 0) AS paid,
 				   coalesce(p.refunded, 0) AS refunded, coalesce(p.charged_back, 0) AS charged_back,
 				   coalesce(p.captured - p.refunded - p.charged_back, 0) AS held,
-				   coalesce(x.returned_due, 0) AS returned_due, coalesce(x.reserved, 0) AS reserved
+				   coalesce(x.returned_due, 0) AS returned_due
 			FROM %1$I.orders r
 			LEFT JOIN (
 				SELECT l.order_id, count(*) AS n, sum(l.amount) AS amount
@@ -77,14 +77,13 @@ FROM (
 			LEFT JOIN (
 				SELECT l.order_id, sum(l.captured_amount) AS captured, sum(l.refunded_amount) AS refunded,
 					   sum(l.charged_back_amount) AS charged_back,
-					   sum(l.authorized_amount - l.captured_amount) FILTER (WHERE l.status = 'authorized') AS authorized
+					   sum(greatest(0, l.authorized_amount - l.captured_amount)) FILTER (WHERE l.status = 'authorized') AS authorized
 				FROM %1$I.payments l GROUP BY l.order_id
 			) p ON p.order_id = r.order_id
 			LEFT JOIN (
-				SELECT l.order_id,
-					   sum(l.obligatory_amount) FILTER (WHERE l.status = 'succeeded') AS returned_due,
-					   sum(l.obligatory_amount) FILTER (WHERE l.status <= 'unknown' AND l.kind = 'refund') AS reserved
-				FROM %1$I.payment_operations l WHERE l.obligatory_amount <> 0 GROUP BY l.order_id
+				SELECT l.order_id, sum(l.obligatory_amount) AS returned_due
+				FROM %1$I.payment_operations l
+				WHERE l.status = 'succeeded' AND l.obligatory_amount <> 0 GROUP BY l.order_id
 			) x ON x.order_id = r.order_id
 		) c
 	) b

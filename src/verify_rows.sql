@@ -23,6 +23,7 @@ BEGIN
 			('payment_operations', 'r.order_id, r.operation_id', 'payment_id', 'payments',
 				'p.order_id = r.order_id AND p.payment_id = r.payment_id'),
 			('gateway_fees', 'r.gateway, r.currency, r.method', 'gateway', 'gateways', 'p.gateway = r.gateway'),
+			('settlement_lines', 'r.gateway, r.settlement_id, r.line_no', 'gateway', 'gateways', 'p.gateway = r.gateway'),
 			('consumer_offsets', 'r.order_id, r.consumer', 'order_id', 'orders', 'p.order_id = r.order_id'),
 			('consumer_offsets', 'r.order_id, r.consumer', 'consumer', 'event_consumers', 'p.consumer = r.consumer')
 		) w (relation, key, referencing, parent, condition)
@@ -82,7 +83,6 @@ BEGIN
 			('payments', 'refunded_amount', '0 to captured_amount', 'r.refunded_amount BETWEEN 0 AND r.captured_amount'),
 			('payments', 'charged_back_amount', '0 to captured_amount', 'r.charged_back_amount BETWEEN 0 AND r.captured_amount'),
 			('payments', 'attempt_no', 'more than 0', 'r.attempt_no > 0'),
-			('payments', 'failure_class', 'a failure class', 'r.failure_class IN (''hard_decline'', ''soft_decline'', ''not_sent'', ''other'')'),
 			('payment_operations', 'kind', 'capture, void, refund or chargeback', 'r.kind IN (''capture'', ''void'', ''refund'', ''chargeback'')'),
 			('payment_operations', 'amount', 'an amount in the currency, more than 0', 'r.amount > 0 AND order_payment.is_amount(r.amount, r.currency)'),
 			('payment_operations', 'fee', 'an amount in the currency', 'order_payment.is_amount(r.fee, r.currency)'),
@@ -91,13 +91,16 @@ BEGIN
 			('payment_operations', 'status', 'reversed only if it is a refund or chargeback',
 				'r.status <> ''reversed'' OR r.kind IN (''refund'', ''chargeback'')'),
 			('payment_operations', 'attempt_no', 'more than 0', 'r.attempt_no > 0'),
-			('payment_operations', 'failure_class', 'a failure class', 'r.failure_class IN (''hard_decline'', ''soft_decline'', ''not_sent'', ''other'')'),
 			('gateways', 'gateway', 'not empty', 'r.gateway <> '''''),
 			('gateways', 'minor_unit_exponents', 'an object', 'jsonb_typeof(r.minor_unit_exponents) = ''object'''),
 			('gateways', 'retry_schedule', 'an object', 'jsonb_typeof(r.retry_schedule) = ''object'''),
 			('gateway_fees', 'currency', 'a currency', 'order_payment.is_currency(r.currency)'),
 			('gateway_fees', 'rate', '0 to 1', 'r.rate >= 0 AND r.rate < 1'),
-			('gateway_fees', 'fixed', 'not negative', 'r.fixed >= 0 AND r.fixed < ''Infinity''')
+			('gateway_fees', 'fixed', 'not negative', 'r.fixed >= 0 AND r.fixed < ''Infinity'''),
+			('settlement_lines', 'kind', 'a kind of line', 'r.kind IN (''payment'', ''refund'', ''refund_reversal'', ''chargeback'', ''chargeback_reversal'', ''fee'', ''adjustment'')'),
+			('settlement_lines', 'amount', 'an amount in the currency', 'order_payment.is_amount(r.amount, r.currency)'),
+			('settlement_lines', 'amount', 'more than 0, unless it is a fee or adjustment', 'r.amount > 0 OR r.kind IN (''fee'', ''adjustment'')'),
+			('settlement_lines', 'fee', 'an amount in the currency', 'order_payment.is_amount(r.fee, r.currency)')
 		) w (relation, col, rule, condition)
 		JOIN (VALUES
 			('orders', 'r.order_id'),
@@ -105,7 +108,8 @@ BEGIN
 			('payments', 'r.order_id, r.payment_id'),
 			('payment_operations', 'r.order_id, r.operation_id'),
 			('gateways', 'r.gateway'),
-			('gateway_fees', 'r.gateway, r.currency, r.method')
+			('gateway_fees', 'r.gateway, r.currency, r.method'),
+			('settlement_lines', 'r.gateway, r.settlement_id, r.line_no')
 		) k (relation, key) ON k.relation = w.relation
 		GROUP BY w.relation, k.key ORDER BY w.relation
 	LOOP
