@@ -286,7 +286,7 @@ BEGIN
   END LOOP;
   SET LOCAL session_replication_role = origin;
   SELECT string_agg(concat_ws(' / ', problem, table_name, key, column_name, 'stored ' || stored, 'expected ' || expected), E'\n'
-                    ORDER BY problem, table_name, key, column_name) INTO result
+                    ORDER BY problem, table_name, key, column_name, expected, stored) INTO result
   FROM order_payment.verify_store('events_test');
   RAISE EXCEPTION USING ERRCODE = 'ZZZZZ', MESSAGE = coalesce(result, 'nothing found');
 EXCEPTION
