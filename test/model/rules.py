@@ -494,12 +494,12 @@ class Store:
                      status="pending", derived=None, skip_conflict=False):
         faults = set()
         if not is_price(price, quantity):
-            raise Fault(("23514", "order: price or quantity"))
+            raise Fault(("23514", "order: price or quantity"), *[("OP003", "a derived column")] * (derived is not None))
         order = Order(order_id, customer, price, quantity, currency, key)
         if derived is not None:
             column, value = derived
             now = getattr(order, ORDER_DERIVED.get(column, "total"))
-            if value not in (None, now, 0):
+            if value is not None and value != now and not (value == 0 and column in ORDER_DERIVED):
                 faults.add(("OP003", f"orders.{column}"))
         faults |= order.faults()
         if status not in ORDER_BIRTHS:
@@ -602,7 +602,7 @@ class Store:
         if column == "order_id":
             raise Fault(("OP003", "orders.order_id"))
         now = order.total if column == "total_amount" else getattr(order, ORDER_DERIVED[column])
-        if value not in (None, now, 0):
+        if value is not None and value != now and not (value == 0 and column in ORDER_DERIVED):
             raise Fault(("OP003", f"orders.{column}"))
         return 1
 
