@@ -85,7 +85,11 @@ $$;
 COMMENT ON FUNCTION order_payment.refuse_namesake(name, name) IS
 	'raises 42P07 if a schema has a table or view which is none of a store''s, by the name of one; for upgrade_store()';
 
-/* From child to parent, as statements of applications do. */
+/*
+ * From child to parent, as statements of applications do. A transaction that
+ * wrote an order and comes to a payment goes the other way: one of the two is
+ * told of a deadlock, and may try again.
+ */
 CREATE FUNCTION order_payment.lock_store(store name, pattern name) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -207,6 +211,8 @@ BEGIN
 	PERFORM set_config('client_min_messages', 'error', true);
 	PERFORM order_payment.make_pattern(store, pattern, owner);
 	PERFORM set_config('role', owner, true);
+	-- one upgrade at a time; everybody else goes on until there is something to do
+	EXECUTE format('LOCK TABLE %I.orders IN SHARE UPDATE EXCLUSIVE MODE', store);
 	PERFORM order_payment.refuse_namesake(store, pattern);
 	IF EXISTS (SELECT FROM order_payment.store_differences(store, pattern)) THEN
 		PERFORM order_payment.lock_store(store, pattern);
