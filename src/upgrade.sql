@@ -203,9 +203,9 @@ BEGIN
 	SELECT pg_get_userbyid(c.relowner) INTO owner
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = store AND c.relname = 'orders';
 	IF NOT has_database_privilege(current_database(), 'CREATE') THEN
-		RAISE EXCEPTION 'permission denied to upgrade a store in database "%"', current_database()
-			USING ERRCODE = 'insufficient_privilege',
-				  HINT = format('Call it as a role that may create schemas here and SET ROLE to "%s", the owner of the store.', owner);
+		RAISE EXCEPTION 'permission denied to upgrade the store "%"', store
+			USING ERRCODE = 'insufficient_privilege', DETAIL = 'For a while it needs a schema of its own.',
+				  HINT = format('Call it as a role that may create schemas in this database and SET ROLE to "%s", the owner of the store.', owner);
 	END IF;
 
 	PERFORM set_config('client_min_messages', 'error', true);
