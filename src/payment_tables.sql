@@ -5,7 +5,7 @@
  * create_order_tables().
  */
 CREATE FUNCTION order_payment.create_payment_tables(store name, order_id_type regtype) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
