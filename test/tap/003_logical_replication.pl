@@ -17,13 +17,13 @@ use Test::More;
 
 my $publisher = make_cluster('publisher', init => { allows_streaming => 'logical' });
 my $subscriber = make_cluster('subscriber');
-my $tables = q{c.oid::regclass::text IN ('shop.orders', 'shop.order_items', 'shop.order_events')};
+my $tables = q{c.oid::regclass::text IN ('shop.orders', 'shop.order_items', 'shop.order_events', 'shop.payments', 'shop.payment_operations')};
 
 $publisher->safe_psql('postgres', q{
 CREATE ROLE shopkeeper;
 CREATE EXTENSION order_payment;
 SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
-CREATE PUBLICATION shop FOR TABLE shop.orders, shop.order_items, shop.order_events;
+CREATE PUBLICATION shop FOR TABLE shop.orders, shop.order_items, shop.order_events, shop.payments, shop.payment_operations;
 INSERT INTO shop.orders (customer_id, quantity, price) SELECT n, 1, n FROM generate_series(1, 100) n;
 INSERT INTO shop.order_items (order_id, line_no, price) SELECT n, 1, 5 FROM generate_series(1, 30) n;
 UPDATE shop.orders SET status = 'paid' WHERE order_id % 2 = 0;
@@ -52,16 +52,22 @@ UPDATE shop.orders SET status = 'shipped' WHERE order_id % 4 = 0;
 UPDATE shop.orders SET status = 'completed' WHERE order_id % 8 = 0;
 UPDATE shop.orders SET status = 'expired' WHERE order_id % 5 = 1 AND status = 'pending';
 INSERT INTO shop.orders (customer_id, price) SELECT n, 7 FROM generate_series(101, 120) n;
-UPDATE shop.orders SET status = 'authorized' WHERE order_id > 110;
+INSERT INTO shop.payments (order_id, gateway, amount, status) SELECT order_id, 'cod', 7, 'authorized' FROM shop.orders WHERE order_id > 110;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount) SELECT order_id, payment_id, 'capture', 3 FROM shop.payments WHERE order_id > 115;
+UPDATE shop.payment_operations SET status = 'succeeded' WHERE order_id > 117;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id IN (111, 119);
 DELETE FROM shop.order_items WHERE order_id IN (3, 5);
 INSERT INTO shop.order_items (order_id, line_no, price) SELECT n, 2, 3 FROM generate_series(101, 105) n;
 INSERT INTO shop.orders (order_id, price) VALUES (7, 1) ON CONFLICT (order_id) DO UPDATE SET payment_method = 'cash';
 BEGIN; INSERT INTO shop.orders (price) VALUES (99); ROLLBACK;
-UPDATE shop.orders SET status = 'refunded' WHERE status = 'completed';
+INSERT INTO shop.refunds (order_id, payment_id, amount, status)
+	SELECT p.order_id, payment_id, captured_amount, 'succeeded' FROM shop.payments p JOIN shop.orders o USING (order_id) WHERE o.status = 'completed';
+UPDATE shop.refunds SET status = 'reversed' WHERE order_id = 16;
 });
 my $expected = contents($publisher, 'postgres', $tables);
 
-like($expected, qr/shop\.order_events \w+ 2\d\d/, 'events to replicate');
+like($expected, qr/shop\.order_events \w+ 3\d\d/, 'events to replicate');
+like($expected, qr/shop\.payment_operations \w+ 1\d/, 'and money');
 foreach my $database (sort keys %mode)
 {
 	$publisher->wait_for_catchup($database);
@@ -77,6 +83,11 @@ foreach my $database (sort keys %mode)
 		'OP001', "$database: so is an illegal birth");
 	fails_with($subscriber, $database, q{DELETE FROM shop.order_events WHERE order_id = 8},
 		'OP003', "$database: and a change of history");
+	fails_with($subscriber, $database, q{UPDATE shop.orders SET paid_amount = 0.01 WHERE order_id = 2},
+		'OP003', "$database: forged money is refused");
+	fails_with($subscriber, $database,
+		q{INSERT INTO shop.refunds (order_id, payment_id, amount) SELECT order_id, payment_id, 6 FROM shop.payments WHERE order_id = 2},
+		'OP005', "$database: so is too large a refund");
 }
 
 # A consumer of the subscriber: xids come from the publisher, and the
@@ -92,7 +103,7 @@ is($subscriber->safe_psql('as_text', $ack), $nevents, 'a consumer of the subscri
 is($subscriber->safe_psql('as_text', $read), '0', 'and none again');
 $publisher->safe_psql('postgres', q{UPDATE shop.orders SET status = 'paid' WHERE order_id = 103});
 $publisher->wait_for_catchup('as_text');
-is($subscriber->safe_psql('as_text', $read), '1', 'an event that is replicated later is read');
+is($subscriber->safe_psql('as_text', $read), '2', 'events that are replicated later are read');
 
 # Apply still goes on after that, and after a move made on the subscriber too.
 $publisher->safe_psql('postgres', q{UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 101});
@@ -105,9 +116,16 @@ foreach my $database (sort keys %mode)
 		'cancelled|2|2', "$database: apply goes on");
 	$subscriber->safe_psql($database, "DROP SUBSCRIPTION $database");
 	# cut loose, it is a store like any other
-	$subscriber->safe_psql($database, q{UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 102});
+	$subscriber->safe_psql($database, q{
+UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 102;
+UPDATE shop.payment_operations SET status = 'succeeded' WHERE order_id = 116;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id = 116;
+UPDATE shop.orders SET status = 'shipped' WHERE order_id = 116;
+	});
+	is($subscriber->safe_psql($database, q{SELECT status, paid_amount, authorized_amount, version FROM shop.orders WHERE order_id = 116}),
+		'shipped|7|0|8', "$database, cut loose: money moves on");
 	is_verified($subscriber, $database, "$database, cut loose");
-	is($subscriber->safe_psql($database, $ack), $database eq 'as_text' ? '3' : $nevents + 3,
+	is($subscriber->safe_psql($database, $ack), $database eq 'as_text' ? '8' : $nevents + 8,
 		"$database, cut loose: all that is outstanding is read");
 	is($subscriber->safe_psql($database, $read), '0', "$database, cut loose: and none again");
 }

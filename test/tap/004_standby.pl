@@ -28,6 +28,7 @@ my $standby = PostgreSQL::Test::Cluster->new('standby_crash');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
 $primary->safe_psql('postgres', q{
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id IN (SELECT order_id FROM shop.orders WHERE status = 'shipped');
 UPDATE shop.orders SET status = 'completed' WHERE status = 'shipped';
 SELECT order_payment.ack_events('mailer', ARRAY(SELECT event_id FROM order_payment.read_events('mailer', 300, 'shop')), 'shop');
 CREATE TABLE done (order_id bigint PRIMARY KEY);
@@ -40,11 +41,15 @@ my %expected = (contents => contents($primary, 'postgres'), triggers => triggers
 
 is_same_store($standby, 'postgres', \%expected, 'standby');
 is_verified($standby, 'postgres', 'standby');
-is($standby->safe_psql('postgres', q{SELECT count(*) FROM shop.paid_orders}),
-	$primary->safe_psql('postgres', q{SELECT count(*) FROM shop.paid_orders}), 'standby: views are read');
+foreach my $view (qw(paid_orders order_overview payment_overview open_work needs_attention daily_settlement refunds))
+{
+	my $count = "SELECT count(*) FROM shop.$view";
+
+	is($standby->safe_psql('postgres', $count), $primary->safe_psql('postgres', $count), "standby: $view is read");
+}
 is($standby->safe_psql('postgres',
 	q{SET search_path = shop; SELECT string_agg(to_status, ' ') FROM order_payment.order_timeline(9)}),
-	'pending paid shipped refunded', 'standby: a timeline is read');
+	'pending paid succeeded shipped succeeded refunded', 'standby: a timeline is read');
 like($standby->safe_psql('postgres', q{SELECT order_payment.status_graph('shop.orders', 'status')}),
 	qr/^stateDiagram/, 'standby: so is the graph');
 fails_with($standby, 'postgres', q{SELECT * FROM order_payment.read_events('mailer', 10, 'shop')},
@@ -53,6 +58,8 @@ fails_with($standby, 'postgres', q{SELECT order_payment.ack_events('mailer', '{}
 	'25006', 'standby: nor acknowledged');
 fails_with($standby, 'postgres', q{UPDATE shop.orders SET status = 'paid' WHERE order_id = 10},
 	'25006', 'standby: and nothing is written');
+fails_with($standby, 'postgres', q{SELECT * FROM order_payment.create_payment(10, 'card', store => 'shop')},
+	'25006', 'standby: nothing is paid');
 
 # ---------- the primary is killed under load ----------
 
@@ -74,7 +81,7 @@ my $list = join ',', @acknowledged;
 cmp_ok(scalar(@acknowledged), '>=', 90, 'orders were acknowledged before the kill');
 is($standby->safe_psql('postgres', qq{
 SELECT count(*) FROM unnest('{$list}'::bigint[]) a (order_id)
-WHERE NOT EXISTS (SELECT FROM shop.orders o WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.version = 3)
+WHERE NOT EXISTS (SELECT FROM shop.orders o WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.paid_amount = 3 AND o.version = 5)
    OR NOT EXISTS (SELECT FROM done d WHERE d.order_id = a.order_id)}),
 	'0', 'promoted: every acknowledged order is there, paid');
 is_verified($standby, 'postgres', 'promoted');
@@ -85,7 +92,7 @@ $standby->safe_psql('postgres', q{UPDATE shop.orders SET status = 'shipped' WHER
 is($standby->safe_psql('postgres', q{
 SELECT DISTINCT string_agg(e.version || e.to_status, ' ' ORDER BY e.version)
 FROM shop.order_events e JOIN done USING (order_id) GROUP BY order_id}),
-	'1pending 2authorized 3paid 4shipped', 'promoted: versions go on without a gap');
+	'1pending 2authorized 3authorized 4succeeded 5paid 6shipped', 'promoted: versions go on without a gap');
 is_verified($standby, 'postgres', 'promoted and written');
 
 # The system is the same, so consumers go on as if nothing had been.

@@ -61,9 +61,9 @@ foreach my $round (1 .. 3)
 
 	is($node->safe_psql('postgres', qq{
 SELECT count(*) FROM unnest('{$list}'::bigint[]) a (order_id)
-WHERE NOT EXISTS (SELECT FROM shop.orders o WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.version = 3)
+WHERE NOT EXISTS (SELECT FROM shop.orders o WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.paid_amount = 3 AND o.version = 5)
    OR NOT EXISTS (SELECT FROM done d WHERE d.order_id = a.order_id)
-   OR (SELECT count(*) FROM shop.order_events e WHERE e.order_id = a.order_id) <> 3}),
+   OR (SELECT count(*) FROM shop.order_events e WHERE e.order_id = a.order_id) <> 5}),
 		'0', "round $round: all that was acknowledged is there, whole");
 	is($node->safe_psql('postgres', q{
 SELECT count(*) FROM shop.orders o FULL JOIN done d USING (order_id)
@@ -89,7 +89,7 @@ WITH o AS (INSERT INTO shop.orders (customer_id, price) VALUES (7, 10) RETURNING
 $node->safe_psql('postgres', $consume);
 my $new = $node->safe_psql('postgres', qq{
 BEGIN;
-UPDATE shop.orders SET status = 'authorized' WHERE order_id = $old;
+INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES ($old, 'cod', 10, 'authorized');
 INSERT INTO shop.orders (customer_id, price) VALUES (8, 11) RETURNING order_id;
 INSERT INTO shop.order_items (order_id, line_no, price) SELECT max(order_id), 1, 12 FROM shop.orders;
 UPDATE shop.orders SET status = 'paid' WHERE customer_id = 8 AND order_id = (SELECT max(order_id) FROM shop.orders);
@@ -118,7 +118,7 @@ $node->safe_psql('postgres', $consume);
 $node->safe_psql('postgres', q{COMMIT PREPARED 'late'});
 is($node->safe_psql('postgres', qq{
 SELECT order_id, version, to_status FROM order_payment.read_events('mailer', 100, 'shop') ORDER BY 1, 2}),
-	"$old|2|authorized\n$new|1|pending\n$new|2|paid", 'COMMIT PREPARED: its events come, although others were acknowledged long ago');
+	"$old|2|authorized\n$old|3|authorized\n$new|1|pending\n$new|2|paid\n$new|3|succeeded", 'COMMIT PREPARED: its events come, although others were acknowledged long ago');
 $node->safe_psql('postgres', $consume);
 is_verified($node, 'postgres', 'after COMMIT PREPARED');
 is($node->safe_psql('postgres', qq{SELECT total_amount FROM shop.orders WHERE order_id = $new}),
@@ -126,13 +126,16 @@ is($node->safe_psql('postgres', qq{SELECT total_amount FROM shop.orders WHERE or
 
 $node->safe_psql('postgres', qq{
 BEGIN;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id = $old;
 UPDATE shop.orders SET status = 'cancelled', note = 'x' WHERE order_id = $old;
 PREPARE TRANSACTION 'never';
 ROLLBACK PREPARED 'never';
-UPDATE shop.orders SET status = 'paid' WHERE order_id = $old;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id = $old;
 });
 is($node->safe_psql('postgres', q{SELECT version, to_status FROM order_payment.read_events('mailer', 100, 'shop')}),
-	'3|paid', 'ROLLBACK PREPARED leaves no event and no gap');
+	"4|succeeded\n5|paid", 'ROLLBACK PREPARED leaves no event and no gap');
+is($node->safe_psql('postgres', qq{SELECT paid_amount, authorized_amount, refund_due_amount FROM shop.orders WHERE order_id = $old}),
+	'10|0|0', 'nor money');
 is_verified($node, 'postgres', 'after ROLLBACK PREPARED');
 
 done_testing();

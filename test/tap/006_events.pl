@@ -25,6 +25,8 @@ SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
 CREATE TABLE got (n bigint GENERATED ALWAYS AS IDENTITY, consumer name, order_id bigint, version integer);
 CREATE TABLE stop (at timestamptz);
 INSERT INTO shop.orders (customer_id, price) SELECT 0, 1 FROM generate_series(1, 40);
+-- authorised, so that they may go to and fro
+INSERT INTO shop.payments (order_id, gateway, amount, status) SELECT order_id, 'cod', 1, 'authorized' FROM shop.orders;
 });
 
 # ---------- late committers ----------
@@ -48,7 +50,8 @@ sub writer
 		push @sql, 'BEGIN;',
 		  "INSERT INTO shop.orders (customer_id, price) VALUES ($n, 1) RETURNING order_id AS id \\gset",
 		  "$change $a;", $sleep,
-		  'SAVEPOINT s;', "UPDATE shop.orders SET status = 'paid' WHERE order_id = :id;",
+		  'SAVEPOINT s;', (rand() < 0.5 ? "UPDATE shop.orders SET status = 'paid' WHERE order_id = :id;"
+			: "INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES (:id, 'cod', 1, 'succeeded');"),
 		  "$change $b;", $sleep, (rand() < 0.4 ? 'ROLLBACK TO s;' : 'RELEASE s;'),
 		  "UPDATE shop.orders SET status = 'cancelled' WHERE order_id = :id;",
 		  (rand() < 0.25 ? 'ROLLBACK;' : 'COMMIT;');
@@ -158,13 +161,14 @@ $listener->query_safe('SELECT 1');
 my $id = $node->safe_psql('postgres',
 	q{INSERT INTO shop.orders (customer_id, price) VALUES (200, 1) RETURNING order_id});
 $node->safe_psql('postgres', qq{UPDATE shop.orders SET status = 'paid' WHERE order_id = $id});
-is($node->safe_psql('postgres', q{SELECT order_payment.notify_events('shop_events', store => 'shop')}), '2', 'two new events');
+is($node->safe_psql('postgres', q{SELECT order_payment.notify_events('shop_events', store => 'shop')}), '3', 'three new events');
 my $heard = $listener->query('SELECT 2');
 
 $heard .= $listener->query('SELECT 3');
 like($heard, qr/notification "shop_events".*"order_id" : "$id", "version" : 1,.*"to_status" : "pending"/,
 	'the listener hears the first');
 like($heard, qr/"order_id" : "$id", "version" : 2,.*"to_status" : "paid"/, 'and the second');
+like($heard, qr/"order_id" : "$id", "version" : 3,.*"to_status" : "succeeded"/, 'and that of the payment');
 cmp_ok(index($heard, '"to_status" : "pending"'), '<', index($heard, '"to_status" : "paid"'), 'in order');
 $listener->quit;
 

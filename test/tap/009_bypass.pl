@@ -24,7 +24,8 @@ is_verified($node, 'postgres', 'before');
 # ---------- found ----------
 
 # In a transaction that is rolled back: what is done, what verify_store() says.
-# Order 10 is pending, 2 paid, 4 completed, 3 has lines.
+# Order 10 is pending, 2 paid, 4 completed, 3 has lines and is shipped on an
+# authorisation, 110 is being paid, 106 is cancelled and owed back, 112 disputed.
 sub found
 {
 	my ($name, $sql, $problem, $role) = @_;
@@ -66,6 +67,22 @@ INSERT INTO shop.order_events SELECT order_id, 2, gen_random_uuid(), entity, ent
 UPDATE shop.orders SET status = 'refunded', version = 2, refunded_at = now() WHERE order_id = 10}, $edge);
 found('a total in the replica role', "$replica; UPDATE shop.orders SET total_amount = 1 WHERE order_id = 3",
 	'total is not that of the lines');
+found('money in the replica role', "$replica; UPDATE shop.orders SET paid_amount = paid_amount + 1 WHERE order_id = 2",
+	'amount is not that of the payments');
+found('a debt forgiven in the replica role', "$replica; UPDATE shop.orders SET refund_due_amount = 0, paid_amount = 0 WHERE order_id = 106",
+	'amount is not that of the payments');
+found('a payment in the replica role', qq{$replica;
+INSERT INTO shop.payments (order_id, gateway, amount, currency, fee, status, captured_amount, created_at, succeeded_at)
+	VALUES (10, 'card', 1, 'EUR', 0, 'succeeded', 1, now(), now())}, 'amount is not that of the payments');
+found('a payment that is gone in the replica role', "$replica; DELETE FROM shop.payments WHERE order_id = 2",
+	'amount is not that of the payments');
+found('an outcome in the replica role', "$replica; UPDATE shop.payments SET status = 'revoked', revoked_at = now() WHERE order_id = 3",
+	$status);
+found('a refund in the replica role', "$replica; UPDATE shop.payment_operations SET status = 'succeeded', succeeded_at = now() WHERE order_id = 106",
+	'amount is not that of the operations');
+found('a dispute that is gone in the replica role', "$replica; DELETE FROM shop.payment_operations WHERE order_id = 112",
+	'amount is not that of the operations');
+found('an order reopened in the replica role', "$replica; UPDATE shop.orders SET status = 'pending', cancelled_at = NULL, refund_due_amount = 0 WHERE order_id = 6", $status);
 found('a line in the replica role', "$replica; DELETE FROM shop.order_items WHERE order_id = 3 AND line_no = 1",
 	'total is not that of the lines');
 found('a stamp in the replica role', "$replica; UPDATE shop.orders SET paid_at = NULL WHERE order_id = 2",
@@ -74,9 +91,13 @@ found('a changed key in the replica role', "$replica; UPDATE shop.orders SET ord
 	$version);
 
 foreach my $trigger (
-	qw(orders.zzz_guard_status orders.zzz_guard_status_birth orders.zzy_maintain_order orders.record_event_insert
-	orders.record_event_update orders.refuse_truncate order_items.000_follow_items order_items.refuse_truncate
-	order_events.000_append_only order_events.000_append_only_truncate))
+	qw(orders.zzz_guard_status orders.zzz_guard_status_birth orders.zzy_maintain_order orders.000_record_event_insert
+	orders.000_record_event_update orders.refuse_truncate order_items.000_follow_items order_items.refuse_truncate
+	order_events.000_append_only order_events.000_append_only_truncate
+	payments.zzz_guard_status payments.zzz_guard_status_birth payments.zzy_maintain_payment payments.000_apply_payment
+	payments.refuse_delete payments.refuse_truncate
+	payment_operations.zzz_guard_status payment_operations.zzz_guard_status_birth payment_operations.zzy_maintain_operation
+	payment_operations.000_apply_operation payment_operations.refuse_delete payment_operations.refuse_truncate))
 {
 	my ($table, $name) = split /\./, $trigger;
 
@@ -102,7 +123,7 @@ CREATE OR REPLACE TRIGGER zzz_guard_status BEFORE INSERT OR UPDATE OF quantity O
 	FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition('status', '', 'stamp')},
 	'trigger', 'shopkeeper');
 found('events that are not written (WHEN)', q{
-CREATE OR REPLACE TRIGGER record_event_update AFTER UPDATE ON shop.orders
+CREATE OR REPLACE TRIGGER "000_record_event_update" AFTER UPDATE ON shop.orders
 	FOR EACH ROW WHEN (false) EXECUTE FUNCTION order_payment.record_event()},
 	'trigger', 'shopkeeper');
 found('history that may be deleted', q{
@@ -123,6 +144,18 @@ found('a total by order_payment.restore',
 
 my $allow = 'SET LOCAL order_payment.allow_history_change = on';
 
+found('money by order_payment.restore',
+	q{SET LOCAL order_payment.restore = on; UPDATE shop.payments SET captured_amount = captured_amount - 1 WHERE order_id = 2},
+	'amount is not that of the (?:payments|operations)');
+found('triggers disabled, a payment succeeded, triggers enabled', q{
+ALTER TABLE shop.payments DISABLE TRIGGER USER;
+UPDATE shop.payments SET status = 'succeeded', captured_amount = amount, succeeded_at = now() WHERE order_id = 110;
+ALTER TABLE shop.payments ENABLE TRIGGER USER}, 'amount is not that of the payments', 'shopkeeper');
+found('a payment deleted', 'SET LOCAL order_payment.allow_history_change = on; DELETE FROM shop.payments WHERE order_id = 2',
+	'amount is not that of the payments');
+found('a second trigger that applies a payment', q{
+CREATE TRIGGER again AFTER INSERT OR UPDATE ON shop.payments FOR EACH ROW EXECUTE FUNCTION order_payment.apply_payment();
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id = 110}, 'amount is not that of the payments', 'shopkeeper');
 found('a deleted event', "$allow; DELETE FROM shop.order_events WHERE order_id = 4 AND version = 3", $version);
 found('a deleted first event', "$allow; DELETE FROM shop.order_events WHERE order_id = 4 AND version = 1", $version);
 found('a changed event', "$allow; UPDATE shop.order_events SET to_status = 'expired' WHERE order_id = 10", $status);
@@ -139,7 +172,7 @@ INSERT INTO shop.more (order_id, price, total_amount, status, created_at) VALUES
 found('a trigger disabled in the catalog',
 	q{UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = 'zzz_guard_status'}, $disabled);
 found('a trigger deleted from the catalog',
-	q{DELETE FROM pg_trigger WHERE tgname = 'record_event_update'}, $disabled);
+	q{DELETE FROM pg_trigger WHERE tgname = '000_record_event_update'}, $disabled);
 found('a trigger of another function in the catalog',
 	q{UPDATE pg_trigger SET tgfoid = 'suppress_redundant_updates_trigger'::regproc WHERE tgname = 'zzz_guard_status'}, $disabled);
 found('all triggers switched off in the catalog',
@@ -147,12 +180,21 @@ found('all triggers switched off in the catalog',
 
 # ---------- refused ----------
 
-foreach my $table (qw(orders order_items order_events))
+foreach my $table (qw(orders order_items order_events payments payment_operations))
 {
 	refused("TRUNCATE of $table by the owner", "TRUNCATE shop.$table CASCADE", 'OP003', 'shopkeeper');
 	refused("TRUNCATE of $table by a superuser", "TRUNCATE shop.$table CASCADE", 'OP003');
 }
 refused('an order deleted by the owner', 'DELETE FROM shop.orders WHERE order_id = 10', '23503', 'shopkeeper');
+refused('a payment deleted by the owner', 'DELETE FROM shop.payments WHERE order_id = 110', 'OP003', 'shopkeeper');
+refused('an operation deleted by the owner', 'DELETE FROM shop.refunds', 'OP003', 'shopkeeper');
+refused('a payment deleted by a superuser', 'DELETE FROM shop.payments WHERE order_id = 110', 'OP003');
+refused('a payment by restore by the owner', q{SET LOCAL order_payment.restore = on;
+UPDATE shop.payments SET captured_amount = 1 WHERE order_id = 110}, '(?:42501|OP003)', 'shopkeeper');
+refused('a payment while the order\'s trigger is disabled', q{ALTER TABLE shop.orders DISABLE TRIGGER zzy_maintain_order;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id = 110}, '55000', 'shopkeeper');
+refused('a refund while the payment\'s trigger is disabled', q{ALTER TABLE shop.payments DISABLE TRIGGER zzy_maintain_payment;
+UPDATE shop.refunds SET status = 'succeeded' WHERE order_id = 106}, '55000', 'shopkeeper');
 refused('an event written by the owner', q{
 INSERT INTO shop.order_events SELECT * FROM shop.order_events LIMIT 1}, 'OP003', 'shopkeeper');
 refused('an event deleted by the owner', 'DELETE FROM shop.order_events', 'OP003', 'shopkeeper');
@@ -273,7 +315,13 @@ SET search_path = evil, public, pg_temp, pg_catalog;
 CREATE TYPE pg_temp.payment_status AS ENUM ();
 CREATE EXTENSION order_payment;
 SELECT order_payment.create_store('shop', owner => 'shopkeeper', app_role => 'app');
-INSERT INTO shop.orders (customer_id, quantity, price) VALUES (1, 2, 3), (1, 1, 1);
+INSERT INTO shop.orders (customer_id, quantity, price) VALUES (1, 2, 3), (1, 1, 1), (1, 1, 7);
+INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES (3, 'cod', 7, 'authorized');
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status) SELECT order_id, payment_id, 'capture', 2, 'succeeded' FROM shop.payments;
+UPDATE shop.payments SET status = 'succeeded';
+INSERT INTO shop.refunds (order_id, payment_id, amount) SELECT order_id, payment_id, 1 FROM shop.payments;
+UPDATE shop.refunds SET status = 'succeeded';
+SELECT * FROM order_payment.refund_order('3'::pg_catalog.text, 2, store => 'shop');
 INSERT INTO shop.order_items (order_id, line_no, price) VALUES (1, 1, 10), (1, 2, 5);
 UPDATE shop.order_items SET quantity = 3;
 UPDATE shop.orders SET status = 'paid';
@@ -287,6 +335,7 @@ SELECT * FROM order_payment.verify_store('shop');
 is($node->safe_psql($evil, q{
 SELECT (SELECT atttypid::regtype FROM pg_attribute WHERE attrelid = 'shop.orders'::regclass AND attname = 'status'),
 	   total_amount, version, (SELECT count(*) FROM order_payment.verify_store('shop')) FROM shop.orders WHERE order_id = 1}),
-	'order_payment.order_status|45|2|0', 'and all is as it should be');
+	'order_payment.order_status|45|3|0', 'and all is as it should be');
+is($node->safe_psql($evil, 'SELECT status, paid_amount, refunded_amount FROM shop.orders WHERE order_id = 3'), 'paid|7|1', 'money too');
 
 done_testing();

@@ -23,6 +23,7 @@ CREATE EXTENSION order_payment;
 SELECT order_payment.create_store('shop', owner => 'shopkeeper', order_id_type => 'bigint');
 ALTER TABLE shop.orders ALTER order_id DROP IDENTITY;
 INSERT INTO shop.orders (order_id, price) SELECT n, 1 FROM generate_series(1, 50) n;
+INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES (42, 'cod', 1, 'succeeded');
 CREATE TYPE state AS ENUM ('a', 'b');
 CREATE TABLE guarded (id int PRIMARY KEY, s state);
 SELECT order_payment.guard_column('guarded', 's', 'a; a: b');
@@ -37,6 +38,11 @@ ALTER TABLE guarded SET (autovacuum_enabled = on);
 ALTER TABLE shop.orders SET (autovacuum_enabled = on);
 ALTER FUNCTION order_payment.enforce_transition() COST 1;
 ALTER FUNCTION order_payment.maintain_order() COST 1;
+ANALYZE shop.payments;
+ALTER TABLE shop.payments SET (autovacuum_enabled = on);
+ALTER TABLE shop.payment_operations SET (autovacuum_enabled = on);
+ALTER FUNCTION order_payment.maintain_payment() COST 1;
+ALTER FUNCTION order_payment.apply_operation() COST 1;
 },
 	work => q{
 SELECT count(*) FROM order_payment.status_edges('guarded', 's');
@@ -44,6 +50,12 @@ SELECT order_payment.status_graph('shop.orders', 'status');
 UPDATE guarded SET s = 'a' WHERE id = 1 + (random() * 40)::int;
 UPDATE shop.orders SET payment_method = 'x' WHERE order_id = 1 + (random() * 40)::int;
 INSERT INTO shop.order_items (order_id, line_no, price) VALUES (1 + (random() * 40)::int, (random() * 2e9)::int, 1);
+INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES (42 + (random() * 8)::int, 'cod', 1, 'authorized');
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status)
+	SELECT order_id, payment_id, 'capture', 0.01, 'succeeded' FROM shop.payments WHERE status = 'authorized' AND captured_amount < 0.5 ORDER BY random() LIMIT 1;
+WITH o AS (INSERT INTO shop.orders (order_id, price) VALUES (1000 + (random() * 2e9)::int, 2) RETURNING order_id) SELECT order_id AS id FROM o \gset
+UPDATE shop.orders SET status = 'paid' WHERE order_id = :id;
+INSERT INTO shop.refunds (order_id, payment_id, amount, status) SELECT order_id, payment_id, 1, 'succeeded' FROM shop.payments WHERE order_id = :id;
 });
 my $dir = PostgreSQL::Test::Utils::tempdir();
 append_to_file("$dir/$_.pgbench", $script{$_}) foreach keys %script;

@@ -67,7 +67,7 @@ sub start_psql
 	return $psql;
 }
 
-# Writers of orders in shop: each a transaction an order, then says its number.
+# Writers of orders in shop: each a transaction that pays an order, then says its number.
 sub start_writers
 {
 	my ($node, $n, $steps) = @_;
@@ -75,9 +75,9 @@ sub start_writers
 WITH o AS (INSERT INTO shop.orders (customer_id, price) VALUES (1, 3) RETURNING order_id)
 SELECT order_id AS id FROM o \gset
 BEGIN;
-UPDATE shop.orders SET status = 'authorized' WHERE order_id = :id;
+INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES (:id, 'cod', 3, 'authorized');
 INSERT INTO done VALUES (:id);
-UPDATE shop.orders SET status = 'paid' WHERE order_id = :id;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id = :id;
 COMMIT;
 \echo :id
 	};
@@ -115,12 +115,13 @@ sub make_roles
 {
 	my ($node) = @_;
 
-	$node->safe_psql('postgres', 'CREATE ROLE shopkeeper LOGIN; CREATE ROLE app LOGIN;');
+	$node->safe_psql('postgres', 'CREATE ROLE shopkeeper LOGIN; CREATE ROLE app LOGIN; CREATE ROLE cashier LOGIN;');
 	return;
 }
 
 # Two stores (one with a nasty name), things of the user's on and around one of
-# them, a table with a guarded enum; orders in every state, lines, consumers.
+# them, a table with a guarded enum; orders in every state, lines, payments,
+# operations, settlements. What is special of payments begins with order 101.
 sub fill_database
 {
 	my ($node, $database) = @_;
@@ -128,7 +129,7 @@ sub fill_database
 	$node->safe_psql('postgres', "CREATE DATABASE $database") if $database ne 'postgres';
 	$node->safe_psql($database, q{
 CREATE EXTENSION order_payment;
-SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper', app_role => 'app');
+SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper', app_role => 'app', gateway_role => 'cashier');
 SELECT order_payment.create_store('Bob''s "Shop"; --', 'JPY', owner => 'shopkeeper', order_id_type => 'uuid');
 
 SET search_path = '';
@@ -138,6 +139,12 @@ ALTER TABLE shop.orders
 	ADD CONSTRAINT note_if_cancelled CHECK (status <> 'cancelled' OR note IS NOT NULL);
 ALTER TABLE shop.order_items ADD COLUMN gift boolean DEFAULT false;
 ALTER TABLE shop.order_events ADD COLUMN seen boolean DEFAULT false;
+ALTER TABLE shop.payments
+	ADD COLUMN note text,
+	ADD COLUMN is_live boolean GENERATED ALWAYS AS (status <= 'unknown') STORED;
+CREATE INDEX payments_failed_idx ON shop.payments (created_at) WHERE status = 'failed';
+CREATE VIEW shop.captured AS
+	SELECT order_id, sum(captured_amount) AS captured FROM shop.payments WHERE status IN ('succeeded', 'authorized') GROUP BY order_id;
 CREATE INDEX orders_paid_idx ON shop.orders (customer_id) WHERE status = 'paid';
 CREATE INDEX orders_open_idx ON shop.orders (created_at) WHERE status IN ('pending', 'authorized');
 CREATE INDEX orders_status_idx ON shop.orders (status);
@@ -179,9 +186,14 @@ INSERT INTO shop.order_items (order_id, line_no, kind, quantity, price)
 	SELECT order_id, line, CASE line WHEN 3 THEN 'discount' ELSE 'item' END, 1, 10.25 - line
 	FROM shop.orders, generate_series(1, 3) line WHERE order_id % 3 = 0;
 DELETE FROM shop.order_items WHERE order_id % 9 = 0 AND line_no = 2;
+INSERT INTO shop.gateways (gateway) VALUES ('card');
+INSERT INTO shop.gateway_fees (gateway, currency, rate, fixed) VALUES ('card', 'EUR', 0.029, 0.30);
+INSERT INTO shop.payments (order_id, gateway, method, amount, status, gateway_reference)
+	SELECT order_id, 'card', 'visa', total_amount, 'authorized', 'auth ' || order_id
+	FROM shop.orders WHERE order_id % 10 IN (1, 3, 8);
 DO $$
 DECLARE
-	-- by order_id % 10
+	-- by order_id % 10; those that are authorized have their payment already
 	paths text[] := '{"","authorized","paid","authorized,shipped","paid,completed","paid,refunded",
 		"cancelled","expired","authorized,pending","paid,shipped,refunded"}';
 	step text;
@@ -189,11 +201,36 @@ BEGIN
 	FOR n IN 0 .. 9 LOOP
 		FOREACH step IN ARRAY string_to_array(paths[n + 1], ',') LOOP
 			PERFORM set_config('order_payment.reason', 'because "' || step || '"', true);
-			UPDATE shop.orders SET status = step::order_payment.order_status WHERE order_id % 10 = n;
+			IF step = 'refunded' THEN
+				INSERT INTO shop.refunds (order_id, payment_id, amount, status)
+					SELECT order_id, payment_id, captured_amount, 'succeeded' FROM shop.payments WHERE order_id % 10 = n;
+			ELSE
+				UPDATE shop.orders SET status = step::order_payment.order_status WHERE order_id % 10 = n;
+			END IF;
 			COMMIT;  -- several transactions, so that the events have several xids
 		END LOOP;
 	END LOOP;
 END $$;
+-- attempts that failed and are under way, captures in parts, money that comes too late, refunds, a dispute
+INSERT INTO shop.payments (order_id, gateway, amount)
+	SELECT order_id, 'card', total_amount FROM shop.orders WHERE order_id % 10 = 0 AND order_id > 100;
+UPDATE shop.payments SET status = 'failed', failure_class = 'soft_decline', failure_code = 'no_money', retry_at = '2099-01-01'
+	WHERE order_id % 20 = 0;
+UPDATE shop.payments SET status = 'processing', note = 'under way' WHERE order_id % 20 = 10;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status)
+	SELECT order_id, payment_id, 'capture', 0.5, 'succeeded' FROM shop.payments WHERE order_id % 10 = 3 AND order_id > 100;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount)
+	SELECT order_id, payment_id, 'capture', 0.75 FROM shop.payments WHERE order_id % 20 = 3 AND order_id > 100;
+INSERT INTO shop.payments (order_id, gateway, amount, status)
+	SELECT order_id, 'card', 5, 'succeeded' FROM shop.orders WHERE order_id % 10 = 6 AND order_id > 100;
+INSERT INTO shop.refunds (order_id, payment_id, amount, request_key)
+	SELECT order_id, payment_id, 5, 'back' FROM shop.payments WHERE order_id % 20 = 6;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status)
+	SELECT order_id, payment_id, 'chargeback', 2, 'succeeded' FROM shop.payments WHERE order_id % 10 = 2 AND order_id > 100;
+UPDATE shop.payment_operations SET status = 'reversed' WHERE kind = 'chargeback' AND order_id % 20 = 2;
+INSERT INTO shop.settlement_lines (gateway, settlement_id, line_no, kind, gateway_reference, amount, fee, currency, settled_on)
+	SELECT 'card', 'first', row_number() OVER (ORDER BY order_id), 'payment', gateway_reference, amount, 0.33, currency, '2026-01-01'
+	FROM shop.payments WHERE gateway_reference IS NOT NULL AND order_id <= 40;
 INSERT INTO "Bob's ""Shop""; --".orders (customer_id, product_id, quantity, price)
 	SELECT 1, 1, 2, 100 FROM generate_series(1, 20);
 UPDATE "Bob's ""Shop""; --".orders SET status = 'paid' WHERE order_id < '80000000-0000-0000-0000-000000000000';
@@ -307,6 +344,17 @@ sub is_enforced
 		'OP001', "$name: an illegal birth is refused");
 	fails_with($node, $database, q{UPDATE shop.orders SET version = 77},
 		'OP003', "$name: a forged version is refused");
+	fails_with($node, $database, q{UPDATE shop.orders SET paid_amount = 77},
+		'OP003', "$name: forged money is refused");
+	fails_with($node, $database, q{UPDATE shop.payments SET captured_amount = 77},
+		'OP003', "$name: of payments as well");
+	fails_with($node, $database, q{DELETE FROM shop.payments}, 'OP003', "$name: payments stay");
+	fails_with($node, $database, q{
+INSERT INTO shop.refunds (order_id, payment_id, amount)
+SELECT order_id, payment_id, captured_amount + 1 FROM shop.payments WHERE status = 'succeeded' LIMIT 1},
+		'OP005', "$name: no refund of more than there is");
+	fails_with($node, $database, q{SET ROLE app; UPDATE shop.payments SET status = 'succeeded' WHERE status = 'processing'},
+		'OP004', "$name: the application is not the gateway");
 	fails_with($node, $database, q{DELETE FROM shop.order_events}, 'OP003', "$name: history stays");
 	fails_with($node, $database, q{UPDATE shop.parcels SET state = 'packed' WHERE state = 'lost'},
 		'OP001', "$name: so is one on a guarded enum");
@@ -315,12 +363,14 @@ BEGIN;
 CREATE TEMP TABLE before AS SELECT max(order_id) AS id FROM shop.orders;
 INSERT INTO shop.orders (customer_id, price) VALUES (1, 5);
 UPDATE shop.orders SET status = 'paid' WHERE order_id > (SELECT id FROM before);
+INSERT INTO shop.refunds (order_id, payment_id, amount, status)
+	SELECT order_id, payment_id, 5, 'succeeded' FROM shop.payments WHERE order_id > (SELECT id FROM before);
 SELECT (SELECT max(order_id) > b.id FROM shop.orders), count(*),
 	   string_agg(e.version::text, ',' ORDER BY e.version), max(e.to_status) FILTER (WHERE e.version = 2)
 FROM before b JOIN shop.order_events e ON e.order_id > b.id GROUP BY b.id;
 ROLLBACK;
 	});
-	is("$id $events $versions $last", 't 2 1,2 paid', "$name: identity goes on, one event a change");
+	is("$id $events $versions $last", 't 5 1,2,3,4,5 paid', "$name: identity goes on, one event a change");
 	return;
 }
 
