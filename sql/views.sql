@@ -95,12 +95,13 @@ SELECT pg_temp.operate(5, 'refund', 60, 'requested'), pg_temp.operate(12, 'refun
 SELECT * FROM pg_temp.work WHERE id IN (5, 12);
 UPDATE payment_operations SET status = 'processing' WHERE order_id IN (5, 12);
 SELECT * FROM pg_temp.work WHERE id IN (5, 12);
--- one that failed and waits for its retry stays the refund of what is due; one that was given up does not
+-- one that failed stays the refund of what is due: it is tried again, and if it was given up, a person must look
 UPDATE payment_operations SET status = 'failed', failure_class = 'not_sent', retry_at = '2999-01-01' WHERE order_id IN (5, 12);
 SELECT * FROM pg_temp.work WHERE id IN (5, 12);
 UPDATE payment_operations SET retry_at = now() WHERE order_id = 5;
 UPDATE payment_operations SET retry_at = NULL WHERE order_id = 12;
 SELECT * FROM pg_temp.work WHERE id IN (5, 12);
+SELECT reason, order_id, amount FROM needs_attention;
 UPDATE payment_operations SET status = 'processing' WHERE order_id IN (5, 12);
 UPDATE payment_operations SET status = 'unknown' WHERE order_id IN (5, 12);
 SELECT * FROM pg_temp.work WHERE id IN (5, 12);
@@ -163,6 +164,26 @@ INSERT INTO payments (order_id, gateway, amount, retry_of, attempt_no) SELECT or
 SELECT * FROM pg_temp.work WHERE id = 31;
 UPDATE payments SET status = 'failed' WHERE order_id = 31 AND attempt_no = 2;
 SELECT * FROM pg_temp.work WHERE id = 31;
+
+-- ... which is neither authorised, nor paid by a later attempt, nor declined for good; and the gateway must be there
+INSERT INTO gateways (gateway) VALUES ('asleep');
+INSERT INTO orders (order_id, price) SELECT n, 10 FROM generate_series(34, 39) n;
+INSERT INTO payments (order_id, gateway, amount, status) SELECT n, CASE n WHEN 37 THEN 'asleep' ELSE 'stripe' END, 10, 'processing' FROM generate_series(34, 39) n;
+UPDATE payments SET status = 'failed', retry_at = now(), failure_class = CASE order_id WHEN 36 THEN 'hard_decline' ELSE 'soft_decline' END WHERE order_id BETWEEN 34 AND 39;
+UPDATE gateways SET active = false WHERE gateway = 'asleep';
+INSERT INTO payments (order_id, gateway, amount, status) VALUES (34, 'stripe', 10, 'authorized'), (35, 'stripe', 10, 'processing'), (38, 'stripe', 10, 'processing');
+UPDATE payments SET status = 'failed' WHERE order_id = 35 AND status = 'processing';
+SELECT * FROM pg_temp.work WHERE id BETWEEN 34 AND 39;
+-- the functions that do the work see the same
+BEGIN;
+CREATE TEMP TABLE due AS SELECT order_id, amount FROM open_work WHERE work = 'refund_due';
+SELECT count(*) AS due FROM pg_temp.due;
+SELECT count(*) AS handed_out, count(*) FILTER (WHERE NOT EXISTS (
+    SELECT FROM open_work w WHERE w.work = 'retry_payment' AND w.payment_id = d.payment_id)) AS unknown FROM due_retries() d;
+SELECT order_id, amount FROM request_due_refunds() EXCEPT SELECT order_id::text, amount FROM pg_temp.due;
+SELECT count(*) AS still_due FROM open_work WHERE work = 'refund_due';
+ROLLBACK;
+SELECT count(*) AS retries FROM open_work WHERE work = 'retry_payment';
 
 -- ---------- needs_attention: every reason, and how it ends ----------
 CREATE VIEW pg_temp.attention AS

@@ -13,7 +13,7 @@
  * what is open and not what the store has ever seen.
  */
 CREATE FUNCTION order_payment.create_views(store name) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -198,7 +198,7 @@ WHERE r.status = 'failed' AND r.retry_at IS NULL
   AND NOT EXISTS (
 	SELECT FROM %1$I.payment_operations n
 	WHERE n.order_id = r.order_id AND n.kind = r.kind AND n.created_at > r.failed_at
-	  AND n.status NOT IN ('failed', 'cancelled'))
+	  AND n.amount >= r.amount AND n.status NOT IN ('failed', 'cancelled'))
 UNION ALL
 SELECT 'the customer should be asked for another payment', p.order_id, p.payment_id, NULL, p.gateway, p.amount,
 	p.currency, p.contact_needed_at
