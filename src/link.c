@@ -281,7 +281,7 @@ static void
 plan_statement(OpLink *link, Relation rel, Relation sibling)
 {
 	const OpSiblingRole *role = link->key.role;
-	KeyColumn			 key[OP_SIBLING_MAX_KEYS];
+	KeyColumn			 key[OP_SIBLING_MAX_KEYS] = {{0}};
 	Oid					 types[OP_SIBLING_MAX_ARGS];
 	StringInfoData		 sql;
 	StringInfoData		 keys;
@@ -301,6 +301,7 @@ plan_statement(OpLink *link, Relation rel, Relation sibling)
 		strlcpy(link->names[i], NameStr(attr->attname), NAMEDATALEN);
 		types[i] = TupleDescAttr(RelationGetDescr(rel), key[i].ours - 1)->atttypid;
 		link->types[i] = types[i];
+		link->equals[i] = key[i].equals;
 		appendStringInfo(&keys, "%s%s", i == 0 ? "" : ", ", column);
 		appendStringInfoString(&condition, i == 0 ? "" : " AND ");
 		write_condition(&condition, role->path, &key[i], column, attr->atttypid,

@@ -65,6 +65,7 @@ typedef struct OpLink
 	AttrNumber columns[OP_SIBLING_MAX_KEYS];			/* of the relation */
 	char	   names[OP_SIBLING_MAX_KEYS][NAMEDATALEN]; /* of the sibling's own */
 	Oid		   types[OP_SIBLING_MAX_KEYS];				/* of the relation's */
+	Oid		   equals[OP_SIBLING_MAX_KEYS];				/* parent's column = child's column */
 	SPIPlanPtr plan;
 } OpLink;
 

@@ -24,6 +24,7 @@
 #include "derived.h"
 #include "effects.h"
 #include "errors.h"
+#include "inquiry.h"
 #include "guard.h"
 #include "identity.h"
 #include "order.h"
@@ -177,7 +178,7 @@ judge_move(const OpRow *row, OpMoney *money)
 							psprintf("an order that is \"%s\" may not become \"%s\" with its money as it is",
 									 op_order_label(from), op_order_label(to)),
 							obstacle,
-							"Record the payment or refund that is missing; order_overview shows what is outstanding.");
+							"Record the payment or refund that is missing, or set price or lines; order_overview shows what is outstanding.");
 	if (to == OP_PAID && obstacle == NULL && op_sign(op_outstanding(&before)) > 0)
 	{
 		require_recorder(row, op_outstanding(&before));
@@ -209,7 +210,8 @@ static void
 take_effect(OpRow *row, const OpOrderEffect *effect, OpMoney *money)
 {
 	/* a status that triggers of users want besides would come before the facts */
-	money->status = op_order_status(op_old_value(row, ORDER_STATUS));
+	if (row->old != NULL)
+		money->status = op_order_status(op_old_value(row, ORDER_STATUS));
 	check_currency(row, effect->currency);
 	if (!effect->is_booked)
 		op_move_money(money, &effect->movement);

@@ -5,7 +5,7 @@
  * create_order_tables().
  */
 CREATE FUNCTION order_payment.create_payment_tables(store name, order_id_type regtype) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -23,7 +23,12 @@ CREATE TABLE %1$I.gateways (
 	CONSTRAINT gateways_pkey PRIMARY KEY (gateway),
 	CONSTRAINT gateways_gateway_check CHECK (gateway <> ''),
 	CONSTRAINT gateways_minor_unit_exponents_check CHECK (jsonb_typeof(minor_unit_exponents) = 'object'),
-	CONSTRAINT gateways_retry_schedule_check CHECK (jsonb_typeof(retry_schedule) = 'object')
+	CONSTRAINT gateways_retry_schedule_check CHECK (
+		jsonb_typeof(retry_schedule) = 'object'
+		AND NOT retry_schedule @? '$.keyvalue().key ? (!(@ like_regex "^(hard_decline|soft_decline|not_sent|other)$"))'
+		AND NOT retry_schedule @? 'strict $.* ? (@.type() != "array")'
+		AND NOT retry_schedule @? 'strict $.*[*] ? (@.type() != "string"
+			|| !(@ like_regex "^[0-9]{1,4} (second|minute|hour|day|week|month|year)s?$"))')
 );
 INSERT INTO %1$I.gateways (gateway) VALUES ('manual'), ('cod');
 
@@ -63,8 +68,7 @@ CREATE TABLE %1$I.payments (
 	fee_final boolean NOT NULL DEFAULT false,
 	expected_net numeric NOT NULL GENERATED ALWAYS AS (amount - fee) STORED,
 	net_amount numeric NOT NULL GENERATED ALWAYS AS
-		(CASE WHEN captured_amount > 0
-			  THEN captured_amount - refunded_amount - charged_back_amount - fee ELSE 0 END) STORED,
+		(order_payment.net_amount(captured_amount, refunded_amount, charged_back_amount, fee)) STORED,
 	attempt_no integer NOT NULL DEFAULT 1,
 	retry_of uuid,
 	failure_class order_payment.failure_class,
@@ -164,7 +168,7 @@ COMMENT ON COLUMN %1$I.payments.refund_pending_amount IS 'refunds that are under
 COMMENT ON COLUMN %1$I.payments.fee IS 'the gateway''s fee: given, or by gateway_fees; an estimate until fee_final';
 COMMENT ON COLUMN %1$I.payments.expected_net IS 'amount - fee';
 COMMENT ON COLUMN %1$I.payments.net_amount IS 'captured - refunded - charged back - fee once something is captured, else 0';
-COMMENT ON COLUMN %1$I.payments.retry_at IS 'when to try again, if it failed';
+COMMENT ON COLUMN %1$I.payments.retry_at IS 'when to try again, if it failed; infinity: the gateway''s retry_schedule is at its end; null: nothing is to come. For due_retries()';
 COMMENT ON COLUMN %1$I.payments.contact_needed_at IS 'when it was given up to try again by ourselves: somebody has to speak with the customer. Recorded as an event customer_contact_needed';
 COMMENT ON COLUMN %1$I.payments.expires_at IS 'when the attempt lapses at the gateway';
 COMMENT ON COLUMN %1$I.payments.capture_before IS 'when the authorisation lapses; null: never';

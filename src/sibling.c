@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "sibling.h"
@@ -59,25 +60,37 @@ trigger_depth(void)
 	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
 }
 
+/* The same key, as the foreign key sees it: 1.0 and 1.00 are. */
+static bool
+is_key(const OpLink *link, int i, Form_pg_attribute attr, Datum theirs, Datum ours)
+{
+	bool  is_parent = link->key.role->path == OP_PARENT;
+	Datum parent = is_parent ? theirs : ours;
+	Datum child = is_parent ? ours : theirs;
+
+	if (attr->atttypid == link->types[i] &&
+		datum_image_eq(theirs, ours, attr->attbyval, attr->attlen))
+		return true;
+	return DatumGetBool(OidFunctionCall2Coll(get_opcode(link->equals[i]), attr->attcollation,
+											 parent, child));
+}
+
 /* Is this the row that the statement was sent to? */
 static bool
 is_row_meant(const TriggerData *trigdata)
 {
-	const OpSiblingRole *role = running_frame->role;
-	TupleTableSlot		*row = trigdata->tg_trigslot;
-	TupleDesc			 tupdesc = RelationGetDescr(trigdata->tg_relation);
+	const OpLink *link = running_frame->link;
 
-	for (int i = 0; i < role->nkeys; i++)
+	for (int i = 0; i < link->key.role->nkeys; i++)
 	{
-		Form_pg_attribute attr = op_find_column(trigdata->tg_relation, running_frame->link->names[i]);
-		NullableDatum	  key;
+		Form_pg_attribute attr = op_find_column(trigdata->tg_relation, link->names[i]);
+		NullableDatum	  theirs;
 
 		if (attr == NULL)
 			return false;
-		key = op_value_in(row, attr->attnum);
-		if (key.isnull || running_frame->keys[i].isnull ||
-			TupleDescAttr(tupdesc, attr->attnum - 1)->atttypid != running_frame->link->types[i] ||
-			!datum_image_eq(key.value, running_frame->keys[i].value, attr->attbyval, attr->attlen))
+		theirs = op_value_in(trigdata->tg_trigslot, attr->attnum);
+		if (theirs.isnull || running_frame->keys[i].isnull ||
+			!is_key(link, i, attr, theirs.value, running_frame->keys[i].value))
 			return false;
 	}
 	return true;
@@ -194,7 +207,7 @@ op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row, 
 {
 	int			  nrows = role->nrows ? role->nrows : 1;
 	Frame		  frame = {.effect = effect, .nrows = nrows};
-	NullableDatum keys[OP_SIBLING_MAX_KEYS];
+	NullableDatum keys[OP_SIBLING_MAX_KEYS] = {{0, true}};
 	OpLink		 *link;
 	uint64		  processed;
 
@@ -254,7 +267,7 @@ bool
 op_sibling_fetch(const OpSiblingRole *role, Relation rel, TupleTableSlot *row, const Datum *args,
 				 const char *nulls, NullableDatum *result, int ncolumns)
 {
-	NullableDatum keys[OP_SIBLING_MAX_KEYS];
+	NullableDatum keys[OP_SIBLING_MAX_KEYS] = {{0, true}};
 
 	SPI_connect();
 	keys_in(role, op_link_of(role, rel), row, keys);

@@ -10,7 +10,8 @@ CREATE EXTENSION IF NOT EXISTS order_payment;
 \ir teardown.sql
 CREATE SCHEMA bench;
 CREATE ROLE bench_owner;
-CREATE ROLE bench_application;
+CREATE ROLE bench_gateway;
+CREATE ROLE bench_application IN ROLE bench_gateway;
 SELECT format('GRANT CREATE ON DATABASE %I TO bench_owner', current_database()) \gexec
 
 CREATE TABLE bench.timing (
