@@ -15,9 +15,15 @@ use PostgreSQL::Test::Utils;
 use StoreTest;
 use Test::More;
 
-my $seconds = $ENV{STORM_SECONDS} // 15;
+my $seconds = $ENV{STORM_SECONDS} || 15;
 my $here = "$FindBin::RealBin/..";
-my $node = make_cluster('storm', conf => "max_connections = 60\nfsync = off\nlog_line_prefix = '%m [%p] %e '\n");
+my $node = make_cluster('storm', conf => qq{
+max_connections = 60
+fsync = off
+log_line_prefix = '%m [%p] %e '
+log_error_verbosity = terse
+log_min_error_statement = panic
+});
 
 $node->safe_psql('postgres', slurp_file("$here/storm/storm.sql"));
 $node->safe_psql('postgres', slurp_file("$here/model/breaches.sql"));
@@ -31,16 +37,22 @@ sub storm
 
 	ok($ok, "$name: no client was stopped") or diag("$out\n$err");
 	my ($done) = $out =~ /^number of transactions actually processed: (\d+)/m;
-	note("$name: $out");
-	return $done // 0;
+	my ($retries) = $out =~ /^total number of retries: (\d+)/m;
+	diag("$name: " . ($done // 0) . ' transactions, ' . ($retries // 0) . ' retries');
+	note($out);
+	return ($done // 0, $out);
 }
 
 my @retry = ('--max-tries=20', '--failures-detailed');
-my $done = storm('storm', '-c', 16, '-T', $seconds, @retry,
+my ($done, $told) = storm('storm', '-c', 16, '-T', $seconds, @retry,
 	map { ('-f', "$here/storm/$_") } 'read_committed.pgbench@2', 'repeatable_read.pgbench@1', 'serializable.pgbench@1');
 cmp_ok($done, '>', 100 * $seconds, 'it was a storm');
-cmp_ok(storm('race of refunds', '-c', 16, '-t', 400, '-D', 'n=0', @retry, '-f', "$here/storm/refund.pgbench"), '>', 6000, 'the refunds raced');
-is(storm('race of keys', '-c', 32, '-t', 100, '-D', 'n=0', '-f', "$here/storm/key.pgbench"), 3200, 'the keys raced');
+my ($retried) = $told =~ /read_committed\.pgbench(?:(?!SQL script).)*number of transactions retried: (\d+)/s;
+is($retried, 0, 'with nothing to be tried again at READ COMMITTED');
+($done) = storm('race of refunds', '-c', 16, '-t', 400, '-D', 'n=0', @retry, '-f', "$here/storm/refund.pgbench");
+cmp_ok($done, '>', 6000, 'the refunds raced');
+($done) = storm('race of keys', '-c', 32, '-t', 100, '-D', 'n=0', '-f', "$here/storm/key.pgbench");
+is($done, 3200, 'the keys raced');
 
 sub nothing
 {
@@ -90,6 +102,7 @@ WHERE (p.captured_amount, p.refunded_amount, p.charged_back_amount)
 is($node->safe_psql('postgres', q{SELECT sum(amount) FROM storm.ledger WHERE what = 'capture'}),
 	$node->safe_psql('postgres', q{SELECT trim_scale(sum(paid_amount)) FROM shop.orders}), 'and in all the orders');
 note($node->safe_psql('postgres', q{SELECT what, count(*), sum(amount) FROM storm.ledger GROUP BY 1 ORDER BY 1}));
+diag($node->safe_psql('postgres', q{SELECT 'refused: ' || string_agg(n || ' ' || code, ', ' ORDER BY code) FROM (SELECT code, count(*) AS n FROM storm.refusals GROUP BY 1) s}));
 note($node->safe_psql('postgres', q{SELECT code, isolation, count(*) FROM storm.refusals GROUP BY 1, 2 ORDER BY 1, 2}));
 
 # ---------- the races ----------
