@@ -151,6 +151,28 @@ SELECT * FROM tell_in_every_order(NULL, $$
 = paid, captured 30 [line 2 70 OP006]
 = pending, captured 30, outstanding 70
 $$);
+-- an order that is no longer pending is frozen even if nothing is held for it
+SELECT * FROM tell(0, $$
+  order paid           -> paid
+  price 5              -> OP006
+  line 1 5             -> OP006
+  order cancelled      -> cancelled
+  price 5              -> OP006
+$$);
+SELECT * FROM tell(100, $$
+  pay a 100 succeeded              -> paid, captured 100
+  chargeback z of a 100 succeeded  -> paid, captured 100, charged back 100
+  price 90                         -> OP006
+$$);
+-- an order whose money has all gone back before it was covered is not
+SELECT * FROM tell(100, $$
+  pay a 60 succeeded           -> pending, captured 60, outstanding 40
+  price 90                     -> OP006
+  refund r of a 60 succeeded   -> pending, captured 60, refunded 60, outstanding 100
+  price 90                     -> pending, captured 60, refunded 60, outstanding 90
+  price 0                      -> pending, captured 60, refunded 60
+  order paid                   -> paid, captured 60, refunded 60
+$$);
 -- While it is frozen, lines may change as long as their number and sum stay; the price and the currency may not.
 SELECT place_order(NULL) AS id \gset
 INSERT INTO order_items (order_id, line_no, quantity, price) VALUES (:id, 1, 3, 10), (:id, 2, 1, 20);

@@ -16,7 +16,7 @@
  * when he no longer needs them; the fees that were posted stay.
  */
 CREATE FUNCTION order_payment.create_settlement_tables(store name) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -13,7 +13,7 @@
  * what is open and not what the store has ever seen.
  */
 CREATE FUNCTION order_payment.create_views(store name) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
