@@ -39,6 +39,7 @@ OBJS = \
 	src/identity.o \
 	src/event.o \
 	src/effects.o \
+	src/inquiry.o \
 	src/order_total.o \
 	src/order.o \
 	src/line.o \
@@ -96,7 +97,7 @@ REGRESS_OPTS = --encoding=UTF8 --no-locale
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
 ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
 	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement \
-	iso_money_lines
+	iso_money_lines iso_upgrade
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check

@@ -630,6 +630,8 @@ INSERT INTO loose.payment_operations (order_id, payment_id, kind, amount, curren
 SELECT order_id, payment_id, kind, 10, 'USD', s::operation_status, now()
 FROM loose.payments, unnest('{capture,void,refund,chargeback}'::text[]) AS kind, unnest('{requested,failed,succeeded}'::text[]) AS s WHERE order_id > 1;
 INSERT INTO loose.order_items (order_id, line_no, price) VALUES (1, 1, 100);
+UPDATE loose.payments SET refunded_amount = 10, charged_back_amount = 10 WHERE order_id IN (2, 3, 4);
+UPDATE loose.orders SET refunded_amount = 10, charged_back_amount = 10 WHERE order_id IN (2, 3, 4);
 RESET session_replication_role;
 CREATE TABLE statement AS
 SELECT format('UPDATE loose.orders SET %s WHERE order_id = %s', change, o) AS text

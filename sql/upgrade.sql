@@ -6,7 +6,7 @@ CREATE ROLE regress_op_owner;
 CREATE ROLE regress_op_app;
 CREATE ROLE regress_op_dba;
 GRANT regress_op_owner TO regress_op_dba;
-SELECT format('GRANT CREATE ON DATABASE %I TO regress_op_dba', current_database()) \gexec
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO regress_op_dba', current_database()); END $$;
 SET timezone = 'UTC';
 SET datestyle = ISO;
 
@@ -278,5 +278,5 @@ SET client_min_messages = warning;
 DROP SCHEMA store_1, fresh, typed, aside CASCADE;
 DROP TABLE before, before_items, before_events;
 DROP FUNCTION objects(name);
-SELECT format('REVOKE CREATE ON DATABASE %I FROM regress_op_dba', current_database()) \gexec
+DO $$ BEGIN EXECUTE format('REVOKE CREATE ON DATABASE %I FROM regress_op_dba', current_database()); END $$;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_dba, regress_op_reader;

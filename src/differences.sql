@@ -219,7 +219,7 @@ BEGIN
 												  CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
 												  CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), ''
 											ORDER BY x.grantee, x.privilege_type)
-						 FROM aclexplode(coalesce(o.relacl, g.relacl)) x
+						 FROM aclexplode(CASE WHEN t.theirs IS NULL THEN g.relacl ELSE o.relacl END) x
 						 WHERE t.is_new AND x.grantee <> g.relowner), '') AS rights,
 			   t.is_new OR o.reloptions IS DISTINCT FROM g.reloptions
 			   OR pg_get_viewdef(t.theirs) <> replace(pg_get_viewdef(t.ours), prefix, store_prefix)

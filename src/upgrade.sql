@@ -85,7 +85,11 @@ $$;
 COMMENT ON FUNCTION order_payment.refuse_namesake(name, name) IS
 	'raises 42P07 if a schema has a table or view which is none of a store''s, by the name of one; for upgrade_store()';
 
-/* From child to parent, as statements of applications do. */
+/*
+ * From child to parent, as statements of applications do. A transaction that
+ * wrote an order and comes to a payment goes the other way: one of the two is
+ * told of a deadlock, and may try again.
+ */
 CREATE FUNCTION order_payment.lock_store(store name, pattern name) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -199,14 +203,16 @@ BEGIN
 	SELECT pg_get_userbyid(c.relowner) INTO owner
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = store AND c.relname = 'orders';
 	IF NOT has_database_privilege(current_database(), 'CREATE') THEN
-		RAISE EXCEPTION 'permission denied to upgrade a store in database "%"', current_database()
-			USING ERRCODE = 'insufficient_privilege',
-				  HINT = format('Call it as a role that may create schemas here and SET ROLE to "%s", the owner of the store.', owner);
+		RAISE EXCEPTION 'permission denied to upgrade the store "%"', store
+			USING ERRCODE = 'insufficient_privilege', DETAIL = 'For a while it needs a schema of its own.',
+				  HINT = format('Call it as a role that may create schemas in this database and SET ROLE to "%s", the owner of the store.', owner);
 	END IF;
 
 	PERFORM set_config('client_min_messages', 'error', true);
 	PERFORM order_payment.make_pattern(store, pattern, owner);
 	PERFORM set_config('role', owner, true);
+	-- one upgrade at a time; everybody else goes on until there is something to do
+	EXECUTE format('LOCK TABLE %I.orders IN SHARE UPDATE EXCLUSIVE MODE', store);
 	PERFORM order_payment.refuse_namesake(store, pattern);
 	IF EXISTS (SELECT FROM order_payment.store_differences(store, pattern)) THEN
 		PERFORM order_payment.lock_store(store, pattern);
