@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(148);
+SELECT plan(195);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -149,15 +149,15 @@ SELECT lives_ok($$ UPDATE orders SET status = status $$, 'to stay is no move');
 SELECT is(max(version), 1, 'and no event') FROM orders;
 SELECT is(count(*)::int, 1, 'one event a birth') FROM order_events WHERE order_id = 1001;
 SELECT lives_ok($$ UPDATE orders SET status = 'paid' WHERE order_id = 1001 $$, 'pending -> paid');
-SELECT is((o.status, o.version, o.paid_at IS NOT NULL, o.shipped_at IS NULL)::text, '(paid,2,t,t)', 'stamped and counted') FROM orders o WHERE order_id = 1001;
+SELECT is((o.status, o.version, o.paid_at IS NOT NULL, o.shipped_at IS NULL)::text, '(paid,3,t,t)', 'stamped and counted') FROM orders o WHERE order_id = 1001;
 
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001)), 2, 'order_timeline(integer)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001::bigint)), 2, 'order_timeline(bigint)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001')), 2, 'order_timeline(unknown)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001'::text, 'shop')), 2, 'order_timeline(text, store)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(order_id => 1001, store => 'shop')), 2, 'order_timeline() by name');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001)), 3, 'order_timeline(integer)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001::bigint)), 3, 'order_timeline(bigint)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001')), 3, 'order_timeline(unknown)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001'::text, 'shop')), 3, 'order_timeline(text, store)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(order_id => 1001, store => 'shop')), 3, 'order_timeline() by name');
 SELECT results_eq($$ SELECT version, entity, from_status, to_status FROM order_payment.order_timeline(1001) $$,
-                  $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid') $$, 'order_timeline() in order');
+                  $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid'), (3, 'payment', NULL, 'succeeded') $$, 'order_timeline() in order');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::bigint) $$, 'order_timeline(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::text) $$, 'order_timeline(NULL::text)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(1001, NULL) $$, 'order_timeline(, NULL)');
@@ -174,6 +174,58 @@ SELECT is(order_payment.ack_events('c', ARRAY[]::uuid[]), 0::bigint, 'ack_events
 SELECT is(order_payment.ack_events('c', ARRAY[NULL, gen_random_uuid()]), 0::bigint, 'ack_events() of an event that is none');
 SELECT is(order_payment.notify_events(NULL), NULL, 'notify_events(NULL)');
 SELECT is(order_payment.notify_events('x', NULL), NULL, 'notify_events(, NULL)');
+
+-- ---------- payments ----------
+
+SELECT is(order_payment.outstanding_amount(NULL, 1, 0, 0, 0, 0), NULL, 'outstanding_amount(NULL, ...)');
+SELECT is(order_payment.outstanding_amount('pending', NULL, 0, 0, 0, 0), NULL, 'outstanding_amount() of an unknown total');
+SELECT is(order_payment.outstanding_amount('pending', 10, NULL, NULL, NULL, NULL), 10::numeric, 'outstanding_amount(): NULL is nothing paid');
+SELECT is(order_payment.outstanding_amount(status => 'shipped', total => 10, paid => 4, refunded => 1, charged_back => 1, due => 2), 8::numeric, 'outstanding_amount() by name');
+SELECT cmp_ok(order_payment.uuid_v7(), '<', order_payment.uuid_v7(), 'uuid_v7() goes up');
+SELECT is((order_payment.create_payment(1002, 'cod', 5, split => true)).amount, 5::numeric, 'create_payment() of an unknown total');
+SELECT is((order_payment.create_payment(1003, 'cod')).amount, 1::numeric, 'create_payment(): what is outstanding');
+SELECT throws_ok(statement, state::char(5), NULL, state || ': ' || statement) FROM (VALUES
+	('22004', 'SELECT order_payment.create_payment(NULL::bigint, ''cod'')'),
+	('22004', 'SELECT order_payment.create_payment(NULL, ''cod'')'),
+	('22004', 'SELECT order_payment.create_payment(1003, NULL)'),
+	('22004', 'SELECT order_payment.create_payment(1003, ''cod'', split => NULL)'),
+	('22004', 'SELECT order_payment.create_payment(1003, ''cod'', store => NULL)'),
+	('P0002', 'SELECT order_payment.create_payment(99, ''cod'')'),
+	('22P02', 'SELECT order_payment.create_payment('''', ''cod'')'),
+	('22P02', 'SELECT order_payment.create_payment(''1 OR true'', ''cod'')'),
+	('22004', 'SELECT order_payment.retry_payment(NULL)'),
+	('22004', 'SELECT order_payment.retry_payment(gen_random_uuid(), store => NULL)'),
+	('P0002', 'SELECT order_payment.retry_payment(gen_random_uuid())'),
+	('22004', 'SELECT order_payment.refund_order(NULL::bigint)'),
+	('22004', 'SELECT order_payment.refund_order(NULL::text)'),
+	('22004', 'SELECT order_payment.refund_order(1003, store => NULL)'),
+	('P0002', 'SELECT order_payment.refund_order(99)'),
+	('OP005', 'SELECT order_payment.refund_order(1003)'),
+	('22P02', 'SELECT order_payment.refund_order(''1 OR true'')'),
+	('22023', 'SELECT order_payment.request_due_refunds(NULL)'),
+	('22023', 'SELECT order_payment.request_due_refunds(0)'),
+	('22004', 'SELECT order_payment.request_due_refunds(store => NULL)'),
+	('22023', 'SELECT order_payment.expire_orders(NULL)'),
+	('22023', 'SELECT order_payment.expire_orders(0)'),
+	('22004', 'SELECT order_payment.expire_orders(store => NULL)'),
+	('22023', 'SELECT * FROM order_payment.due_retries(NULL)'),
+	('22023', 'SELECT * FROM order_payment.due_retries(-1)'),
+	('22004', 'SELECT * FROM order_payment.due_retries(store => NULL)'),
+	('P0002', 'SELECT order_payment.post_settlement(''cod'', ''none'')'),
+	('P0002', 'SELECT order_payment.choose_gateway(99)'),
+	('22004', 'SELECT order_payment.choose_gateway(1003, period => NULL)'),
+	('22007', 'SELECT order_payment.choose_gateway(1003, period => ''nonsense'')'),
+	('22004', 'SELECT order_payment.choose_gateway(1003, store => NULL)'),
+	('22P02', 'SELECT order_payment.choose_gateway(''1 OR true'')'),
+	('22004', 'SELECT order_payment.upgrade_store(NULL)')) v (state, statement);
+SELECT is_empty('SELECT * FROM order_payment.request_due_refunds()', 'request_due_refunds(): nothing is due');
+SELECT is(order_payment.expire_orders(), 0, 'expire_orders(): no order has a deadline');
+SELECT is_empty('SELECT * FROM order_payment.due_retries()', 'due_retries(): nothing has failed');
+SELECT is(order_payment.post_settlement(NULL, 'x'), NULL, 'post_settlement(NULL, )');
+SELECT is(order_payment.post_settlement('cod', NULL), NULL, 'post_settlement(, NULL)');
+SELECT is(order_payment.choose_gateway(1003), NULL, 'choose_gateway(): none has a history');
+SELECT is_empty('SELECT * FROM order_payment.upgrade_store()', 'upgrade_store(): nothing to do');
+
 SELECT throws_ok($$ SELECT * FROM order_payment.verify_store(NULL) $$, '22004', NULL, 'verify_store(NULL) is no clean bill');
 SELECT is_empty($$ SELECT * FROM order_payment.verify_store() $$, 'verify_store()');
 SELECT is((SELECT count(*)::int FROM event_consumers WHERE consumer = 'c'), 1, 'a consumer is made by its first call');
