@@ -149,15 +149,15 @@ SELECT lives_ok($$ UPDATE orders SET status = status $$, 'to stay is no move');
 SELECT is(max(version), 1, 'and no event') FROM orders;
 SELECT is(count(*)::int, 1, 'one event a birth') FROM order_events WHERE order_id = 1001;
 SELECT lives_ok($$ UPDATE orders SET status = 'paid' WHERE order_id = 1001 $$, 'pending -> paid');
-SELECT is((o.status, o.version, o.paid_at IS NOT NULL, o.shipped_at IS NULL)::text, '(paid,2,t,t)', 'stamped and counted') FROM orders o WHERE order_id = 1001;
+SELECT is((o.status, o.version, o.paid_at IS NOT NULL, o.shipped_at IS NULL)::text, '(paid,3,t,t)', 'stamped and counted, with the payment by hand') FROM orders o WHERE order_id = 1001;
 
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001)), 2, 'order_timeline(integer)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001::bigint)), 2, 'order_timeline(bigint)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001')), 2, 'order_timeline(unknown)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001'::text, 'shop')), 2, 'order_timeline(text, store)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(order_id => 1001, store => 'shop')), 2, 'order_timeline() by name');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001)), 3, 'order_timeline(integer)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001::bigint)), 3, 'order_timeline(bigint)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001')), 3, 'order_timeline(unknown)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001'::text, 'shop')), 3, 'order_timeline(text, store)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(order_id => 1001, store => 'shop')), 3, 'order_timeline() by name');
 SELECT results_eq($$ SELECT version, entity, from_status, to_status FROM order_payment.order_timeline(1001) $$,
-                  $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid') $$, 'order_timeline() in order');
+                  $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid'), (3, 'payment', NULL, 'succeeded') $$, 'order_timeline() in order');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::bigint) $$, 'order_timeline(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::text) $$, 'order_timeline(NULL::text)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(1001, NULL) $$, 'order_timeline(, NULL)');
