@@ -200,7 +200,7 @@ INSERT INTO shop.refunds (order_id, payment_id, amount, status)
 	FROM shop.orders o JOIN shop.payments p USING (order_id) WHERE o.refund_due_amount > 0 AND o.status = 'cancelled';
 UPDATE shop.payments SET status = 'succeeded' WHERE status IN ('requires_action', 'processing')});
 is($new->safe_psql('from_directory', q{
-SELECT sum(capture_pending_amount + refund_pending_amount), (SELECT sum(refund_due_amount) FROM shop.orders WHERE status = 'cancelled'),
+SELECT trim_scale(sum(capture_pending_amount + refund_pending_amount)), (SELECT trim_scale(sum(refund_due_amount)) FROM shop.orders WHERE status = 'cancelled'),
 	(SELECT string_agg(DISTINCT status::text, ' ') FROM shop.orders WHERE order_id % 20 = 0) FROM shop.payments}),
 	'0|0|paid', 'restored money goes on where it was');
 is_verified($new, 'from_directory', 'after that');

@@ -112,7 +112,7 @@ foreach my $database (sort keys %mode)
 		'OP001', "$database: so is an illegal birth");
 	fails_with($subscriber, $database, q{UPDATE shop.payments SET status = 'created' WHERE order_id = 8},
 		'OP001', "$database: so is one of a payment");
-	fails_with($subscriber, $database, q{UPDATE shop.payments SET captured_amount = 0 WHERE order_id = 8},
+	fails_with($subscriber, $database, q{UPDATE shop.payments SET captured_amount = 1 WHERE order_id = 8},
 		'OP003', "$database: money is not forged");
 	fails_with($subscriber, $database, q{DELETE FROM shop.order_events WHERE order_id = 8},
 		'OP003', "$database: and a change of history");

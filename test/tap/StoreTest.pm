@@ -226,7 +226,7 @@ INSERT INTO shop.payment_operations (order_id, payment_id, kind, ticket)
 	SELECT order_id, payment_id, 'void', 'ticket ' || order_id FROM shop.payments WHERE order_id % 10 = 8;
 UPDATE shop.payment_operations SET status = 'processing' WHERE kind = 'void';
 UPDATE shop.payment_operations SET status = 'succeeded' WHERE kind = 'void' AND order_id % 20 = 8;
-UPDATE shop.payment_operations SET status = 'unknown' WHERE kind = 'void' AND order_id % 20 = 18;
+UPDATE shop.payment_operations SET status = 'unknown' WHERE kind = 'void' AND order_id % 40 = 18;
 
 -- attempts: some fail and are tried again, some are not known for a while, some stay open
 SET order_payment.reason = 'because "paid"';
