@@ -38,6 +38,7 @@ OBJS = \
 	src/identity.o \
 	src/event.o \
 	src/effects.o \
+	src/inquiry.o \
 	src/order_total.o \
 	src/order.o \
 	src/line.o \

@@ -38,7 +38,8 @@ typedef struct OpMovement
 
 #define OP_NO_MOVEMENT \
 	{ \
-		op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), false \
+		op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), \
+			false \
 	}
 
 extern bool op_is_dead(OpOrderStatus status);
