@@ -80,6 +80,26 @@ LANGUAGE sql AS $$
 	FROM bench.timing t WHERE t.pair = $1 AND t.side = $2 AND run > 0
 $$;
 
+/* ... and how many of them side b saves. */
+CREATE FUNCTION bench.difference_ns(pair text, a text, b text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT format('%s ns', round((percentile_cont(0.5) WITHIN GROUP (ORDER BY x.amount / x.touched - y.amount / y.touched) * 1e9)::numeric))
+	FROM bench.timing x JOIN bench.timing y ON (y.pair, y.run) = (x.pair, x.run)
+	WHERE x.pair = $1 AND x.side = $2 AND y.side = $3 AND x.run > 0
+$$;
+
+/* Transactions a second, and what is counted for each, median. */
+CREATE FUNCTION bench.per_second(pair text, side text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY amount))::text
+	FROM bench.timing t WHERE t.pair = $1 AND t.side = $2 AND run > 0
+$$;
+CREATE FUNCTION bench.each(pair text, side text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT round((percentile_cont(0.5) WITHIN GROUP (ORDER BY amount / touched))::numeric, 1)::text
+	FROM bench.timing t WHERE t.pair = $1 AND t.side = $2 AND run > 0
+$$;
+
 /*
  * Seconds that a trigger adds to the UPDATE of a row of the narrow table, net of an empty trigger. It is the small difference
  * of large numbers, which a busy neighbour can make negative; so it is taken from the processor time of the fastest runs.
