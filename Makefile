@@ -66,12 +66,20 @@ SQL_PARTS = \
 	src/operation.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
+	src/settlement.sql \
+	src/views.sql \
+	src/routing.sql \
 	src/store.sql \
 	src/probability.sql \
 	src/payment_functions.sql \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
+	src/verify_rows.sql \
+	src/verify_money.sql \
+	src/verify_history.sql \
 	src/verify.sql \
+	src/differences.sql \
+	src/upgrade.sql \
 	src/privileges.sql
 
 INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql
@@ -79,13 +87,15 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount probability store events functions functions_refund attack catalog \
-	story_pay story_cover story_total story_refund story_order
+REGRESS = status transition graph money amount probability store events functions functions_refund views settlement routing \
+	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+	story_fee story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
 ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
-	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire
+	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement \
+	iso_money_lines iso_upgrade
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check

@@ -181,11 +181,13 @@ WHERE m.classid IN ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_operator'::reg
 SELECT p.oid::regprocedure AS trigger_label FROM member_function p
 WHERE p.prorettype = 'trigger'::regtype AND (p.provolatile, p.proisstrict, p.proparallel) <> ('v', false, 'u');
 SELECT p.oid::regprocedure AS volatile_label FROM member_function p
-WHERE p.provolatile = 'v' AND p.proparallel <> 'u';
+WHERE p.provolatile = 'v' AND p.proparallel <> 'u' AND p.proname <> 'uuid_v7';
 -- what an index or a constraint may use is in C, strict, and safe in parallel plans; an aggregate begins with a null state
 SELECT p.oid::regprocedure AS immutable_label FROM member_function p JOIN pg_language l ON l.oid = p.prolang
-WHERE p.provolatile = 'i' AND p.prokind = 'f' AND p.proname <> 'outstanding_events'
-  AND (l.lanname, p.proisstrict OR p.oid IN (SELECT oid FROM aggregate_part), p.proparallel) <> ('c', true, 's');
+WHERE p.provolatile = 'i' AND p.prokind = 'f' AND p.proname NOT IN ('outstanding_events', 'store_objects')
+  AND (l.lanname, p.proisstrict OR p.oid IN (SELECT oid FROM aggregate_part)
+       OR p.proname IN ('is_order_money', 'is_order_price', 'outstanding_amount'),  -- a total may be unknown
+       p.proparallel) <> ('c', true, 's');
 -- leakproof only what cannot raise: comparison and hash of one byte, and ->?
 SELECT p.oid::regprocedure AS leakproof_label FROM member_function p
 WHERE p.proleakproof <> (p.proname ~ '^status_(lt|le|eq|ne|ge|gt|cmp|hash|hash_extended|smaller|larger)$' OR p.proname ~ '_may_become$');
@@ -193,7 +195,12 @@ WHERE p.proleakproof <> (p.proname ~ '^status_(lt|le|eq|ne|ge|gt|cmp|hash|hash_e
 SELECT p.oid::regprocedure AS not_strict FROM member_function p
 WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0
   AND p.oid NOT IN (SELECT oid FROM aggregate_part)
-  AND p.proname NOT IN ('create_store', 'guard_column', 'require_store', 'verify_store');
+  AND p.proname NOT IN ('create_store', 'grant_store', 'guard_column', 'require_store', 'verify_store', 'upgrade_store',
+                        'is_order_money', 'is_order_price', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
+                        'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds',
+                        -- called by those, with what may be null
+                        'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
+                        'require_amount', 'require_batch', 'require_gateway', 'require_payable', 'require_request_key', 'require_retryable');
 
 -- operators: estimators always; commutator and negator but for ->?; hash and merge for equality only
 SELECT o.oid::regoperator AS no_estimator FROM member_operator o WHERE o.oprrest = 0 OR o.oprjoin = 0;

@@ -4,6 +4,7 @@ CREATE EXTENSION IF NOT EXISTS order_payment;
 \set SHOW_CONTEXT never
 CREATE ROLE regress_op_owner;
 CREATE ROLE regress_op_app;
+CREATE ROLE regress_op_gateway;
 CREATE ROLE regress_op_nobody;
 
 -- a store owned by a superuser is made, with a warning
@@ -15,9 +16,12 @@ INSERT INTO orders (order_id, customer_id, product_id, quantity, price, status) 
 UPDATE orders SET status = 'paid' WHERE order_id = 1001;
 \pset expanded on
 SELECT * FROM orders WHERE order_id = 1001 \gset o_
-SELECT order_id, customer_id, product_id, quantity, price, currency, total_amount, payment_method, status, item_count, pay_before, request_key, version,
+SELECT order_id, customer_id, product_id, quantity, price, currency, total_amount, payment_method, status, item_count,
+       authorized_amount, paid_amount, refunded_amount, charged_back_amount, refund_due_amount, pay_before, request_key, version,
        created_at IS NOT NULL AS created, authorized_at, paid_at >= created_at AS paid, shipped_at, completed_at, cancelled_at, expired_at, refunded_at
 FROM orders WHERE order_id = 1001;
+-- what was settled by hand is booked
+SELECT gateway, method, amount, currency, status, authorized_amount, captured_amount, fee, net_amount, succeeded_at IS NOT NULL AS stamped FROM payments WHERE order_id = 1001;
 \pset expanded off
 \echo :o_order_id :o_customer_id :o_product_id :o_quantity :o_price :o_status
 UPDATE orders SET status = 'pending' WHERE order_id = 1001;
@@ -25,7 +29,7 @@ INSERT INTO orders (order_id, customer_id, product_id, quantity, price, status) 
 SET search_path = public;
 
 -- all arguments; names that need quotes; keys of other types
-SELECT order_payment.create_store(store => 'Böse "Bude"', default_currency => 'JPY', app_role => 'regress_op_app', owner => 'regress_op_owner',
+SELECT order_payment.create_store(store => 'Böse "Bude"', default_currency => 'JPY', app_role => 'regress_op_app', gateway_role => 'regress_op_gateway', owner => 'regress_op_owner',
                                   order_id_type => 'uuid', customer_id_type => 'text', product_id_type => 'integer');
 SELECT current_user = session_user AS role_is_back, current_setting('role') AS role;
 INSERT INTO "Böse ""Bude""".orders (customer_id, product_id, price) VALUES ('jo', 1, 500) RETURNING pg_typeof(order_id), customer_id, currency, quantity, total_amount;
@@ -55,6 +59,9 @@ SELECT order_payment.create_store('taken');
 DROP VIEW taken.orders;
 CREATE SEQUENCE taken.order_events;
 SELECT order_payment.create_store('taken');
+DROP SEQUENCE taken.order_events;
+CREATE TYPE taken.payments AS (x integer);
+SELECT order_payment.create_store('taken');
 SELECT order_payment.create_store('other', 'usd');
 SELECT order_payment.create_store('other', 'XAU');
 SELECT order_payment.create_store('other', NULL);
@@ -63,6 +70,7 @@ SELECT order_payment.create_store(NULL);
 SELECT order_payment.create_store('other', order_id_type => 'json', owner => 'regress_op_owner');
 SELECT order_payment.create_store('other', owner => 'regress_op_nonexistent');
 SELECT order_payment.create_store('other', app_role => 'regress_op_nonexistent', owner => 'regress_op_owner');
+SELECT order_payment.create_store('other', gateway_role => 'regress_op_nonexistent', owner => 'regress_op_owner');
 SELECT order_payment.create_store('pg_other', owner => 'regress_op_owner');
 SELECT order_payment.create_store('taken', owner => 'regress_op_owner');
 -- a caller without rights makes none
@@ -93,7 +101,7 @@ SELECT current_setting('role') AS role;
 
 -- total_amount: quantity * price, in the scale of the currency
 SET client_min_messages = warning;
-SELECT order_payment.create_store('s', owner => 'regress_op_owner', app_role => 'regress_op_app');
+SELECT order_payment.create_store('s', owner => 'regress_op_owner', app_role => 'regress_op_app', gateway_role => 'regress_op_gateway');
 RESET client_min_messages;
 SET search_path = s;
 INSERT INTO orders (order_id) VALUES (1) RETURNING quantity, price, total_amount, version, item_count;
@@ -131,6 +139,7 @@ UPDATE orders SET status = 'cancelled' WHERE order_id = 1 RETURNING status, canc
 UPDATE orders SET total_amount = 1 WHERE order_id = 2;
 UPDATE orders SET item_count = 1 WHERE order_id = 2;
 UPDATE orders SET version = 5 WHERE order_id = 2;
+UPDATE orders SET paid_amount = 4.40 WHERE order_id = 2;
 UPDATE orders SET created_at = now() - interval '1 day' WHERE order_id = 2;
 UPDATE orders SET order_id = 99 WHERE order_id = 2;
 UPDATE orders SET paid_at = now() WHERE order_id = 2;
@@ -140,6 +149,14 @@ INSERT INTO orders (order_id, total_amount) VALUES (12, 2);
 INSERT INTO orders (order_id, item_count) VALUES (12, 1);
 INSERT INTO orders (order_id, version) VALUES (12, 2);
 INSERT INTO orders (order_id, version) VALUES (12, -1);
+UPDATE orders SET authorized_amount = 4.40 WHERE order_id = 2;
+UPDATE orders SET refunded_amount = 4.40 WHERE order_id = 2;
+UPDATE orders SET charged_back_amount = -4.40 WHERE order_id = 2;
+UPDATE orders SET refund_due_amount = 'NaN' WHERE order_id = 2;
+UPDATE orders SET status = 'paid', paid_amount = 1 WHERE order_id = 2;
+INSERT INTO orders (order_id, price, paid_amount) VALUES (12, 1, 1);
+INSERT INTO orders (order_id, price, authorized_amount) VALUES (12, 1, 1);
+INSERT INTO orders (order_id, price, refund_due_amount) VALUES (12, 1, 1e-10);
 INSERT INTO orders (order_id, created_at) VALUES (12, '2020-01-01');
 INSERT INTO orders (order_id, created_at) VALUES (12, 'infinity');
 INSERT INTO orders (order_id, paid_at) VALUES (12, now());
@@ -149,28 +166,43 @@ SET search_path = s;
 UPDATE orders SET created_at = '2000-01-01 00:00:00+00' WHERE order_id = 2;
 \set VERBOSITY default
 -- accepted: the default, NULL, the same, the right value
-INSERT INTO orders (order_id, price, total_amount, version, item_count, created_at, paid_at)
-VALUES (12, 1, NULL, DEFAULT, DEFAULT, DEFAULT, NULL), (13, 1, 1.000, 0, 0, NULL, NULL), (14, 1, 1, NULL, NULL, NULL, NULL), (15, 1, 1, 1, 0, NULL, NULL)
-RETURNING order_id, total_amount, version, item_count, created_at IS NOT NULL AS created;
-UPDATE orders SET total_amount = 4.4, version = version, item_count = item_count, created_at = created_at, order_id = order_id, paid_at = NULL
-WHERE order_id = 2 RETURNING total_amount, version, item_count;
-UPDATE orders SET total_amount = NULL, version = NULL, item_count = NULL, created_at = NULL WHERE order_id = 2
-RETURNING total_amount, version, item_count, created_at IS NOT NULL AS created;
+INSERT INTO orders (order_id, price, total_amount, version, item_count, created_at, paid_at, paid_amount, refund_due_amount)
+VALUES (12, 1, NULL, DEFAULT, DEFAULT, DEFAULT, NULL, DEFAULT, NULL), (13, 1, 1.000, 0, 0, NULL, NULL, 0.00, 0),
+       (14, 1, 1, NULL, NULL, NULL, NULL, NULL, NULL), (15, 1, 1, 1, 0, NULL, NULL, 0, 0)
+RETURNING order_id, total_amount, version, item_count, created_at IS NOT NULL AS created, paid_amount, refund_due_amount;
+UPDATE orders SET total_amount = 4.4, version = version, item_count = item_count, created_at = created_at, order_id = order_id, paid_at = NULL,
+  authorized_amount = authorized_amount, paid_amount = paid_amount + 0.00, refunded_amount = DEFAULT
+WHERE order_id = 2 RETURNING total_amount, version, item_count, paid_amount;
+UPDATE orders SET total_amount = NULL, version = NULL, item_count = NULL, created_at = NULL, authorized_amount = NULL, paid_amount = NULL,
+  refunded_amount = NULL, charged_back_amount = NULL, refund_due_amount = NULL WHERE order_id = 2
+RETURNING total_amount, version, item_count, created_at IS NOT NULL AS created, authorized_amount, paid_amount, refunded_amount, charged_back_amount, refund_due_amount;
+UPDATE orders SET status = 'paid', paid_amount = 1.0 WHERE order_id = 15 RETURNING paid_amount;
 -- an ORM writes every column back; an upsert takes every one from EXCLUDED
-UPDATE orders AS o SET (order_id, customer_id, quantity, price, currency, total_amount, status, item_count, version, created_at, authorized_at, paid_at) =
-  ROW (p.order_id, 5, p.quantity, p.price, p.currency, p.total_amount, 'paid', p.item_count, p.version, p.created_at, p.authorized_at, p.paid_at)
-FROM orders AS p WHERE p.order_id = o.order_id AND o.order_id = 2 RETURNING o.status, o.version, o.total_amount, o.paid_at IS NOT NULL AS paid;
-INSERT INTO orders (order_id, quantity, price, status) VALUES (12, 2, 5, 'authorized'), (13, 2, 6, 'cancelled'), (16, 2, 7, 'pending')
-ON CONFLICT (order_id) DO UPDATE SET (quantity, price, total_amount, status, item_count, version, created_at, authorized_at, cancelled_at) =
+UPDATE orders AS o SET (order_id, customer_id, quantity, price, currency, total_amount, status, item_count, version, created_at, authorized_at, paid_at,
+                        authorized_amount, paid_amount, refunded_amount, charged_back_amount, refund_due_amount) =
+  ROW (p.order_id, 5, p.quantity, p.price, p.currency, p.total_amount, 'paid', p.item_count, p.version, p.created_at, p.authorized_at, p.paid_at,
+       p.authorized_amount, p.paid_amount, p.refunded_amount, p.charged_back_amount, p.refund_due_amount)
+FROM orders AS p WHERE p.order_id = o.order_id AND o.order_id = 2 RETURNING o.status, o.version, o.total_amount, o.paid_amount, o.paid_at IS NOT NULL AS paid;
+INSERT INTO orders (order_id, quantity, price, status) VALUES (12, 2, 5, 'paid'), (13, 2, 6, 'cancelled'), (16, 2, 7, 'pending')
+ON CONFLICT (order_id) DO UPDATE SET (quantity, price, total_amount, status, item_count, version, created_at, paid_at, cancelled_at,
+                                      authorized_amount, paid_amount, refunded_amount, charged_back_amount, refund_due_amount) =
   ROW (EXCLUDED.quantity, EXCLUDED.price, EXCLUDED.total_amount, EXCLUDED.status, EXCLUDED.item_count, EXCLUDED.version, EXCLUDED.created_at,
-       EXCLUDED.authorized_at, EXCLUDED.cancelled_at)
-RETURNING order_id, status, total_amount, version, authorized_at IS NOT NULL AS authorized, cancelled_at IS NOT NULL AS cancelled;
+       EXCLUDED.paid_at, EXCLUDED.cancelled_at, EXCLUDED.authorized_amount, EXCLUDED.paid_amount, EXCLUDED.refunded_amount, EXCLUDED.charged_back_amount,
+       EXCLUDED.refund_due_amount)
+RETURNING order_id, status, total_amount, version, paid_amount, paid_at IS NOT NULL AS paid, cancelled_at IS NOT NULL AS cancelled;
+-- a paid order once more: what is stored stays, whatever EXCLUDED brings, or a program writes from an older copy that says 0
+INSERT INTO orders (order_id, quantity, price, status) VALUES (12, 2, 5, 'paid')
+ON CONFLICT (order_id) DO UPDATE SET (status, version, created_at, paid_at, paid_amount) =
+  ROW (EXCLUDED.status, EXCLUDED.version, EXCLUDED.created_at, EXCLUDED.paid_at, EXCLUDED.paid_amount)
+RETURNING status, version, paid_amount, paid_at IS NOT NULL AS paid;
+UPDATE orders SET paid_amount = 0 WHERE order_id = 12 RETURNING paid_amount;
+SELECT order_id, gateway, amount, status FROM payments WHERE order_id IN (2, 12) ORDER BY order_id;
 MERGE INTO orders AS o USING (VALUES (14, 3), (17, 4)) AS v (id, price) ON o.order_id = v.id
 WHEN MATCHED THEN UPDATE SET price = v.price, status = 'paid' WHEN NOT MATCHED THEN INSERT (order_id, price) VALUES (v.id, v.price);
 COPY orders (order_id, price, status, created_at) FROM stdin (NULL 'null');
 18	2.50	pending	null
 \.
-SELECT order_id, total_amount, status, version FROM orders WHERE order_id IN (14, 17, 18) ORDER BY 1;
+SELECT order_id, total_amount, status, version, paid_amount FROM orders WHERE order_id IN (14, 17, 18) ORDER BY 1;
 
 -- lines: the total follows them by insert, update, delete, upsert
 INSERT INTO orders (order_id, quantity, price) VALUES (100, 1, 5), (101, 1, NULL);
@@ -204,7 +236,7 @@ SELECT total_amount FROM orders WHERE order_id = 300;
 UPDATE orders SET status = 'paid' WHERE order_id = 300;
 \set VERBOSITY default
 INSERT INTO order_items (order_id, line_no, price) VALUES (300, 2, 20);
-UPDATE orders SET status = 'paid' WHERE order_id = 300 RETURNING total_amount;
+UPDATE orders SET status = 'paid' WHERE order_id = 300 RETURNING total_amount, paid_amount;
 \set VERBOSITY terse
 DELETE FROM order_items WHERE order_id = 300 AND line_no = 2;
 -- ... and a line that failed leaves no door open
@@ -225,6 +257,8 @@ UPDATE order_items SET order_id = 101 WHERE order_id = 210;
 SELECT order_id, total_amount, item_count FROM orders WHERE order_id IN (101, 210) ORDER BY 1;
 -- tables are not emptied under the totals
 TRUNCATE order_items;
+TRUNCATE payments CASCADE;
+TRUNCATE payment_operations;
 TRUNCATE orders CASCADE;
 DELETE FROM orders WHERE order_id = 18;
 SELECT * FROM order_payment.verify_store('s');
@@ -284,8 +318,22 @@ SET ROLE regress_op_app;
 INSERT INTO orders (order_id, customer_id, price) VALUES (500, 1, 10) RETURNING order_id, total_amount, status;
 INSERT INTO orders (price) VALUES (1) RETURNING order_id > 0 AS made;
 SELECT currval(pg_get_serial_sequence('orders', 'order_id')) > 0 AS known;
-UPDATE orders SET status = 'authorized' WHERE order_id = 500 RETURNING * \gset u_
+INSERT INTO orders (order_id, price) VALUES (502, 4), (503, 0), (504, 4);
+UPDATE orders SET status = 'cancelled' WHERE order_id = 502 RETURNING * \gset u_
 \echo :u_status
+-- it pays by payments, whose outcome it does not record; an order that costs nothing is paid
+UPDATE orders SET status = 'paid' WHERE order_id = 503 RETURNING status, version, paid_amount;
+UPDATE orders SET status = 'paid' WHERE order_id = 504;
+INSERT INTO payments (order_id, gateway, amount) VALUES (504, 'cod', 4) RETURNING status, currency, fee, captured_amount;
+UPDATE payments SET status = 'succeeded' WHERE order_id = 504;
+UPDATE orders SET status = 'authorized' WHERE order_id = 504;
+RESET ROLE;
+SET ROLE regress_op_gateway;
+UPDATE payments SET status = 'succeeded' WHERE order_id = 504 RETURNING status, captured_amount;
+RESET ROLE;
+SET ROLE regress_op_app;
+SELECT version, entity, from_status, to_status, amount FROM order_payment.order_timeline(504);
+SELECT count(*) AS payments_of_a_free_order FROM payments WHERE order_id = 503;
 INSERT INTO order_items (order_id, line_no, price) VALUES (500, 1, 3), (500, 2, 4);
 UPDATE order_items SET price = 5 WHERE order_id = 500 AND line_no = 1;
 DELETE FROM order_items WHERE order_id = 500 AND line_no = 2;
@@ -303,6 +351,14 @@ UPDATE order_events SET actor = 'nobody';
 DELETE FROM order_events;
 TRUNCATE order_events;
 DELETE FROM event_consumers;
+DELETE FROM payments;
+DELETE FROM payment_operations;
+DELETE FROM refunds;
+TRUNCATE payments CASCADE;
+INSERT INTO gateways (gateway) VALUES ('own');
+UPDATE gateways SET active = false;
+INSERT INTO gateway_fees (gateway, currency, rate) VALUES ('cod', 'USD', 0.5);
+ALTER TABLE payments DISABLE TRIGGER ALL;
 ALTER TABLE orders DISABLE TRIGGER ALL;
 DROP TRIGGER zzz_guard_status ON orders;
 CREATE TRIGGER mine BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION set_price();
@@ -311,6 +367,7 @@ CREATE TABLE s.mine (x integer);
 SELECT setval(pg_get_serial_sequence('orders', 'order_id'), 1);
 SELECT order_payment.guard_column('orders', 'status', 'pending');
 UPDATE orders SET total_amount = 1 WHERE order_id = 500;
+UPDATE orders SET paid_amount = 1 WHERE order_id = 500;
 UPDATE orders SET status = 'refunded' WHERE order_id = 500;
 SELECT * FROM orders WHERE order_id = 500 FOR UPDATE \gset l_
 RESET ROLE;
@@ -318,6 +375,8 @@ SET ROLE regress_op_nobody;
 \set VERBOSITY sqlstate
 SELECT count(*) FROM s.orders;
 SELECT count(*) FROM s.order_events;
+SELECT count(*) FROM s.payments;
+SELECT count(*) FROM s.refunds;
 SELECT count(*) FROM order_payment.order_timeline(1, 's');
 SELECT count(*) FROM order_payment.read_events('c', 1, 's');
 SELECT count(*) FROM order_payment.verify_store('s');
@@ -331,20 +390,39 @@ SET ROLE regress_op_lines;
 INSERT INTO order_items (order_id, line_no, price) VALUES (500, 7, 2);
 RESET ROLE;
 SELECT total_amount, item_count FROM orders WHERE order_id = 500;
+-- a payment of one who may not write orders
+GRANT SELECT, INSERT, UPDATE ON s.payments TO regress_op_lines;
+INSERT INTO orders (order_id, price) VALUES (505, 6);
+SET ROLE regress_op_lines;
+INSERT INTO payments (order_id, gateway, amount) VALUES (505, 'cod', 6) RETURNING currency;
+RESET ROLE;
+SELECT version, status FROM orders WHERE order_id = 505;
 -- but only between tables of one owner
 ALTER TABLE order_items OWNER TO regress_op_lines;
 INSERT INTO order_items (order_id, line_no, price) VALUES (500, 8, 2);
+ALTER TABLE payments OWNER TO regress_op_lines;
+UPDATE payments SET status = 'processing' WHERE order_id = 505;
+UPDATE orders SET status = 'paid' WHERE order_id = 505;
+ALTER TABLE payments OWNER TO regress_op_owner;
 ALTER TABLE order_items OWNER TO regress_op_owner;
 INSERT INTO order_items (order_id, line_no, price) VALUES (500, 8, 2);
 -- tables and columns of the store may be renamed, and moved
 ALTER TABLE order_items RENAME TO positions;
 ALTER TABLE orders RENAME TO purchases;
+ALTER TABLE payments RENAME TO charges;
+ALTER TABLE payment_operations RENAME TO movements;
 INSERT INTO positions (order_id, line_no, price) VALUES (500, 9, 2);
+INSERT INTO charges (order_id, gateway, amount, status) VALUES (500, 'cod', 11, 'authorized');
 UPDATE purchases SET status = 'shipped' WHERE order_id = 500 RETURNING total_amount, item_count, version;
+INSERT INTO movements (order_id, payment_id, kind, amount, status) SELECT order_id, payment_id, 'capture', 5, 'succeeded' FROM charges WHERE order_id = 500;
 ALTER TABLE purchases RENAME TO orders;
 ALTER TABLE positions RENAME TO order_items;
+ALTER TABLE charges RENAME TO payments;
+ALTER TABLE movements RENAME TO payment_operations;
 ALTER SCHEMA s RENAME TO t;
-UPDATE t.orders SET status = 'completed' WHERE order_id = 500 RETURNING status, version;
+UPDATE t.orders SET status = 'completed' WHERE order_id = 500;
+UPDATE t.payments SET status = 'succeeded' WHERE order_id = 500 RETURNING captured_amount;
+UPDATE t.orders SET status = 'completed' WHERE order_id = 500 RETURNING status, version, paid_amount;
 SELECT * FROM order_payment.verify_store('t');
 -- the order's own columns are asked for by name
 ALTER TABLE t.orders RENAME COLUMN version TO revision;
@@ -354,7 +432,7 @@ UPDATE t.orders SET payment_method = 'card' WHERE order_id = 500;
 -- the default of a derived column is no forgery, the value of a new row is one
 INSERT INTO t.orders (order_id, price) VALUES (501, 5);
 UPDATE t.orders SET status = 'paid' WHERE order_id = 501;
-UPDATE t.orders SET version = DEFAULT, item_count = DEFAULT WHERE order_id = 501 RETURNING version, item_count;
+UPDATE t.orders SET version = DEFAULT, item_count = DEFAULT, paid_amount = DEFAULT WHERE order_id = 501 RETURNING version, item_count, paid_amount;
 UPDATE t.orders SET version = 1 WHERE order_id = 501;
 -- who may reference the orders must not stop them
 CREATE ROLE regress_op_references;
@@ -377,4 +455,4 @@ DROP EXTENSION order_payment;
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA shop, t, "Böse ""Bude""", "it's", :"long", taken CASCADE;
-DROP ROLE regress_op_owner, regress_op_app, regress_op_nobody, regress_op_lines;
+DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway, regress_op_nobody, regress_op_lines;

@@ -20,6 +20,16 @@ SELECT * FROM tell(100, $$
   v succeeded        -> pending, captured 80, outstanding 20
   v failed           -> OP001
 $$);
+-- a void is of the whole rest: its amount is left out, or is that
+SELECT * FROM tell(100, $$
+  pay a 100 authorized         -> authorized, authorized 100, outstanding 100
+  capture x of a 60 succeeded  -> authorized, authorized 40, captured 60, outstanding 40
+  void v of a 30               -> OP005
+  void v of a 41               -> OP005
+  void v of a 40               -> authorized, authorized 40, captured 60, outstanding 40
+  v cancelled                  -> authorized, authorized 40, captured 60, outstanding 40
+  void w of a 40 succeeded     -> pending, captured 60, outstanding 40
+$$);
 -- The operations become known in any order. A void that arrives first releases all that it can see, later captures count nevertheless.
 SELECT * FROM tell_in_every_order(100, $$
   pay a 100 authorized
@@ -59,7 +69,7 @@ SELECT * FROM tell(100, $$
   x processing         -> authorized, authorized 100, outstanding 100
   x unknown            -> authorized, authorized 100, outstanding 100
   x succeeded          -> paid, captured 100
-  y succeeded          -> 23514 payments_amounts_check
+  y succeeded          -> 23514 payments_money_check
 $$);
 
 \echo '== story: authorised then succeeded without a capture row'

@@ -85,6 +85,15 @@ SELECT * FROM tell(100, $$
   r succeeded                  -> cancelled, captured 100, refunded 40, due 60
   s succeeded                  -> cancelled, captured 100, refunded 100
 $$);
+-- And the merchant, impatient, pays back on the gateway's own page: of that nothing was uncovered, and the refund under way can only fail.
+SELECT * FROM tell(100, $$
+  pay a 100 succeeded          -> paid, captured 100
+  refund r of a 100            -> paid, captured 100
+  order cancelled              -> cancelled, captured 100, due 100
+  refund s of a 100 succeeded  -> cancelled, captured 100, refunded 100
+  r succeeded                  -> 23514 payments_money_check
+  r failed                     -> cancelled, captured 100, refunded 100
+$$);
 SELECT * FROM tell_in_every_order(100, $$
   pay a 100 succeeded
   refund r of a 40

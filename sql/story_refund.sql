@@ -1,4 +1,4 @@
--- story_refund: money that goes back: refunds, chargebacks, their failures and their reversals
+-- story_refund: refunds: asked for, done, failed, retried, reversed
 \getenv source PG_ABS_SRCDIR
 \set tools :source '/test/story_tools.sql'
 \set ECHO none
@@ -26,6 +26,17 @@ SELECT * FROM tell(100, $$
   s succeeded                 -> paid, captured 150, refunded 40, due 30
   r succeeded                 -> paid, captured 150, refunded 70
 $$);
+-- a gift that was asked for before anything was due stays a gift
+SELECT * FROM tell(100, $$
+  pay a 100 succeeded         -> paid, captured 100
+  refund r of a 40            -> paid, captured 100
+  pay b 40 succeeded          -> paid, captured 140, due 40
+  r processing                -> paid, captured 140, due 40
+  r unknown                   -> paid, captured 140, due 40
+  refund s of b 40            -> paid, captured 140, due 40
+  r succeeded                 -> paid, captured 140, refunded 40, due 40
+  s succeeded                 -> paid, captured 140, refunded 80
+$$);
 -- The duplicate is refunded after both are known, or, when the refund is known before the second payment, all of the first is:
 -- then the order is refunded, and what comes for it is due.
 SELECT * FROM tell_in_every_order(100, $$
@@ -45,52 +56,6 @@ SELECT * FROM tell_in_every_order(100, $$
 = refunded, captured 200, refunded 100, due 100
 = refunded, captured 200, refunded 100, due 100 [order shipped OP001]
 = shipped, captured 200, refunded 100
-$$);
-
-\echo '== story: dispute opened, then won, then lost'
-SELECT * FROM tell(100, $$
-  pay a 100 succeeded               -> paid, captured 100
-  chargeback z of a 100 succeeded   -> paid, captured 100, charged back 100
-  order shipped                     -> OP006
-  refund r of a 1                   -> OP005
-  z reversed                        -> paid, captured 100
-  order shipped                     -> shipped, captured 100
-  chargeback y of a 100 succeeded   -> shipped, captured 100, charged back 100
-  order completed                   -> completed, captured 100, charged back 100
-  order refunded                    -> refunded, captured 100, charged back 100
-  y reversed                        -> refunded, captured 100, due 100
-$$);
-SELECT * FROM tell_in_every_order(100, $$
-  pay a 100 succeeded
-  chargeback z of a 100 succeeded
-  z reversed
-  order shipped
-= paid, captured 100 [order shipped OP001]
-= paid, captured 100 [order shipped OP006]
-= shipped, captured 100
-$$);
--- a dispute that comes as a request first; only its success counts
-SELECT * FROM tell(100, $$
-  pay a 100 succeeded                -> paid, captured 100
-  pay b 30 succeeded                 -> paid, captured 130, due 30
-  chargeback z of b 30 processing    -> paid, captured 130, due 30
-  z succeeded                        -> paid, captured 130, charged back 30
-  z reversed                         -> paid, captured 130, due 30
-$$);
--- disputed and lost, then cancelled: the customer has his money already
-SELECT * FROM tell_in_every_order(100, $$
-  pay a 100 succeeded
-  chargeback z of a 100 succeeded
-  order cancelled
-= cancelled, captured 100, charged back 100
-$$);
--- disputed, cancelled, won: now it is due
-SELECT * FROM tell_in_every_order(100, $$
-  pay a 100 succeeded
-  chargeback z of a 100 succeeded
-  z reversed
-  order cancelled
-= cancelled, captured 100, due 100
 $$);
 
 \echo '== story: partial refunds until nothing is left'
@@ -141,6 +106,27 @@ SELECT * FROM tell(100, $$
   r failed                    -> OP001
 $$);
 SELECT version, entity, from_status, to_status, amount, detail FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) AND version > 3 ORDER BY version;
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  refund r of a 100
+  r failed
+  r processing
+  r succeeded
+  order shipped
+= refunded, captured 100, refunded 100
+= refunded, captured 100, refunded 100 [order shipped OP001]
+$$);
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  refund r of a 60
+  r failed
+  r processing
+  r succeeded
+  order cancelled
+  refund s of a 40 succeeded
+= cancelled, captured 100, refunded 100
+= refunded, captured 100, refunded 100 [order cancelled OP001]
+$$);
 -- the answer was wrong: success after failure, with another refund under way; facts are taken, the other can only fail
 SELECT * FROM tell(100, $$
   pay a 100 succeeded         -> paid, captured 100
@@ -148,9 +134,10 @@ SELECT * FROM tell(100, $$
   r failed                    -> paid, captured 100
   refund s of a 60            -> paid, captured 100
   r succeeded                 -> paid, captured 100, refunded 60
-  s succeeded                 -> 23514 payments_amounts_check
+  s succeeded                 -> 23514 payments_money_check
   s failed                    -> paid, captured 100, refunded 60
 $$);
+SELECT version, entity, from_status, to_status, detail FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) AND detail IS NOT NULL ORDER BY version;
 -- of what was due, what has failed is uncovered again
 SELECT * FROM tell(100, $$
   pay a 100 succeeded         -> paid, captured 100
@@ -174,6 +161,14 @@ SELECT * FROM tell(100, $$
   refund s of b 40            -> paid, captured 140, due 40
   s succeeded                 -> paid, captured 140, refunded 40
   s reversed                  -> paid, captured 140, due 40
+$$);
+-- what comes back is not due a second time for what another payment has brought
+SELECT * FROM tell_in_every_order(100, $$
+  pay a 100 succeeded
+  refund r of a 40 succeeded
+  r reversed
+  pay b 50 succeeded
+= paid, captured 150, due 50
 $$);
 -- before it is covered, what was refunded has to be paid anew; when that comes back, it is too much
 SELECT * FROM tell_in_every_order(100, $$
@@ -216,75 +211,6 @@ SELECT * FROM tell_in_every_order(100, $$
   r reversed
   order cancelled
 = cancelled, captured 100, due 100
-$$);
-
-\echo '== story: chargeback after a partial refund'
--- 40 refunded and 100 charged back of 100: both are facts, and the net is below zero
-SELECT * FROM tell(100, $$
-  pay a 100 succeeded               -> paid, captured 100
-  refund r of a 40                  -> paid, captured 100
-  r succeeded                       -> paid, captured 100, refunded 40
-  chargeback z of a 100 succeeded   -> paid, captured 100, refunded 40, charged back 100
-  order shipped                     -> OP006
-  order cancelled                   -> cancelled, captured 100, refunded 40, charged back 100
-  z reversed                        -> cancelled, captured 100, refunded 40, due 60
-$$);
-SELECT captured_amount, refunded_amount, charged_back_amount, net_amount FROM payments WHERE order_id = (SELECT max(order_id) FROM orders);
-SELECT * FROM tell_in_every_order(100, $$
-  pay a 100 succeeded
-  refund r of a 40 succeeded
-  chargeback z of a 100 succeeded
-= paid, captured 100, refunded 40, charged back 100
-$$);
--- a refund that is asked for beside an open dispute is refused; one that was asked for before goes on, and the net is below zero
-SELECT * FROM tell_in_every_order(100, $$
-  pay a 100 succeeded
-  refund r of a 40
-  r succeeded
-  chargeback z of a 80 succeeded
-  order shipped
-= paid, captured 100, charged back 80 [order shipped OP001, refund r of a 40 OP005]
-= paid, captured 100, refunded 40, charged back 80 [order shipped OP001]
-= paid, captured 100, refunded 40, charged back 80 [order shipped OP006]
-= shipped, captured 100, charged back 80 [refund r of a 40 OP005]
-= shipped, captured 100, refunded 40, charged back 80
-$$);
-
-\echo '== story: refund known before its payment'
--- money can go back only if it came: the refund tells of the capture
-SELECT * FROM tell(100, $$
-  pay a 100                    -> pending, outstanding 100
-  refund r of a 100            -> OP005
-  refund r of a 100 succeeded  -> refunded, captured 100, refunded 100
-  a succeeded                  -> refunded, captured 100, refunded 100
-$$);
-SELECT version, entity, from_status, to_status, amount FROM order_events WHERE order_id = (SELECT max(order_id) FROM orders) ORDER BY version;
-SELECT * FROM tell_in_every_order(100, $$
-  pay a 100
-  a succeeded
-  refund r of a 40 succeeded
-  order shipped
-= paid, captured 100, refunded 40 [order shipped OP001]
-= shipped, captured 100, refunded 40
-$$);
-SELECT * FROM tell_in_every_order(100, $$
-  pay a 100
-  a authorized holding 80
-  a succeeded
-  chargeback z of a 80 succeeded
-= paid, captured 100, charged back 80 [a authorized holding 80 OP001]
-= pending, captured 80, charged back 80, outstanding 100
-$$);
-SELECT * FROM tell_in_every_order(100, $$
-  pay a 100
-  a failed
-  a succeeded
-  refund r of a 100 succeeded
-  order cancelled
-= cancelled, captured 100, refunded 100
-= cancelled, captured 100, refunded 100 [a failed OP001]
-= refunded, captured 100, refunded 100 [a failed OP001, order cancelled OP001]
-= refunded, captured 100, refunded 100 [order cancelled OP001]
 $$);
 
 SET client_min_messages = warning;

@@ -33,7 +33,7 @@ $$);
 -- The money is held. The first line makes the total known, and the money freezes it.
 SELECT * FROM tell(NULL, $$
   pay a 100 succeeded  -> pending, captured 100, total unknown
-  order paid           -> 23514 orders_total_amount_known_check
+  order paid           -> OP006
   order authorized     -> OP006
   line 1 30            -> paid, captured 100, due 70
   line 2 70            -> OP006
@@ -96,7 +96,7 @@ $$);
 \echo '== story: discount line first'
 SELECT * FROM tell(NULL, $$
   line 1 discount 20   -> pending
-  settle               -> 23514 orders_money_held_check
+  settle               -> OP006
   order authorized     -> OP006
   line 2 120           -> pending, outstanding 100
   pay a 100 succeeded  -> paid, captured 100
@@ -151,6 +151,28 @@ SELECT * FROM tell_in_every_order(NULL, $$
 = paid, captured 30 [line 2 70 OP006]
 = pending, captured 30, outstanding 70
 $$);
+-- an order that is no longer pending is frozen even if nothing is held for it
+SELECT * FROM tell(0, $$
+  order paid           -> paid
+  price 5              -> OP006
+  line 1 5             -> OP006
+  order cancelled      -> cancelled
+  price 5              -> OP006
+$$);
+SELECT * FROM tell(100, $$
+  pay a 100 succeeded              -> paid, captured 100
+  chargeback z of a 100 succeeded  -> paid, captured 100, charged back 100
+  price 90                         -> OP006
+$$);
+-- an order whose money has all gone back before it was covered is not
+SELECT * FROM tell(100, $$
+  pay a 60 succeeded           -> pending, captured 60, outstanding 40
+  price 90                     -> OP006
+  refund r of a 60 succeeded   -> pending, captured 60, refunded 60, outstanding 100
+  price 90                     -> pending, captured 60, refunded 60, outstanding 90
+  price 0                      -> pending, captured 60, refunded 60
+  order paid                   -> paid, captured 60, refunded 60
+$$);
 -- While it is frozen, lines may change as long as their number and sum stay; the price and the currency may not.
 SELECT place_order(NULL) AS id \gset
 INSERT INTO order_items (order_id, line_no, quantity, price) VALUES (:id, 1, 3, 10), (:id, 2, 1, 20);
@@ -172,7 +194,7 @@ SELECT do_step(:id, 'a succeeded'), state(:id), problems(:id);
 SELECT * FROM tell(1000, $$
   pay a 10.5           -> 23514 payments_amount_check
   pay a 1000           -> pending, outstanding 1000
-  a authorized holding 999.5 -> 23514 payments_amounts_check
+  a authorized holding 999.5 -> 23514 payments_money_check
   a succeeded          -> paid, captured 1000
   refund r of a 0.5    -> 23514 payment_operations_amount_check
   refund r of a 333    -> paid, captured 1000

@@ -234,7 +234,7 @@ op_refuse_write(const OpRow *row, int column)
 	pg_unreachable();
 }
 
-/* The default of a derived column, which programs write that name every column. */
+/* The default of a derived column, which programs write that name every column; of a nullable one, NULL. */
 static bool
 is_default(const OpRow *row, int column, NullableDatum value)
 {
@@ -243,7 +243,8 @@ is_default(const OpRow *row, int column, NullableDatum value)
 		case INT4OID:
 			return DatumGetInt32(value.value) == 0;
 		case NUMERICOID:
-			return op_sign(DatumGetNumeric(value.value)) == 0;
+			return column_of(row, column)->attnotnull &&
+				   op_sign(DatumGetNumeric(value.value)) == 0;
 		default:
 			return false;
 	}

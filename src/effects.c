@@ -381,7 +381,7 @@ static void
 write_lock_payment(StringInfo sql, const OpSiblingNames *names)
 {
 	appendStringInfo(sql,
-					 "SELECT currency, amount, captured_amount, CASE WHEN status OPERATOR(pg_catalog.=) 'authorized'"
+					 "SELECT currency, amount, authorized_amount, captured_amount, CASE WHEN status OPERATOR(pg_catalog.=) 'authorized'"
 					 " THEN authorized_amount OPERATOR(pg_catalog.-) captured_amount"
 					 " OPERATOR(pg_catalog.-) capture_pending_amount ELSE 0 END"
 					 " FROM %s WHERE %s FOR NO KEY UPDATE",
@@ -399,15 +399,16 @@ static const OpSiblingRole locked_payment_of_operation = {
 bool
 op_lock_payment(Relation operations, TupleTableSlot *operation, OpLockedPayment *result)
 {
-	NullableDatum fetched[4];
+	NullableDatum fetched[5];
 
 	if (!op_sibling_fetch(&locked_payment_of_operation, operations, operation, NULL, NULL, fetched,
-						  4))
+						  5))
 		return false;
 	result->currency = fetched[0];
 	result->amount = op_numeric_of(fetched[1]);
-	result->captured = op_numeric_of(fetched[2]);
-	result->rest = op_numeric_of(fetched[3]);
+	result->authorized = op_numeric_of(fetched[2]);
+	result->captured = op_numeric_of(fetched[3]);
+	result->rest = op_numeric_of(fetched[4]);
 	return true;
 }
 
@@ -415,8 +416,8 @@ static void
 write_lock_order(StringInfo sql, const OpSiblingNames *names)
 {
 	appendStringInfo(sql,
-					 "SELECT refund_due_amount, status OPERATOR(pg_catalog.=) 'refunded'"
-					 " OR status OPERATOR(pg_catalog.<) 'pending' FROM %s WHERE %s FOR NO KEY UPDATE",
+					 "SELECT status, total_amount, authorized_amount, paid_amount, refunded_amount,"
+					 " charged_back_amount, refund_due_amount FROM %s WHERE %s FOR NO KEY UPDATE",
 					 names->sibling, names->condition);
 }
 
@@ -451,16 +452,29 @@ static const OpSiblingRole pending_refunds = {
 };
 
 Numeric
-op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id)
+op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id,
+				 Numeric captured)
 {
-	NullableDatum order[2];
+	NullableDatum order[7];
 	NullableDatum pending[2];
-	bool		  is_dead;
+	OpMoney		  money;
+	OpMovement	  movement = OP_NO_MOVEMENT;
 
-	if (!op_sibling_fetch(&locked_order_of_operation, operations, operation, NULL, NULL, order, 2))
+	if (!op_sibling_fetch(&locked_order_of_operation, operations, operation, NULL, NULL, order, 7))
 		return op_zero();
-	is_dead = !order[1].isnull && DatumGetBool(order[1].value);
+	money.status = order[0].isnull ? OP_PENDING : (OpOrderStatus) DatumGetStatus(order[0].value);
+	money.total = order[1].isnull ? NULL : DatumGetNumeric(order[1].value);
+	money.authorized = op_numeric_of(order[2]);
+	money.paid = op_numeric_of(order[3]);
+	money.refunded = op_numeric_of(order[4]);
+	money.charged_back = op_numeric_of(order[5]);
+	money.due = op_numeric_of(order[6]);
+	if (op_sign(captured) > 0)
+	{
+		movement.captured = captured;
+		op_move_money(&money, &movement);
+	}
 	op_sibling_fetch(&pending_refunds, operations, operation, &operation_id, " ", pending, 2);
-	return op_above_zero(op_sub(op_numeric_of(order[0]),
-								op_numeric_of(pending[is_dead ? 0 : 1])));
+	return op_above_zero(
+		op_sub(money.due, op_numeric_of(pending[op_is_dead(money.status) ? 0 : 1])));
 }

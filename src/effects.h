@@ -115,6 +115,7 @@ typedef struct OpLockedPayment
 {
 	NullableDatum currency;
 	Numeric		  amount;
+	Numeric		  authorized;
 	Numeric		  captured;
 	Numeric		  rest; /* authorised, not captured, and no capture or void under way */
 } OpLockedPayment;
@@ -124,9 +125,10 @@ extern bool op_lock_payment(Relation operations, TupleTableSlot *operation,
 
 /*
  * What is due to the customer of an operation's order and not covered by
- * refunds under way, other than this operation. Locks the order.
+ * refunds under way, other than this operation. Locks the order. captured: what
+ * is to be captured before, 0 mostly.
  */
 extern Numeric op_uncovered_due(Relation operations, TupleTableSlot *operation,
-								Datum operation_id);
+								Datum operation_id, Numeric captured);
 
 #endif

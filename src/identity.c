@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
+#include "utils/inval.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -83,6 +84,37 @@ row_exists(Relation rel, AttrNumber column, Datum value, RegProcedure equal)
 	return result;
 }
 
+/*
+ * The sequence behind the column of the table that was asked for last: finding
+ * it takes a scan of pg_depend, which every INSERT would pay for.
+ */
+static Oid known_table = InvalidOid;
+static Oid known_sequence = InvalidOid;
+
+static void
+forget_sequence(Datum arg, Oid relation)
+{
+	if (relation == InvalidOid || relation == known_table || relation == known_sequence)
+		known_table = InvalidOid;
+}
+
+void
+op_identity_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_sequence, (Datum) 0);
+}
+
+static Oid
+sequence_of(Relation rel, AttrNumber column)
+{
+	if (known_table != RelationGetRelid(rel))
+	{
+		known_sequence = op_identity_sequence(rel, column);
+		known_table = RelationGetRelid(rel);
+	}
+	return known_sequence;
+}
+
 /* The last value of the sequence behind a column, as its owner reads it. */
 static bool
 last_generated(Relation rel, AttrNumber column, Oid *sequence, int64 *last)
@@ -92,7 +124,7 @@ last_generated(Relation rel, AttrNumber column, Oid *sequence, int64 *last)
 	int	  context;
 	Datum value;
 
-	*sequence = op_identity_sequence(rel, column);
+	*sequence = sequence_of(rel, column);
 	if (!OidIsValid(*sequence))
 		return false;
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);

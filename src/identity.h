@@ -7,6 +7,8 @@
 
 #include "utils/rel.h"
 
+extern void op_identity_init(void);
+
 /*
  * Warns, with the statement that helps, if the value of an identity column is
  * about to collide with a row that was inserted with an explicit value.

@@ -209,6 +209,15 @@ fill_new(OpRow *row, const OpLockedPayment *payment)
 		fill_void(row, payment);
 }
 
+/* What has to be captured before money can go back: see presuppose_capture(). */
+static Numeric
+presupposed(const OpLockedPayment *payment)
+{
+	if (op_sign(payment->captured) > 0)
+		return op_zero();
+	return op_sign(payment->authorized) > 0 ? payment->authorized : payment->amount;
+}
+
 /* Does it count against what is due? A refund from when it is asked for. */
 static bool
 counts_for_due(OperationKind kind, OpOperationStatus status)
@@ -222,7 +231,8 @@ counts_for_due(OperationKind kind, OpOperationStatus status)
  * count. The payment is locked before the order.
  */
 static void
-maintain_obligatory(OpRow *row, TupleTableSlot *given, OpOperationStatus to)
+maintain_obligatory(OpRow *row, TupleTableSlot *given, OpOperationStatus to,
+					const OpLockedPayment *payment)
 {
 	OperationKind kind = kind_of(row->value[OPERATION_KIND]);
 	Numeric		  result = op_old_numeric(row, OPERATION_OBLIGATORY);
@@ -232,7 +242,9 @@ maintain_obligatory(OpRow *row, TupleTableSlot *given, OpOperationStatus to)
 	if (counts_for_due(kind, to) && !counted && !row->value[OPERATION_AMOUNT].isnull &&
 		!row->value[OPERATION_ID].isnull)
 		result = op_min(DatumGetNumeric(row->value[OPERATION_AMOUNT].value),
-						op_uncovered_due(row->rel, given, row->value[OPERATION_ID].value));
+						op_uncovered_due(row->rel, given, row->value[OPERATION_ID].value,
+										 to == OP_OPERATION_SUCCEEDED ? presupposed(payment)
+																	  : op_zero()));
 	op_derive_numeric(row, OPERATION_OBLIGATORY, result);
 }
 
@@ -258,14 +270,11 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 	if (row.old)
 		keep_links(&row);
 	require_recorder(&row, to);
-	if (row.old == NULL)
-	{
+	if (row.old == NULL || to != status_of(op_old_value(&row, OPERATION_STATUS)))
 		require_payment(&row, op_lock_payment(row.rel, given, &payment));
+	if (row.old == NULL)
 		fill_new(&row, &payment);
-	}
-	else if (to != status_of(op_old_value(&row, OPERATION_STATUS)))
-		op_lock_payment(row.rel, given, &payment);
-	maintain_obligatory(&row, given, to);
+	maintain_obligatory(&row, given, to, &payment);
 	return op_close_row(&row, trigdata);
 }
 

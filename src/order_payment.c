@@ -7,6 +7,7 @@
 #include "compat.h"
 #include "derived.h"
 #include "guard.h"
+#include "identity.h"
 #include "settings.h"
 #include "link.h"
 
@@ -21,4 +22,5 @@ _PG_init(void)
 	op_guard_init();
 	op_link_init();
 	op_derived_init();
+	op_identity_init();
 }

@@ -11,7 +11,7 @@ CREATE FUNCTION order_payment.create_order_tables(
 		customer_id_type regtype,
 		product_id_type regtype)
 	RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

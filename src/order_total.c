@@ -110,14 +110,13 @@ count_all_lines(OpRow *row)
 	NullableDatum total;
 
 	op_sum_lines(row->rel, row->old, &count, &total);
-	if (op_old_value(row, ORDER_TOTAL).isnull)
-	{
-		op_set_value(row, ORDER_ITEM_COUNT, op_int_value(count));
-		op_set_value(row, ORDER_TOTAL, total);
-	}
-	else if (count != op_int_of(op_old_value(row, ORDER_ITEM_COUNT)) ||
-			 !op_is_same(row, ORDER_TOTAL, total, op_old_value(row, ORDER_TOTAL)))
+	if (!op_old_value(row, ORDER_TOTAL).isnull &&
+		(count != op_int_of(op_old_value(row, ORDER_ITEM_COUNT)) ||
+		 !op_is_same(row, ORDER_TOTAL, total, op_old_value(row, ORDER_TOTAL))))
 		require_unfrozen(row);
+	/* set in any case: a trigger of a user's may have written something else */
+	op_set_value(row, ORDER_ITEM_COUNT, op_int_value(count));
+	op_set_value(row, ORDER_TOTAL, total);
 }
 
 static void

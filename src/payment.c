@@ -57,6 +57,7 @@ const OpColumn op_payment_columns[PAYMENT_NCOLUMNS] = {
 	[PAYMENT_CHARGED_BACK] = {"charged_back_amount", NUMERICOID, FOLLOWS_OPERATIONS},
 	[PAYMENT_FEE] = {"fee", NUMERICOID, NULL},
 	[PAYMENT_FEE_FINAL] = {"fee_final", BOOLOID, NULL},
+	[PAYMENT_ATTEMPT_NO] = {"attempt_no", INT4OID, NULL},
 	[PAYMENT_RETRY_OF] = {"retry_of", UUIDOID, KEYS_STAY},
 	[PAYMENT_FAILURE_CLASS] = {"failure_class", InvalidOid, NULL},
 	[PAYMENT_CAPTURE_BEFORE] = {"capture_before", TIMESTAMPTZOID, NULL},
@@ -255,6 +256,20 @@ take_statement(OpRow *row, OpFigures *figures)
 		op_capture_rest(figures);
 }
 
+static void
+check_attempt(const OpRow *row)
+{
+	NullableDatum attempt = row->value[PAYMENT_ATTEMPT_NO];
+
+	if (!attempt.isnull && DatumGetInt32(attempt.value) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("the number of an attempt begins with 1"),
+				 errhint("Leave it out; retry_payment() counts attempts."),
+				 errtablecol(row->rel, row->attnum[PAYMENT_ATTEMPT_NO]),
+				 errtableconstraint(row->rel, "payments_attempt_no_check")));
+}
+
 /* What no payment may have; the CHECK payments_amount_check is the net under it. */
 static void
 check_amounts(const OpRow *row)
@@ -373,6 +388,7 @@ op_maintain_payment(PG_FUNCTION_ARGS)
 	else
 		take_statement(&row, &figures);
 	check_amounts(&row);
+	check_attempt(&row);
 	put_figures(&row, &figures);
 	moved = figures.status != op_payment_status(row.value[PAYMENT_STATUS]);
 	if (moved)

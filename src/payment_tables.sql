@@ -5,7 +5,7 @@
  * create_order_tables().
  */
 CREATE FUNCTION order_payment.create_payment_tables(store name, order_id_type regtype) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -68,8 +68,7 @@ CREATE TABLE %1$I.payments (
 	fee_final boolean NOT NULL DEFAULT false,
 	expected_net numeric NOT NULL GENERATED ALWAYS AS (amount - fee) STORED,
 	net_amount numeric NOT NULL GENERATED ALWAYS AS
-		(CASE WHEN captured_amount > 0
-			  THEN captured_amount - refunded_amount - charged_back_amount - fee ELSE 0 END) STORED,
+		(order_payment.net_amount(captured_amount, refunded_amount, charged_back_amount, fee)) STORED,
 	attempt_no integer NOT NULL DEFAULT 1,
 	retry_of uuid,
 	failure_class order_payment.failure_class,

@@ -150,7 +150,7 @@ follow_refund(OpMoney *money)
 		money->status == OP_PAID || money->status == OP_COMPLETED ||
 		(money->status == OP_SHIPPED && op_sign(op_outstanding(money)) == 0);
 
-	if (covered && op_sign(money->total) > 0 &&
+	if (covered && money->total != NULL && op_sign(money->total) > 0 &&
 		op_cmp(op_sub(money->paid, money->refunded), money->due) <= 0)
 		money->status = OP_REFUNDED;
 }

@@ -29,7 +29,10 @@ BEGIN
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = store
 	  AND c.relname IN ('orders', 'order_items', 'order_events', 'event_consumers', 'consumer_offsets',
-						'gateways', 'gateway_fees', 'payments', 'payment_operations', 'refunds')
+						'gateways', 'gateway_fees', 'payments', 'payment_operations', 'refunds',
+						'settlement_lines', 'settlement_facts', 'settlement_matches',
+						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
+						'daily_settlement', 'gateway_success')
 	ORDER BY c.relname <> 'orders', c.relname LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'schema "%" has a relation "%" already', store, taken
@@ -52,6 +55,8 @@ BEGIN
 
 	PERFORM order_payment.create_order_tables(store, default_currency, order_id_type, customer_id_type, product_id_type);
 	PERFORM order_payment.create_payment_tables(store, order_id_type);
+	PERFORM order_payment.create_settlement_tables(store);
+	PERFORM order_payment.create_views(store);
 	PERFORM order_payment.grant_store(store, app_role, gateway_role);
 
 	IF owner IS NOT NULL THEN
@@ -83,6 +88,9 @@ GRANT USAGE ON SCHEMA %1$I TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.orders, %1$I.payments, %1$I.payment_operations, %1$I.refunds TO %2$I;
 GRANT SELECT, INSERT, UPDATE, DELETE ON %1$I.order_items TO %2$I;
 GRANT SELECT ON %1$I.order_events, %1$I.gateways, %1$I.gateway_fees TO %2$I;
+GRANT SELECT ON %1$I.order_overview, %1$I.payment_overview, %1$I.open_work, %1$I.needs_attention,
+	%1$I.daily_settlement, %1$I.gateway_success,
+	%1$I.settlement_lines, %1$I.settlement_facts, %1$I.settlement_matches TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.event_consumers, %1$I.consumer_offsets TO %2$I;
 
 		$ddl$, store, grantee);
@@ -93,6 +101,7 @@ GRANT SELECT, INSERT, UPDATE ON %1$I.event_consumers, %1$I.consumer_offsets TO %
 	END LOOP;
 	IF gateway_role IS NOT NULL THEN
 		EXECUTE format('GRANT UPDATE (status) ON %1$I.payments, %1$I.payment_operations TO %2$I', store, gateway_role);
+		EXECUTE format('GRANT INSERT ON %1$I.settlement_lines TO %2$I', store, gateway_role);
 	END IF;
 END
 $$;

@@ -2,131 +2,203 @@
 
 /*
  * What a superuser, an owner or a careless restore can do behind the back of
- * the triggers, found by looking at the catalog and at the rows. The numbers
- * are pg_trigger.tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
+ * the triggers, found by looking at the catalog and at the rows.
+ *
+ * deviation  a row (problem, table_name, key, column_name, stored, expected):
+ *            key is the order, and within it the payment, operation, line or
+ *            version, separated by a space; expected is what the other rows
+ *            say, or the rule in words
+ *
+ * verify_objects, verify_triggers    tables, views, constraints, indexes, triggers
+ * verify_links, verify_values        foreign keys and CHECKs once more, by the rows
+ * verify_orders, verify_payments     amounts and forced states, from the rows below
+ * verify_history                     versions, chains of events, stamps
+ *
+ * A query reads whole tables, once each, by hash or sort: its time grows with
+ * the rows, and RETURN QUERY lets it use parallel workers. All queries of one
+ * call see the same snapshot, for the functions are STABLE.
  */
-CREATE FUNCTION order_payment.verify_triggers(store name) RETURNS TABLE (problem text, detail text)
+
+/*
+ * What create_store() makes, by name. across: a key across orders, which a
+ * partitioned table cannot have.
+ */
+CREATE FUNCTION order_payment.store_objects()
+	RETURNS TABLE (table_name name, kind text, object_name name, across boolean)
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT w.table_name, w.kind, o.name,
+		   o.name IN ('orders_customer_id_request_key_key', 'payments_payment_id_key',
+					  'payments_gateway_gateway_reference_key', 'payment_operations_operation_id_key')
+	FROM (VALUES
+		('orders'::name, 'constraint', '{orders_pkey, orders_customer_id_request_key_key,
+			orders_price_check, orders_money_check}'::name[]),
+		('orders', 'index', '{orders_unpaid_idx, orders_refund_due_idx}'),
+		('order_items', 'constraint', '{order_items_pkey, order_items_order_id_fkey,
+			order_items_kind_check, order_items_quantity_check, order_items_price_check}'),
+		('order_events', 'constraint', '{order_events_pkey, order_events_order_id_fkey}'),
+		('order_events', 'index', '{order_events_xid_idx}'),
+		('event_consumers', 'constraint', '{event_consumers_pkey}'),
+		('consumer_offsets', 'constraint', '{consumer_offsets_pkey, consumer_offsets_order_id_fkey,
+			consumer_offsets_consumer_fkey}'),
+		('gateways', 'constraint', '{gateways_pkey, gateways_gateway_check,
+			gateways_minor_unit_exponents_check, gateways_retry_schedule_check}'),
+		('gateway_fees', 'constraint', '{gateway_fees_pkey, gateway_fees_gateway_fkey,
+			gateway_fees_currency_check, gateway_fees_rate_check, gateway_fees_fixed_check}'),
+		('payments', 'constraint', '{payments_pkey, payments_payment_id_key,
+			payments_gateway_gateway_reference_key, payments_order_id_request_key_key,
+			payments_order_id_fkey, payments_gateway_fkey, payments_retry_of_fkey,
+			payments_amount_check, payments_money_check}'),
+		('payments', 'index', '{payments_one_live_attempt_idx, payments_authorized_idx,
+			payments_live_idx, payments_retry_at_idx}'),
+		('payment_operations', 'constraint', '{payment_operations_pkey,
+			payment_operations_operation_id_key, payment_operations_reference_key,
+			payment_operations_order_id_request_key_key, payment_operations_order_id_fkey,
+			payment_operations_payment_id_fkey, payment_operations_kind_check,
+			payment_operations_amount_check, payment_operations_fee_check,
+			payment_operations_obligatory_amount_check, payment_operations_attempt_no_check,
+			payment_operations_reversed_check}'),
+		('payment_operations', 'index', '{payment_operations_open_idx, payment_operations_retry_at_idx,
+			payment_operations_gateway_reference_idx}'),
+		('settlement_lines', 'constraint', '{settlement_lines_pkey, settlement_lines_gateway_fkey,
+			settlement_lines_line_no_check, settlement_lines_kind_check, settlement_lines_amount_check,
+			settlement_lines_amount_sign_check, settlement_lines_fee_check}'),
+		('settlement_lines', 'index', '{settlement_lines_number_idx, settlement_lines_reference_idx,
+			settlement_lines_settled_on_idx}'),
+		(NULL, 'view', '{refunds, settlement_facts, settlement_matches, order_overview, payment_overview,
+			open_work, needs_attention, daily_settlement, gateway_success}')
+	) w (table_name, kind, names)
+	CROSS JOIN LATERAL unnest(w.names) o (name);
+END;
+COMMENT ON FUNCTION order_payment.store_objects() IS
+	'views that create_store() makes, and its tables with their constraints and indexes; for verify_store()';
+
+CREATE FUNCTION order_payment.verify_objects(store name)
+	RETURNS TABLE (problem text, table_name text, key text, column_name text, stored text, expected text)
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT 'trigger missing, disabled or changed', format('%s of %s', w.trigger, w.relation)
-	FROM (VALUES ('orders', 'zzy_maintain_order', 'maintain_order', 1 + 2 + 4 + 16, NULL),
-				 ('orders', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16, NULL),
-				 ('orders', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8, NULL),
-				 ('orders', 'record_event_insert', 'record_event', 1 + 4, NULL),
-				 ('orders', 'record_event_update', 'record_event', 1 + 16, 'old.status IS DISTINCT FROM new.status'),
-				 ('orders', 'refuse_truncate', 'refuse_truncate', 2 + 32, NULL),
-				 ('order_items', '000_follow_items', 'follow_items', 1 + 4 + 8 + 16, NULL),
-				 ('order_items', 'refuse_truncate', 'refuse_truncate', 2 + 32, NULL),
-				 ('order_events', '000_append_only', 'append_only', 1 + 2 + 4 + 8 + 16, NULL),
-				 ('order_events', '000_append_only_truncate', 'append_only', 2 + 32, NULL)
-		 ) w (relation, trigger, function, type, condition)
+	WITH relation AS (
+		SELECT c.oid, c.relname, c.relkind
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = store AND c.relkind IN ('r', 'p', 'f', 'v')
+	)
+	SELECT w.kind || ' missing', w.object_name::text, NULL::text, NULL::text, NULL::text, 'upgrade_store() makes it'
+	FROM (SELECT DISTINCT 'table', o.table_name FROM order_payment.store_objects() o WHERE o.table_name IS NOT NULL
+		  UNION ALL
+		  SELECT o.kind, o.object_name FROM order_payment.store_objects() o WHERE o.kind = 'view') w (kind, object_name)
+	WHERE NOT EXISTS (SELECT FROM relation r WHERE r.relname = w.object_name AND (r.relkind = 'v') = (w.kind = 'view'))
+	UNION ALL
+	SELECT w.kind || CASE WHEN k.oid IS NULL AND i.indexrelid IS NULL THEN ' missing' ELSE ' not in force' END,
+		   w.table_name::text, NULL, w.object_name::text, NULL, NULL
+	FROM order_payment.store_objects() w
+	JOIN relation r ON r.relname = w.table_name AND r.relkind <> 'v'
+	LEFT JOIN pg_constraint k
+		ON k.conrelid = r.oid AND k.conname = w.object_name AND w.kind = 'constraint'
+	LEFT JOIN (pg_index i JOIN pg_class c ON c.oid = i.indexrelid)
+		ON i.indrelid = r.oid AND c.relname = w.object_name
+	WHERE NOT (w.across AND r.relkind = 'p')
+	  AND NOT (CASE w.kind
+			WHEN 'constraint' THEN k.oid IS NOT NULL AND k.convalidated
+				-- a column of PostgreSQL 18 and later
+				AND coalesce((to_jsonb(k.*) ->> 'conenforced')::boolean, true)
+				AND NOT EXISTS (SELECT FROM pg_trigger t
+								WHERE t.tgconstraint = k.oid AND t.tgenabled NOT IN ('O', 'A'))
+			ELSE i.indexrelid IS NOT NULL END
+			AND coalesce(i.indisvalid AND i.indisready AND i.indislive, true))
+	UNION ALL
+	-- columns that everything else relies on
+	SELECT 'column may be null', r.relname::text, NULL, a.attname::text, NULL, 'NOT NULL'
+	FROM relation r
+	JOIN (VALUES
+		('orders'::name, '{order_id, currency, status, item_count, authorized_amount, paid_amount,
+			refunded_amount, charged_back_amount, refund_due_amount, version, created_at}'::name[]),
+		('order_items', '{order_id, line_no, kind, quantity, price, amount}'),
+		('order_events', '{order_id, version, event_id, entity, to_status, actor, session_role,
+			recorded_at, xid}'),
+		('payments', '{order_id, payment_id, gateway, amount, currency, split, status,
+			authorized_amount, capture_pending_amount, captured_amount, refund_pending_amount,
+			refunded_amount, charged_back_amount, fee, created_at}'),
+		('payment_operations', '{order_id, operation_id, payment_id, kind, amount, currency, fee,
+			obligatory_amount, status, created_at}')
+	) w (table_name, columns) ON w.table_name = r.relname
+	JOIN pg_attribute a ON a.attrelid = r.oid AND a.attname = ANY (w.columns) AND NOT a.attisdropped
+	WHERE NOT a.attnotnull
+	UNION ALL
+	SELECT 'inheriting table without triggers', r.relname::text, NULL, NULL, i.inhrelid::regclass::text, NULL
+	FROM pg_inherits i
+	JOIN relation r ON r.oid = i.inhparent AND r.relkind = 'r'
+	WHERE r.relname IN ('orders', 'order_items', 'order_events', 'payments', 'payment_operations');
+END;
+COMMENT ON FUNCTION order_payment.verify_objects(name) IS
+	'tables, views, constraints and indexes of a store that are missing or not in force, and tables that inherit past the triggers; part of verify_store()';
+
+/* The numbers are pg_trigger.tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate. */
+CREATE FUNCTION order_payment.verify_triggers(store name)
+	RETURNS TABLE (problem text, table_name text, key text, column_name text, stored text, expected text)
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT 'trigger missing, disabled or changed', w.relation, NULL, NULL,
+		   (SELECT concat_ws(' ', CASE t.tgenabled WHEN 'D' THEN 'disabled:' WHEN 'R' THEN 'replica only:' END,
+							 pg_get_triggerdef(t.oid))
+			FROM pg_trigger t WHERE t.tgrelid = r.oid AND t.tgname = w.trigger),
+		   w.trigger
+	FROM (VALUES ('orders', 'zzy_maintain_order', 'maintain_order', 1 + 2 + 4 + 16),
+				 ('orders', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
+				 ('orders', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8),
+				 ('orders', '000_record_event_insert', 'record_event', 1 + 4),
+				 ('orders', '000_record_event_update', 'record_event', 1 + 16),
+				 ('orders', 'refuse_truncate', 'refuse_truncate', 2 + 32),
+				 ('order_items', '000_follow_items', 'follow_items', 1 + 4 + 8 + 16),
+				 ('order_items', 'refuse_truncate', 'refuse_truncate', 2 + 32),
+				 ('order_events', '000_append_only', 'append_only', 1 + 2 + 4 + 8 + 16),
+				 ('order_events', '000_append_only_truncate', 'append_only', 2 + 32),
+				 ('payments', 'zzy_maintain_payment', 'maintain_payment', 1 + 2 + 4 + 16),
+				 ('payments', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
+				 ('payments', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8),
+				 ('payments', '000_apply_payment', 'apply_payment', 1 + 4 + 16),
+				 ('payments', 'refuse_delete', 'refuse_delete', 1 + 2 + 8),
+				 ('payments', 'refuse_truncate', 'refuse_truncate', 2 + 32),
+				 ('payment_operations', 'zzy_maintain_operation', 'maintain_operation', 1 + 2 + 4 + 16),
+				 ('payment_operations', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
+				 ('payment_operations', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8),
+				 ('payment_operations', '000_apply_operation', 'apply_operation', 1 + 4 + 16),
+				 ('payment_operations', 'refuse_delete', 'refuse_delete', 1 + 2 + 8),
+				 ('payment_operations', 'refuse_truncate', 'refuse_truncate', 2 + 32)
+		 ) w (relation, trigger, function, type)
+	JOIN pg_namespace n ON n.nspname = store
+	JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = w.relation
 	WHERE NOT EXISTS (
 		SELECT FROM pg_trigger t
-		JOIN pg_class c ON c.oid = t.tgrelid
-		JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = store AND c.relname = w.relation AND t.tgname = w.trigger
-		  AND t.tgenabled IN ('O', 'A') AND t.tgtype = w.type AND t.tgattr = '' AND NOT t.tgdeferrable AND c.relhastriggers
+		WHERE t.tgrelid = r.oid AND r.relhastriggers AND t.tgname = w.trigger
+		  AND t.tgenabled IN ('O', 'A') AND t.tgtype = w.type AND t.tgattr = '' AND NOT t.tgdeferrable
 		  AND t.tgfoid = ('order_payment.' || w.function)::regproc
 		  AND (w.function <> 'enforce_transition' OR t.tgargs LIKE '\x73746174757300'::bytea || '%'::bytea)  -- column status
-		  AND CASE WHEN w.condition IS NULL THEN t.tgqual IS NULL
-				   ELSE pg_get_triggerdef(t.oid) LIKE '%WHEN ((' || w.condition || '))%' END)
-	UNION ALL
-	SELECT 'inheriting table without triggers', i.inhrelid::regclass::text
-	FROM pg_inherits i
-	JOIN pg_class p ON p.oid = i.inhparent AND p.relkind = 'r'
-	JOIN pg_namespace n ON n.oid = p.relnamespace
-	WHERE n.nspname = store AND p.relname IN ('orders', 'order_items', 'order_events');
+		  AND t.tgqual IS NULL);
 END;
 COMMENT ON FUNCTION order_payment.verify_triggers(name) IS
-	'triggers of a store that are missing, disabled, changed or gone around; part of verify_store()';
+	'triggers of a store that are missing, disabled or changed; part of verify_store()';
 
 CREATE FUNCTION order_payment.verify_store(store name DEFAULT order_payment.current_store())
-	RETURNS TABLE (problem text, order_id text, detail text)
+	RETURNS TABLE (problem text, table_name text, key text, column_name text, stored text, expected text)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	orders regclass;
 BEGIN
 	PERFORM order_payment.require_store(store);
-	orders := format('%I.orders', store)::regclass;
-
-	RETURN QUERY SELECT t.problem, NULL::text, t.detail FROM order_payment.verify_triggers(store) t;
-
-	RETURN QUERY EXECUTE format($query$
-
-SELECT 'status is not that of the last event', o.order_id::text,
-	   format('status %%s, last event %%s', o.status, coalesce(e.to_status, 'none'))
-FROM %1$I.orders o
-LEFT JOIN LATERAL (SELECT l.to_status FROM %1$I.order_events l
-				   WHERE l.order_id = o.order_id AND l.entity = 'order'
-				   ORDER BY l.version DESC LIMIT 1) e ON true
-WHERE o.status::text IS DISTINCT FROM e.to_status
-
-UNION ALL
-SELECT 'version is not the number of events', o.order_id::text,
-	   format('version %%s, %%s events, the last is %%s', o.version, coalesce(e.n, 0), coalesce(e.last, 0))
-FROM %1$I.orders o
-LEFT JOIN (SELECT l.order_id, count(*) AS n, max(l.version) AS last
-		   FROM %1$I.order_events l GROUP BY l.order_id) e ON e.order_id = o.order_id
-WHERE (o.version, o.version) IS DISTINCT FROM (coalesce(e.n, 0), coalesce(e.last, 0))
-
-UNION ALL
-SELECT 'event of no order', e.order_id::text, format('version %%s', e.version)
-FROM %1$I.order_events e
-WHERE NOT EXISTS (SELECT FROM %1$I.orders o WHERE o.order_id = e.order_id)
-
-UNION ALL
-SELECT 'event does not follow its predecessor', e.order_id::text,
-	   format('version %%s goes from %%s, the event before went to %%s', e.version,
-			  coalesce(e.from_status, 'nothing'), coalesce(e.previous, 'nothing'))
-FROM (SELECT l.*, lag(l.to_status) OVER (PARTITION BY l.order_id ORDER BY l.version) AS previous
-	  FROM %1$I.order_events l WHERE l.entity = 'order') e
-WHERE e.from_status IS DISTINCT FROM e.previous
-
-UNION ALL
-SELECT 'total is not that of the lines', o.order_id::text,
-	   format('total %%s of %%s lines; it should be %%s of %%s', coalesce(o.total_amount::text, 'unknown'), o.item_count,
-			  coalesce(coalesce(i.amount, o.quantity * o.price)::text, 'unknown'), coalesce(i.n, 0))
-FROM %1$I.orders o
-LEFT JOIN (SELECT l.order_id, count(*) AS n, sum(l.amount) AS amount
-		   FROM %1$I.order_items l GROUP BY l.order_id) i ON i.order_id = o.order_id
-WHERE o.item_count <> coalesce(i.n, 0)
-   OR o.total_amount IS DISTINCT FROM coalesce(i.amount, o.quantity * o.price)
-
-UNION ALL
-SELECT 'state entered without a stamp', o.order_id::text, s.status
-FROM %1$I.orders o
-CROSS JOIN LATERAL (VALUES ('authorized', o.authorized_at), ('paid', o.paid_at), ('shipped', o.shipped_at),
-						   ('completed', o.completed_at), ('cancelled', o.cancelled_at),
-						   ('expired', o.expired_at), ('refunded', o.refunded_at)) s (status, stamp)
-WHERE s.stamp IS NULL
-  AND (o.status::text = s.status OR EXISTS (
-		SELECT FROM %1$I.order_events e
-		WHERE e.order_id = o.order_id AND e.entity = 'order' AND e.to_status = s.status))
-
-	$query$, store);
-
-	-- edges can be judged only where a graph is
-	IF EXISTS (
-		SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-		WHERE t.tgrelid = orders AND c.relhastriggers AND t.tgenabled IN ('O', 'A')
-		  AND t.tgtype & (1 + 2 + 16) = 1 + 2 + 16 AND t.tgargs LIKE '\x73746174757300'::bytea || '%'::bytea
-		  AND t.tgfoid = 'order_payment.enforce_transition'::regproc)
-	THEN
-		RETURN QUERY EXECUTE format($query$
-
-SELECT 'event is no edge of the graph', e.order_id::text,
-	   format('version %%s: from %%s to %%s', e.version, coalesce(e.from_status, 'nothing'), e.to_status)
-FROM %1$I.order_events e
-WHERE e.entity = 'order' AND (coalesce(e.from_status, ''), e.to_status) NOT IN (
-	SELECT coalesce(g.from_status, ''), g.to_status
-	FROM order_payment.status_edges($1, 'status') g)
-
-		$query$, store) USING orders;
+	RETURN QUERY SELECT * FROM order_payment.verify_objects(store);
+	IF EXISTS (SELECT FROM order_payment.verify_objects(store) o WHERE o.problem = 'table missing') THEN
+		RETURN;  -- nothing can be compared
 	END IF;
+	RETURN QUERY SELECT * FROM order_payment.verify_triggers(store);
+	RETURN QUERY SELECT * FROM order_payment.verify_links(store);
+	RETURN QUERY SELECT * FROM order_payment.verify_values(store);
+	RETURN QUERY SELECT * FROM order_payment.verify_orders(store);
+	RETURN QUERY SELECT * FROM order_payment.verify_payments(store);
+	RETURN QUERY SELECT * FROM order_payment.verify_history(store);
 END
 $$;
 COMMENT ON FUNCTION order_payment.verify_store(name) IS
-	'recomputes status, version, totals and stamps of a store from its events and lines, and looks for triggers that are missing, disabled, changed or gone around; one row a deviation, none if all is well. Reads the whole store';
+	'recomputes every amount, counter, state, link, stamp and chain of events of a store from its rows, and looks for tables, constraints, indexes and triggers that are missing, disabled, changed or gone around; one row a deviation, none if all is well. Reads the whole store, in parallel where the server allows it';

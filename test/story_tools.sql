@@ -189,6 +189,7 @@ DECLARE
 	id CONSTANT bigint := place_order(price, currency);
 	expected text;
 	refused_by text;
+	refused_column text;
 BEGIN
 	FOR step, expected IN
 		SELECT trim(split_part(line, '->', 1)), trim(split_part(line, '->', 2)) FROM regexp_split_to_table(story, '\n') AS line WHERE line ~ '\S'
@@ -199,8 +200,8 @@ BEGIN
 				state := 'NO ROW MET';
 			END IF;
 		EXCEPTION WHEN OTHERS THEN
-			GET STACKED DIAGNOSTICS refused_by = CONSTRAINT_NAME;
-			state := trim(SQLSTATE || ' ' || coalesce(refused_by, ''));
+			GET STACKED DIAGNOSTICS refused_by = CONSTRAINT_NAME, refused_column = COLUMN_NAME;
+			state := concat_ws(' ', SQLSTATE, CASE WHEN SQLSTATE !~ '^OP' THEN coalesce(nullif(refused_by, ''), nullif(refused_column, '')) END);
 		END;
 		state := coalesce(state, state(id));
 		IF state <> expected THEN

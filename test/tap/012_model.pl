@@ -1,0 +1,51 @@
+
+# The model test (test/model): random sequences of statements, each predicted by a
+# model of the rules and compared with what the server did. MODEL_SEED and
+# MODEL_SECONDS in the environment choose other sequences and more of them.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use StoreTest;
+use Test::More;
+
+my $script = "$FindBin::RealBin/../model/model_test.py";
+my $seed = $ENV{MODEL_SEED} // int(rand(2**31));
+my $node = make_cluster('model', conf => "max_prepared_transactions = 20\nfsync = off\n");
+
+# no compiled files beside the sources
+$ENV{PYTHONDONTWRITEBYTECODE} = 1;
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
+$ENV{PGUSER} = $node->safe_psql('postgres', 'SELECT current_user');
+
+sub run_model
+{
+	my ($name, @arguments) = @_;
+	my $ok = IPC::Run::run([ 'python3', $script, '--seed', $seed, @arguments ], '>', \my $out, '2>&1');
+
+	ok($ok, $name);
+	if ($ok) { note($out) }
+	else { diag($out) }
+	return $out;
+}
+
+run_model('the rules do not contradict themselves', '--alone', '--sequences', 10000);
+my $out = run_model('the server does what the model says', '--sequences', 2000, '--seconds', $ENV{MODEL_SECONDS} // 0);
+
+like($out, qr/^seed $seed: (\d{4,}) sequences, \d{5,} statements, \d{4,} of them to be refused, \d{3,} prepared transactions/m,
+	'it has seen enough: sequences, refusals, prepared transactions');
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP:|terminated by signal|XX000/, 'no internal error');
+
+# a test that cannot fail proves nothing: the same sequences on a store whose rules are bent
+$out = '';
+IPC::Run::run([ 'python3', $script, '--seed', $seed, '--sequences', 200,
+	'--bend', 'DROP INDEX shop.payments_one_live_attempt_idx' ], '>', \$out, '2>&1');
+like($out, qr/[1-9]\d* sequences go otherwise/, 'and it notices a store without a rule');
+
+done_testing();
