@@ -234,7 +234,10 @@ op_refuse_write(const OpRow *row, int column)
 	pg_unreachable();
 }
 
-/* The default of a derived column, which programs write that name every column; of a nullable one, NULL. */
+/*
+ * The default of a derived column, which programs write that name every
+ * column: 0, or NULL of a nullable one.
+ */
 static bool
 is_default(const OpRow *row, int column, NullableDatum value)
 {

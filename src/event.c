@@ -265,7 +265,8 @@ op_record_event(PG_FUNCTION_ARGS)
 		add_event(&events, &effect->causes[i]);
 	add_own_event(&events, orders, old, row);
 	if (events.n > 0)
-		op_sibling_affect(&events_of_order[events.n - 1], rel, row, events.args, events.nulls, &met);
+		op_sibling_affect(&events_of_order[events.n - 1], rel, row, events.args, events.nulls,
+						  &met);
 	if (is_update && effect == NULL)
 		op_book_settlement(trigdata);
 	return PointerGetDatum(NULL);

@@ -281,7 +281,7 @@ static void
 plan_statement(OpLink *link, Relation rel, Relation sibling)
 {
 	const OpSiblingRole *role = link->key.role;
-	KeyColumn			 key[OP_SIBLING_MAX_KEYS];
+	KeyColumn			 key[OP_SIBLING_MAX_KEYS] = {{0}};
 	Oid					 types[OP_SIBLING_MAX_ARGS];
 	StringInfoData		 sql;
 	StringInfoData		 keys;

@@ -23,6 +23,7 @@
 #include "derived.h"
 #include "effects.h"
 #include "errors.h"
+#include "inquiry.h"
 #include "link.h"
 #include "recorder.h"
 #include "settings.h"
@@ -257,7 +258,7 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "maintain_operation", firings,
 														 "BEFORE INSERT OR UPDATE, for each row");
 	TupleTableSlot			 *given;
-	OpLockedPayment			  payment;
+	OpLockedPayment			  payment = {{0, true}, op_zero(), op_zero(), op_zero(), op_zero()};
 	OpOperationStatus		  to;
 	OpRow					  row;
 
@@ -294,7 +295,8 @@ static OpDemand
 demand_of(OperationKind kind, OpOperationStatus from, OpOperationStatus to, Numeric amount)
 {
 	Numeric	 pending = difference(is_request(from), is_request(to), amount);
-	Numeric	 done = difference(from == OP_OPERATION_SUCCEEDED, to == OP_OPERATION_SUCCEEDED, amount);
+	bool	 was_done = from == OP_OPERATION_SUCCEEDED;
+	Numeric	 done = difference(was_done, to == OP_OPERATION_SUCCEEDED, amount);
 	Numeric	 none = op_zero();
 	OpDemand demand = {
 		.is_void = kind == KIND_VOID,

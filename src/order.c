@@ -24,6 +24,7 @@
 #include "derived.h"
 #include "effects.h"
 #include "errors.h"
+#include "inquiry.h"
 #include "guard.h"
 #include "identity.h"
 #include "order.h"
@@ -79,6 +80,7 @@ op_order_money(const OpRow *row)
 		.refunded = op_old_numeric(row, ORDER_REFUNDED),
 		.charged_back = op_old_numeric(row, ORDER_CHARGED_BACK),
 		.due = op_old_numeric(row, ORDER_DUE),
+		.covered = row->old != NULL && !op_old_value(row, ORDER_PAID_AT).isnull,
 	};
 
 	return money;
@@ -209,7 +211,8 @@ static void
 take_effect(OpRow *row, const OpOrderEffect *effect, OpMoney *money)
 {
 	/* a status that triggers of users want besides would come before the facts */
-	money->status = op_order_status(op_old_value(row, ORDER_STATUS));
+	if (row->old != NULL)
+		money->status = op_order_status(op_old_value(row, ORDER_STATUS));
 	check_currency(row, effect->currency);
 	if (!effect->is_booked)
 		op_move_money(money, &effect->movement);

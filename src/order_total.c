@@ -15,6 +15,7 @@
 #include "amount.h"
 #include "currency.h"
 #include "money.h"
+#include "inquiry.h"
 #include "order_row.h"
 
 /* quantity * price, NULL if one of them is. */
@@ -52,7 +53,8 @@ check_price(const OpRow *row)
 	if (!op_is_payable_in(DatumGetTextPP(currency.value)))
 		op_refuse_value(row, ORDER_CURRENCY, "the currency of an order must be one with a minor unit",
 						"Use an upper-case ISO 4217 code; order_payment.currencies() lists them.");
-	if (!total.isnull && !op_is_amount_of(DatumGetNumeric(total.value), DatumGetTextPP(currency.value)))
+	if (!total.isnull &&
+		!op_is_amount_of(DatumGetNumeric(total.value), DatumGetTextPP(currency.value)))
 		op_refuse_value(row, ORDER_TOTAL,
 						"the total of an order must fit the minor unit of its currency",
 						"Amounts are never rounded: round quantity * price before.");

@@ -23,6 +23,7 @@
 #include "derived.h"
 #include "effects.h"
 #include "errors.h"
+#include "inquiry.h"
 #include "money.h"
 #include "payment.h"
 #include "payment_row.h"
@@ -60,6 +61,7 @@ const OpColumn op_payment_columns[PAYMENT_NCOLUMNS] = {
 	[PAYMENT_ATTEMPT_NO] = {"attempt_no", INT4OID, NULL},
 	[PAYMENT_RETRY_OF] = {"retry_of", UUIDOID, KEYS_STAY},
 	[PAYMENT_FAILURE_CLASS] = {"failure_class", InvalidOid, NULL},
+	[PAYMENT_RETRY_AT] = {"retry_at", TIMESTAMPTZOID, NULL},
 	[PAYMENT_CAPTURE_BEFORE] = {"capture_before", TIMESTAMPTZOID, NULL},
 	[PAYMENT_CONTACT_NEEDED_AT] = {"contact_needed_at", TIMESTAMPTZOID, NULL},
 	[PAYMENT_CREATED_AT] = {"created_at", TIMESTAMPTZOID, LEAVE_TIME},
@@ -87,7 +89,8 @@ op_payment_label(OpPaymentStatus status)
 static bool
 is_in_flight(OpPaymentStatus status)
 {
-	return status == OP_PAYMENT_CREATED || status == OP_PAYMENT_PROCESSING || status == OP_PAYMENT_REQUIRES_ACTION;
+	return status == OP_PAYMENT_CREATED || status == OP_PAYMENT_PROCESSING ||
+		   status == OP_PAYMENT_REQUIRES_ACTION;
 }
 
 /* What an application may say of its own attempt; the rest is an outcome. */
@@ -216,7 +219,8 @@ static void
 take_operation(const OpRow *row, OpFigures *figures, const OpPaymentEffect *effect)
 {
 	/* a status that triggers of users want besides would come before the facts */
-	figures->status = op_payment_status(op_old_value(row, PAYMENT_STATUS));
+	if (row->old != NULL)
+		figures->status = op_payment_status(op_old_value(row, PAYMENT_STATUS));
 	check_currency(row, effect->currency);
 	if (effect->presupposes_capture)
 	{
@@ -248,11 +252,13 @@ take_authorization(OpRow *row, OpPaymentStatus from, OpFigures *figures)
 static void
 take_statement(OpRow *row, OpFigures *figures)
 {
-	OpPaymentStatus from = row->old ? op_payment_status(op_old_value(row, PAYMENT_STATUS)) : OP_PAYMENT_CREATED;
+	OpPaymentStatus from = row->old ? op_payment_status(op_old_value(row, PAYMENT_STATUS))
+									: OP_PAYMENT_CREATED;
 
 	require_recorder(row, from, figures->status);
 	take_authorization(row, from, figures);
-	if (figures->status == OP_PAYMENT_SUCCEEDED && (row->old == NULL || from != OP_PAYMENT_SUCCEEDED))
+	if (figures->status == OP_PAYMENT_SUCCEEDED &&
+		(row->old == NULL || from != OP_PAYMENT_SUCCEEDED))
 		op_capture_rest(figures);
 }
 
@@ -345,6 +351,29 @@ fill_new(OpRow *row, TupleTableSlot *given)
 	}
 }
 
+/*
+ * When a payment that has failed is tried again: by the schedule of its
+ * gateway, unless the statement says when. One that has not failed is not.
+ */
+static void
+schedule_retry(OpRow *row, OpPaymentStatus to)
+{
+	bool		  had_failed;
+	NullableDatum never = {0, true};
+	NullableDatum at;
+
+	if (row->old == NULL || !op_is_unchanged(row, PAYMENT_RETRY_AT))
+		return;
+	had_failed = op_payment_status(op_old_value(row, PAYMENT_STATUS)) == OP_PAYMENT_FAILED;
+	if (to != OP_PAYMENT_FAILED && had_failed && !row->value[PAYMENT_RETRY_AT].isnull)
+		op_set_value(row, PAYMENT_RETRY_AT, never);
+	if (to != OP_PAYMENT_FAILED || (had_failed && op_is_unchanged(row, PAYMENT_FAILURE_CLASS)))
+		return;
+	at = op_next_retry(row->rel, row->old, row->value[PAYMENT_FAILURE_CLASS],
+					   op_int_of(row->value[PAYMENT_ATTEMPT_NO]));
+	op_set_value(row, PAYMENT_RETRY_AT, at);
+}
+
 static void
 keep_links(const OpRow *row)
 {
@@ -389,6 +418,7 @@ op_maintain_payment(PG_FUNCTION_ARGS)
 		take_statement(&row, &figures);
 	check_amounts(&row);
 	check_attempt(&row);
+	schedule_retry(&row, figures.status);
 	put_figures(&row, &figures);
 	moved = figures.status != op_payment_status(row.value[PAYMENT_STATUS]);
 	if (moved)

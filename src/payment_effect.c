@@ -19,9 +19,9 @@
 
 /* Authorised, not yet captured, and still to be had. */
 static Numeric
-live_authorization(OpPaymentStatus status, TupleTableSlot *row, const AttrNumber *column)
+live_authorization(TupleTableSlot *row, const AttrNumber *column)
 {
-	if (status != OP_PAYMENT_AUTHORIZED)
+	if (op_payment_status(op_value_in(row, column[PAYMENT_STATUS])) != OP_PAYMENT_AUTHORIZED)
 		return op_zero();
 	return op_above_zero(op_sub(op_numeric_of(op_value_in(row, column[PAYMENT_AUTHORIZED])),
 								op_numeric_of(op_value_in(row, column[PAYMENT_CAPTURED]))));
@@ -44,10 +44,8 @@ movement_of(TupleTableSlot *old, TupleTableSlot *row, const AttrNumber *column)
 		difference[i] = op_sub(op_numeric_of(op_value_in(row, column[counters[i]])), before);
 	}
 	if (old)
-		movement.authorized =
-			live_authorization(op_payment_status(op_value_in(old, column[PAYMENT_STATUS])), old, column);
-	movement.authorized2 =
-		live_authorization(op_payment_status(op_value_in(row, column[PAYMENT_STATUS])), row, column);
+		movement.authorized = live_authorization(old, column);
+	movement.authorized2 = live_authorization(row, column);
 	movement.captured = op_above_zero(difference[0]);
 	movement.refunded = op_above_zero(difference[1]);
 	movement.returned = op_above_zero(op_sub(op_zero(), difference[1]));

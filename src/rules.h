@@ -20,6 +20,7 @@ typedef struct OpMoney
 	Numeric		  refunded;
 	Numeric		  charged_back;
 	Numeric		  due;
+	bool		  covered; /* nothing was outstanding once: paid_at is stamped */
 } OpMoney;
 
 /* What happens to the money of an order. Amounts are never negative. */
@@ -38,7 +39,8 @@ typedef struct OpMovement
 
 #define OP_NO_MOVEMENT \
 	{ \
-		op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), false \
+		op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), op_zero(), \
+			false \
 	}
 
 extern bool op_is_dead(OpOrderStatus status);

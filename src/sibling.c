@@ -207,7 +207,7 @@ op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row, 
 {
 	int			  nrows = role->nrows ? role->nrows : 1;
 	Frame		  frame = {.effect = effect, .nrows = nrows};
-	NullableDatum keys[OP_SIBLING_MAX_KEYS];
+	NullableDatum keys[OP_SIBLING_MAX_KEYS] = {{0, true}};
 	OpLink		 *link;
 	uint64		  processed;
 
@@ -267,7 +267,7 @@ bool
 op_sibling_fetch(const OpSiblingRole *role, Relation rel, TupleTableSlot *row, const Datum *args,
 				 const char *nulls, NullableDatum *result, int ncolumns)
 {
-	NullableDatum keys[OP_SIBLING_MAX_KEYS];
+	NullableDatum keys[OP_SIBLING_MAX_KEYS] = {{0, true}};
 
 	SPI_connect();
 	keys_in(role, op_link_of(role, rel), row, keys);

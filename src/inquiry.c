@@ -1,0 +1,328 @@
+/*
+ * inquiry.c
+ *	  What a trigger of a store asks the siblings of its row: every query that a
+ *	  trigger runs.
+ *
+ * A row that is asked for a decision is locked by its own statement already,
+ * or locked here; what has changed an order's payments has changed the order
+ * as well, so under its lock they stay as they are seen.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "amount.h"
+#include "derived.h"
+#include "inquiry.h"
+#include "line.h"
+#include "order.h"
+#include "payment.h"
+#include "rules.h"
+#include "sibling.h"
+
+/* ---------- what the trigger of an order asks ---------- */
+
+static void
+write_sum_lines(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql, "SELECT pg_catalog.count(*)::pg_catalog.int4, pg_catalog.sum(amount) FROM %s WHERE %s",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole lines_of_order = {
+	.what = "the lines",
+	.path = OP_CHILD,
+	.marker = op_follow_items,
+	.nkeys = 1,
+	.write = write_sum_lines,
+};
+
+void
+op_sum_lines(Relation orders, TupleTableSlot *order, int32 *count, NullableDatum *amount)
+{
+	NullableDatum result[2];
+
+	op_sibling_fetch(&lines_of_order, orders, order, NULL, NULL, result, 2);
+	*count = DatumGetInt32(result[0].value);
+	*amount = result[1];
+}
+
+static void
+write_live_attempts(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT true FROM %s WHERE %s AND status OPERATOR(pg_catalog.<=) 'authorized' LIMIT 1",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole live_attempts_of_order = {
+	.what = "the payments",
+	.path = OP_CHILD,
+	.marker = op_maintain_payment,
+	.nkeys = 1,
+	.write = write_live_attempts,
+};
+
+bool
+op_has_live_attempt(Relation orders, TupleTableSlot *order)
+{
+	NullableDatum found;
+
+	return op_sibling_fetch(&live_attempts_of_order, orders, order, NULL, NULL, &found, 1);
+}
+
+static void
+write_any_payment(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql, "SELECT true FROM %s WHERE %s LIMIT 1", names->sibling, names->condition);
+}
+
+static const OpSiblingRole payments_of_order = {
+	.what = "the payments",
+	.path = OP_CHILD,
+	.marker = op_maintain_payment,
+	.nkeys = 1,
+	.write = write_any_payment,
+};
+
+bool
+op_has_payment(Relation orders, TupleTableSlot *order)
+{
+	NullableDatum found;
+
+	return op_sibling_fetch(&payments_of_order, orders, order, NULL, NULL, &found, 1);
+}
+
+static void
+write_unexpired(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT pg_catalog.sum(authorized_amount OPERATOR(pg_catalog.-) captured_amount) FROM %s WHERE %s"
+					 " AND status OPERATOR(pg_catalog.=) 'authorized' AND (capture_before IS NULL"
+					 " OR capture_before OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp())",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole unexpired_of_order = {
+	.what = "the payments",
+	.path = OP_CHILD,
+	.marker = op_maintain_payment,
+	.nkeys = 1,
+	.write = write_unexpired,
+};
+
+Numeric
+op_unexpired_authorizations(Relation orders, TupleTableSlot *order)
+{
+	NullableDatum sum;
+
+	op_sibling_fetch(&unexpired_of_order, orders, order, NULL, NULL, &sum, 1);
+	return op_numeric_of(sum);
+}
+
+/* ---------- what the trigger of a payment asks ---------- */
+
+static void
+write_currency(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql, "SELECT currency FROM %s WHERE %s", names->sibling, names->condition);
+}
+
+static const OpSiblingRole currency_of_order = {
+	.what = "the order",
+	.path = OP_PARENT,
+	.marker = op_maintain_order,
+	.nkeys = 1,
+	.write = write_currency,
+};
+
+bool
+op_currency_of_order(Relation payments, TupleTableSlot *payment, NullableDatum *result)
+{
+	return op_sibling_fetch(&currency_of_order, payments, payment, NULL, NULL, result, 1);
+}
+
+/* The payment's own method goes before any, the latest fee before older ones. */
+static void
+write_fee(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT rate, fixed FROM %s WHERE %s AND currency OPERATOR(pg_catalog.=) $2"
+					 " AND (method OPERATOR(pg_catalog.=) $3 OR method OPERATOR(pg_catalog.=) '*')"
+					 " AND valid_from OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()"
+					 " ORDER BY method OPERATOR(pg_catalog.=) '*', valid_from DESC LIMIT 1",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole fees_of_gateway = {
+	.what = "the fees",
+	.path = OP_CHILD,
+	.column = "rate",
+	.nkeys = 1,
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID},
+	.write = write_fee,
+};
+
+bool
+op_find_fee(Relation payments, Datum gateway, NullableDatum method, Datum currency,
+			Numeric *rate, Numeric *fixed)
+{
+	Oid			  table = op_referenced_by(payments, "gateway");
+	Relation	  gateways;
+	NullableDatum key = {gateway, false};
+	Datum		  args[] = {currency, method.isnull ? CStringGetTextDatum("*") : method.value};
+	NullableDatum result[2];
+	bool		  found;
+
+	if (!OidIsValid(table))
+		return false;
+	gateways = table_open(table, AccessShareLock);
+	found = op_sibling_fetch_by_key(&fees_of_gateway, gateways, &key, args, "  ", result, 2);
+	table_close(gateways, NoLock);
+	if (!found || result[0].isnull || result[1].isnull)
+		return false;
+	*rate = DatumGetNumeric(result[0].value);
+	*fixed = DatumGetNumeric(result[1].value);
+	return true;
+}
+
+static void
+write_next_retry(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT order_payment.next_retry(retry_schedule, $2, $3, $4) FROM %s WHERE %s",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole schedule_of_gateway = {
+	.what = "the gateway",
+	.path = OP_PARENT,
+	.column = "retry_schedule",
+	.nkeys = 1,
+	.nargs = 3,
+	.argtypes = {TEXTOID, INT4OID, TIMESTAMPTZOID},
+	.write = write_next_retry,
+};
+
+NullableDatum
+op_next_retry(Relation payments, TupleTableSlot *payment, NullableDatum failure_class,
+			  int32 attempt)
+{
+	NullableDatum result = {0, true};
+	Datum		  args[] = {failure_class.value, Int32GetDatum(attempt),
+							TimestampTzGetDatum(GetCurrentTimestamp())};
+
+	if (!failure_class.isnull)
+		op_sibling_fetch(&schedule_of_gateway, payments, payment, args, "   ", &result, 1);
+	return result;
+}
+
+/* ---------- what the trigger of an operation asks ---------- */
+
+static void
+write_lock_payment(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT currency, amount, authorized_amount, captured_amount, CASE WHEN status OPERATOR(pg_catalog.=) 'authorized'"
+					 " THEN authorized_amount OPERATOR(pg_catalog.-) captured_amount"
+					 " OPERATOR(pg_catalog.-) capture_pending_amount ELSE 0 END"
+					 " FROM %s WHERE %s FOR NO KEY UPDATE",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole locked_payment_of_operation = {
+	.what = "the payment",
+	.path = OP_PARENT,
+	.marker = op_maintain_payment,
+	.nkeys = 2,
+	.write = write_lock_payment,
+};
+
+bool
+op_lock_payment(Relation operations, TupleTableSlot *operation, OpLockedPayment *result)
+{
+	NullableDatum fetched[5];
+
+	if (!op_sibling_fetch(&locked_payment_of_operation, operations, operation, NULL, NULL, fetched,
+						  5))
+		return false;
+	result->currency = fetched[0];
+	result->amount = op_numeric_of(fetched[1]);
+	result->authorized = op_numeric_of(fetched[2]);
+	result->captured = op_numeric_of(fetched[3]);
+	result->rest = op_numeric_of(fetched[4]);
+	return true;
+}
+
+static void
+write_lock_order(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT status, total_amount, authorized_amount, paid_amount, refunded_amount,"
+					 " charged_back_amount, refund_due_amount, paid_at IS NOT NULL FROM %s WHERE %s FOR NO KEY UPDATE",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole locked_order_of_operation = {
+	.what = "the order",
+	.path = OP_PARENT,
+	.marker = op_maintain_order,
+	.nkeys = 1,
+	.write = write_lock_order,
+};
+
+/* Refunds of the order under way: whole, and of what was due. */
+static void
+write_pending_refunds(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT coalesce(pg_catalog.sum(amount), 0), coalesce(pg_catalog.sum(obligatory_amount), 0)"
+					 " FROM %s WHERE %s AND kind OPERATOR(pg_catalog.=) 'refund'"
+					 " AND status OPERATOR(pg_catalog.<=) 'unknown'"
+					 " AND operation_id OPERATOR(pg_catalog.<>) $2",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole pending_refunds = {
+	.what = "the operations",
+	.path = OP_SELF,
+	.column = "order_id",
+	.nkeys = 1,
+	.nargs = 1,
+	.argtypes = {UUIDOID},
+	.write = write_pending_refunds,
+};
+
+Numeric
+op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id,
+				 Numeric captured)
+{
+	NullableDatum order[8];
+	NullableDatum pending[2];
+	OpMoney		  money;
+	OpMovement	  movement = OP_NO_MOVEMENT;
+
+	if (!op_sibling_fetch(&locked_order_of_operation, operations, operation, NULL, NULL, order, 8))
+		return op_zero();
+	money.status = order[0].isnull ? OP_PENDING : (OpOrderStatus) DatumGetStatus(order[0].value);
+	money.total = order[1].isnull ? NULL : DatumGetNumeric(order[1].value);
+	money.authorized = op_numeric_of(order[2]);
+	money.paid = op_numeric_of(order[3]);
+	money.refunded = op_numeric_of(order[4]);
+	money.charged_back = op_numeric_of(order[5]);
+	money.due = op_numeric_of(order[6]);
+	money.covered = DatumGetBool(order[7].value);
+	if (op_sign(captured) > 0)
+	{
+		movement.captured = captured;
+		op_move_money(&money, &movement);
+	}
+	op_sibling_fetch(&pending_refunds, operations, operation, &operation_id, " ", pending, 2);
+	return op_above_zero(
+		op_sub(money.due, op_numeric_of(pending[op_is_dead(money.status) ? 0 : 1])));
+}
