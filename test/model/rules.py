@@ -716,6 +716,8 @@ class Store:
             raise Fault(("23503", "payment of no order"), *faults)
         if not (is_amount(amount, currency or order.currency) and amount > 0):
             faults.add(("23514", "payment: amount"))
+        if authorized is not None and not is_amount(authorized, currency or order.currency):
+            faults.add(("23514", "payment: authorized_amount is no amount"))
         early = bool(faults)  # what is wrong with the row itself; the rest is told once it is in the table
         if currency is not None and currency != order.currency:
             faults.add(("23514", "payment: currency"))
