@@ -4,9 +4,10 @@ SET client_min_messages = error;
 BEGIN;
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
+CREATE ROLE regress_tap_gateway;
 CREATE SCHEMA evil AUTHORIZATION regress_tap_app;
 CREATE SCHEMA shop AUTHORIZATION regress_tap_owner;
-SELECT order_payment.create_store('shop', app_role => 'regress_tap_app', owner => 'regress_tap_owner') \g /dev/null
+SELECT order_payment.create_store('shop', app_role => 'regress_tap_app', gateway_role => 'regress_tap_gateway', owner => 'regress_tap_owner') \g /dev/null
 CREATE TABLE said (what text PRIMARY KEY, said text);
 GRANT ALL ON said TO regress_tap_app;
 DO $$ BEGIN EXECUTE format('GRANT CREATE, TEMP ON DATABASE %I TO regress_tap_app', current_database()); END $$;
@@ -25,7 +26,7 @@ DECLARE
 	n int := 0;
 BEGIN
 	-- a comparison of each type that says the opposite, and tells that it was called
-	FOREACH t IN ARRAY '{text,name,integer,bigint,numeric,boolean,oid,uuid,xid8,timestamptz,"char",regclass,regtype,smallint,order_payment.order_status}'::text[] LOOP
+	FOREACH t IN ARRAY '{text,name,integer,bigint,numeric,boolean,oid,uuid,xid8,timestamptz,"char",regclass,regtype,smallint,interval,order_payment.order_status,order_payment.payment_status,order_payment.operation_status}'::text[] LOOP
 		FOREACH o IN ARRAY '{=,<>,<,<=,>,>=}'::text[] LOOP
 			n := n + 1;
 			EXECUTE format('CREATE FUNCTION evil.compare_%s(%s, %2$s) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN INSERT INTO evil.sprung VALUES (%L, current_user); RETURN false; END $f$', n, t, o || ' ' || t);
@@ -43,15 +44,18 @@ BEGIN
 	FOREACH t IN ARRAY ARRAY['format(text, name)', 'format(text, name, text)', 'format(text, VARIADIC text[])', 'quote_ident(text)', 'quote_literal(text)',
 							 'gen_random_uuid()', 'pg_current_xact_id()', 'pg_current_snapshot()', 'pg_notify(text, text)', 'to_regclass(text)',
 							 'current_setting(text)', 'octet_length(text)', 'md5(text)', 'count(text)', 'max(integer)', 'sum(numeric)', 'left(text, integer)',
-							 'to_regnamespace(text)', 'pg_get_serial_sequence(text, text)', 'now()', 'is_currency(text)', 'is_amount(numeric, text)', 'current_store()'] LOOP
+							 'to_regnamespace(text)', 'pg_get_serial_sequence(text, text)', 'now()', 'is_currency(text)', 'is_amount(numeric, text)', 'current_store()',
+							 'clock_timestamp()', 'uuid_v7()', 'count()', 'round(numeric, integer)', 'abs(numeric)', 'require_store(name)', 'request_hash(jsonb)', 'net_amount(numeric, numeric)',
+							 'array_agg(uuid)', 'to_jsonb(anyelement)', 'encode(bytea, text)', 'sha256(bytea)', 'length(text)', 'replace(text, text, text)',
+							 'is_payment_amount(numeric, numeric, text, integer)', 'is_order_price(numeric, numeric, text, numeric)'] LOOP
 		EXECUTE format('CREATE FUNCTION evil.%s RETURNS text LANGUAGE plpgsql AS $f$ BEGIN INSERT INTO evil.sprung VALUES (%L, current_user); RETURN ''evil''; END $f$', t, t);
 	END LOOP;
 	-- catalogs, tables and types of the same names
-	FOREACH t IN ARRAY '{orders,order_items,order_events,event_consumers,consumer_offsets,pg_class,pg_trigger,pg_attribute,pg_namespace,pg_roles,pg_proc,pg_inherits,pg_constraint}'::text[] LOOP
+	FOREACH t IN ARRAY '{orders,order_items,order_events,event_consumers,consumer_offsets,payments,payment_operations,refunds,gateways,gateway_fees,settlement_lines,settlement_facts,order_overview,pg_class,pg_trigger,pg_attribute,pg_namespace,pg_roles,pg_proc,pg_inherits,pg_constraint}'::text[] LOOP
 		EXECUTE format('CREATE TABLE evil.%I (order_id text, relname name, nspname name)', t);
 		EXECUTE format('CREATE TEMP TABLE %I (order_id text, relname name, nspname name)', t);
 	END LOOP;
-	FOREACH t IN ARRAY '{order_status,payment_status,name,text,numeric,uuid,regclass,xid8}'::text[] LOOP
+	FOREACH t IN ARRAY '{order_status,payment_status,operation_status,failure_class,requested_payment,name,text,numeric,uuid,regclass,xid8}'::text[] LOOP
 		EXECUTE format('CREATE DOMAIN evil.%I AS integer', t);
 		EXECUTE format('CREATE DOMAIN pg_temp.%I AS integer', t);
 	END LOOP;
@@ -63,13 +67,46 @@ SELECT set_config('search_path', 'pg_temp, evil, pg_catalog, public', true) \g /
 -- the trap works
 INSERT INTO public.said VALUES ('trap', ('a'::pg_catalog.text = 'a'::pg_catalog.text)::pg_catalog.text);
 
-INSERT INTO shop.orders (order_id, price) VALUES (1, 10), (2, 20);
+INSERT INTO shop.orders (order_id, price) VALUES (1, 10), (2, 20), (3, 30), (4, NULL);
 INSERT INTO shop.order_items (order_id, line_no, price) VALUES (1, 1, 3), (1, 2, 4);
 UPDATE shop.order_items SET price = 5 WHERE line_no OPERATOR(pg_catalog.=) 2;
 DELETE FROM shop.order_items WHERE line_no OPERATOR(pg_catalog.=) 1;
-UPDATE shop.orders SET status = 'authorized' WHERE order_id OPERATOR(pg_catalog.=) 1;
-INSERT INTO shop.orders (order_id, price, status) VALUES (2, 20, 'paid') ON CONFLICT (order_id) DO UPDATE SET status = EXCLUDED.status;
-MERGE INTO shop.orders o USING (VALUES (2)) v (id) ON o.order_id OPERATOR(pg_catalog.=) v.id WHEN MATCHED THEN UPDATE SET status = 'shipped';
+UPDATE shop.orders SET status = 'cancelled' WHERE order_id OPERATOR(pg_catalog.=) 1;
+INSERT INTO shop.payments (order_id, payment_id, gateway, amount) VALUES (2, '00000000-0000-7000-8000-000000000002', 'cod', 20), (4, '00000000-0000-7000-8000-000000000004', 'cod', 5);
+SELECT order_payment.create_payment(3, 'cod', request_key => 'k', store => 'shop') \g /dev/null
+SELECT order_payment.create_payment('3', 'cod', request_key => 'k', store => 'shop') \g /dev/null
+RESET SESSION AUTHORIZATION;
+-- the gateway's role sees the same lies
+GRANT INSERT ON public.said TO regress_tap_gateway;
+SET LOCAL SESSION AUTHORIZATION regress_tap_gateway;
+SELECT pg_catalog.set_config('search_path', 'pg_temp, evil, pg_catalog, public', true) \g /dev/null
+UPDATE shop.payments SET status = 'authorized', authorized_amount = 15 WHERE order_id OPERATOR(pg_catalog.=) 2;
+UPDATE shop.payments SET authorized_amount = 20 WHERE order_id OPERATOR(pg_catalog.=) 2;
+UPDATE shop.orders SET status = 'shipped' WHERE order_id OPERATOR(pg_catalog.=) 2;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status) VALUES (2, '00000000-0000-7000-8000-000000000002', 'capture', 5, 'succeeded');
+INSERT INTO shop.payment_operations (order_id, payment_id, kind) VALUES (2, '00000000-0000-7000-8000-000000000002', 'void');
+UPDATE shop.payment_operations SET status = 'cancelled' WHERE kind OPERATOR(pg_catalog.=) 'void'::pg_catalog.text;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id OPERATOR(pg_catalog.=) 2;
+UPDATE shop.payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id OPERATOR(pg_catalog.=) 3;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id OPERATOR(pg_catalog.=) 4;
+INSERT INTO shop.refunds (order_id, payment_id, amount) VALUES (2, '00000000-0000-7000-8000-000000000002', 3);
+UPDATE shop.refunds SET status = 'succeeded' WHERE order_id OPERATOR(pg_catalog.=) 2;
+UPDATE shop.orders SET price = 4 WHERE order_id OPERATOR(pg_catalog.=) 4;
+UPDATE shop.orders SET status = 'paid' WHERE order_id OPERATOR(pg_catalog.=) 3;
+RESET SESSION AUTHORIZATION;
+SET LOCAL SESSION AUTHORIZATION regress_tap_app;
+SELECT pg_catalog.set_config('search_path', 'pg_temp, evil, pg_catalog, public', true) \g /dev/null
+SELECT order_payment.refund_order(2, 1, 'goodwill', 'key', 'shop') \g /dev/null
+SELECT order_payment.request_due_refunds(10, 'shop') \g /dev/null
+SELECT order_payment.expire_orders(10, 'shop') \g /dev/null
+SELECT order_payment.due_retries(10, 'shop') \g /dev/null
+SELECT order_payment.choose_gateway(2, store => 'shop') \g /dev/null
+SELECT * FROM shop.order_overview \g /dev/null
+SELECT * FROM shop.payment_overview \g /dev/null
+SELECT * FROM shop.open_work \g /dev/null
+SELECT * FROM shop.needs_attention \g /dev/null
+SELECT * FROM shop.daily_settlement \g /dev/null
+MERGE INTO shop.orders o USING (VALUES (2)) v (id) ON o.order_id OPERATOR(pg_catalog.=) v.id WHEN MATCHED THEN UPDATE SET status = 'completed';
 CREATE FUNCTION evil.try(statement pg_catalog.text) RETURNS pg_catalog.text LANGUAGE plpgsql AS $$
 DECLARE
 	result pg_catalog.text;
@@ -80,8 +117,16 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE;
 END $$;
 INSERT INTO public.said SELECT v.what, evil.try(v.statement) FROM (VALUES
-	('illegal move', 'UPDATE shop.orders SET status = ''expired'' RETURNING status::pg_catalog.text'),
-	('illegal birth', 'INSERT INTO shop.orders (order_id, price, status) VALUES (3, 1, ''paid'') RETURNING ''x'''),
+	('illegal move', 'UPDATE shop.orders SET status = ''expired'' WHERE order_id OPERATOR(pg_catalog.=) 2 RETURNING status::pg_catalog.text'),
+	('illegal birth', 'INSERT INTO shop.orders (order_id, price, status) VALUES (5, 1, ''paid'') RETURNING ''x'''),
+	('forged payment', 'INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES (1, ''cod'', 1, ''succeeded'') RETURNING ''x'''),
+	('forged outcome', 'UPDATE shop.payments SET status = ''succeeded'' WHERE status OPERATOR(pg_catalog.=) ''failed'' RETURNING ''x'''),
+	('forged capture', 'UPDATE shop.payments SET captured_amount = 1000 RETURNING ''x'''),
+	('forged counter', 'UPDATE shop.orders SET paid_amount = 1000 RETURNING ''x'''),
+	('forged settlement', 'INSERT INTO shop.orders (order_id, price) VALUES (5, 1); UPDATE shop.orders SET status = ''paid'' WHERE order_id OPERATOR(pg_catalog.=) 5 RETURNING ''x'''),
+	('too much back', 'INSERT INTO shop.refunds (order_id, payment_id, amount) VALUES (2, ''00000000-0000-7000-8000-000000000002'', 17) RETURNING ''x'''),
+	('another currency', 'INSERT INTO shop.payments (order_id, gateway, amount, currency) VALUES (1, ''cod'', 1, ''EUR'') RETURNING ''x'''),
+	('outstanding', 'SELECT order_payment.outstanding_amount(''pending'', 10, 4, 0, 0, 0)'),
 	('forged total', 'UPDATE shop.orders SET total_amount = 1 RETURNING ''x'''),
 	('forged version', 'UPDATE shop.orders SET version = 7 RETURNING ''x'''),
 	('forged stamp', 'UPDATE shop.orders SET refunded_at = pg_catalog.now() RETURNING ''x'''),
@@ -121,8 +166,9 @@ RESET SESSION AUTHORIZATION;
 
 SET LOCAL SESSION AUTHORIZATION regress_tap_owner;
 SET LOCAL search_path = evil, pg_catalog;
-UPDATE shop.orders SET status = 'pending' WHERE order_id OPERATOR(pg_catalog.=) 1;
-INSERT INTO shop.order_items (order_id, line_no, price) VALUES (1, 3, 6);
+INSERT INTO shop.orders (order_id, price) VALUES (6, 10);
+INSERT INTO shop.order_items (order_id, line_no, price) VALUES (6, 3, 6);
+UPDATE shop.orders SET status = 'paid' WHERE order_id OPERATOR(pg_catalog.=) 6;
 SELECT pg_catalog.count(*) FROM order_payment.read_events('owner', 10, 'shop') \g /dev/null
 SELECT order_payment.ack_events('owner', ARRAY(SELECT event_id FROM shop.order_events), 'shop') \g /dev/null
 SELECT order_payment.notify_events('owner', 10, 'shop') \g /dev/null
@@ -130,11 +176,13 @@ SELECT pg_catalog.count(*) FROM order_payment.verify_store('shop') \g /dev/null
 SELECT order_payment.guard_column('shop.orders', 'status', stamp => true) \g /dev/null
 SELECT order_payment.status_graph('shop.orders', 'status', 'dot') \g /dev/null
 RESET SESSION AUTHORIZATION;
+SET LOCAL search_path = evil, pg_catalog;
+SELECT order_payment.upgrade_store('shop') \g /dev/null
 
 -- ---------- out of it ----------
 
 SET LOCAL search_path = public, pg_temp;
-SELECT plan(42);
+SELECT plan(60);
 SELECT is(t.said, e.said, 'with everything hidden by lies: ' || e.what)
 FROM (VALUES
 	(1, 'trap', 'false'),
@@ -147,8 +195,8 @@ FROM (VALUES
 	(8, 'bad scale', '23514'),
 	(9, 'bad currency', '23514'),
 	(10, 'current_store', '42809'),
-	(11, 'timeline', 'pending paid shipped'),
-	(12, 'timeline of text', 'pending paid shipped'),
+	(11, 'timeline', 'pending created authorized authorized shipped succeeded requested cancelled succeeded requested succeeded requested completed'),
+	(12, 'timeline of text', 'pending created authorized authorized shipped succeeded requested cancelled succeeded requested succeeded requested completed'),
 	(13, 'ack nothing', '0'),
 	(14, 'verify', '0'),
 	(15, 'edges', '17'),
@@ -157,9 +205,9 @@ FROM (VALUES
 	(18, 'default_graph', md5(order_payment.default_graph('order_payment.order_status'))),
 	(19, 'next_states', '{refunded}'),
 	(20, 'may become', 'true'),
-	(21, 'min', 'authorized'),
-	(22, 'max', 'shipped'),
-	(23, 'sorted', '{authorized,shipped}'),
+	(21, 'min', 'cancelled'),
+	(22, 'max', 'completed'),
+	(23, 'sorted', '{cancelled,paid,paid,completed}'),
 	(24, 'exponent', '0'),
 	(25, 'own store', ''),
 	(26, 'guard', ''),
@@ -167,16 +215,29 @@ FROM (VALUES
 	(28, 'own verify', '0'),
 	(29, 'own column type', 'order_payment.order_status'),
 	(30, 'own graph', '2'),
-	(31, 'own guard', 'OP001')
+	(31, 'own guard', 'OP001'),
+	(32, 'forged payment', 'OP004'),
+	(33, 'forged outcome', 'OP004'),
+	(34, 'forged capture', 'OP003'),
+	(35, 'forged counter', 'OP003'),
+	(36, 'forged settlement', 'OP004'),
+	(37, 'too much back', 'OP005'),
+	(38, 'another currency', '23514'),
+	(39, 'outstanding', '6')
 	) e (n, what, said) LEFT JOIN said t USING (what) ORDER BY e.n;
-SELECT is(count(*)::int, 31, 'that was all') FROM said;
+SELECT is(count(*)::int, 39, 'that was all') FROM said;
 SELECT is_empty('SELECT * FROM evil.sprung WHERE what <> ''= text''', 'no operator or function of evil was called but the one that the role called itself');
 SELECT is(count(*)::int, 1, 'and that one once') FROM evil.sprung WHERE what = '= text';
 SELECT is_empty('SELECT * FROM evil.sprung WHERE by <> ''regress_tap_app''', 'nor in the name of anybody else');
 SELECT is_empty(format('SELECT * FROM %s.%I', s, t), format('%s.%s is still empty', s, t))
-FROM unnest('{evil,pg_temp}'::text[]) s, unnest('{orders,order_items,order_events}'::text[]) t;
-SELECT results_eq('SELECT order_id, status::text, version, total_amount, item_count FROM shop.orders ORDER BY order_id',
-                  $$ VALUES (1::bigint, 'pending', 3, 11::numeric, 2), (2, 'shipped', 3, 20, 0) $$, 'the store says what was done');
+FROM unnest('{evil,pg_temp}'::text[]) s, unnest('{orders,order_items,order_events,payments,payment_operations,refunds,gateways}'::text[]) t;
+SELECT results_eq('SELECT order_id, status::text, total_amount, item_count, authorized_amount, paid_amount, refunded_amount, refund_due_amount FROM shop.orders ORDER BY order_id',
+                  $$ VALUES (1::bigint, 'cancelled', 5::numeric, 1, 0::numeric, 0::numeric, 0::numeric, 0::numeric), (2, 'completed', 20, 0, 0, 20, 3, 0),
+                            (3, 'paid', 30, 0, 0, 30, 0, 0), (4, 'paid', 4, 0, 0, 5, 0, 1), (6, 'paid', 6, 1, 0, 6, 0, 0) $$, 'the store says what was done');
+SELECT results_eq('SELECT order_id, kind, amount, obligatory_amount, status::text FROM shop.payment_operations ORDER BY order_id, operation_id',
+                  $$ VALUES (2::bigint, 'capture', 5::numeric, 0::numeric, 'succeeded'), (2, 'void', 15, 0, 'cancelled'), (2, 'refund', 3, 0, 'succeeded'), (2, 'refund', 1, 0, 'requested'),
+                            (4, 'refund', 1, 1, 'requested') $$, 'and of its operations');
+SELECT is_empty($$ SELECT * FROM order_payment.verify_store('shop') $$, 'and is in order');
 
 SELECT * FROM finish();
 ROLLBACK;
