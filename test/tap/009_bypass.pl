@@ -194,8 +194,8 @@ foreach my $case (
 		'due is not what was paid too much' ],
 	[ 'more refunded than captured', q{UPDATE shop.payments SET refunded_amount = captured_amount + 1 WHERE order_id = 4}, 'payments',
 		'value out of range' ],
-	[ 'a fee that is not finite', q{UPDATE shop.payments SET fee = 'Infinity' WHERE order_id = 20}, 'payments', 'value out of range' ],
-	[ 'more due than there is', q{UPDATE shop.orders SET refund_due_amount = -1 WHERE order_id = 4}, 'orders', 'value out of range' ])
+	[ 'a fee of less than a cent', q{UPDATE shop.payments SET fee = 0.001 WHERE order_id = 20}, 'payments', 'value out of range' ],
+	[ 'a due below nothing', q{UPDATE shop.orders SET refund_due_amount = -1 WHERE order_id = 4}, 'orders', 'value out of range' ])
 {
 	my ($what, $sql, $table, $problem, $more) = @$case;
 
