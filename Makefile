@@ -5,6 +5,7 @@
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
 #   make demo | test | lint | bench            one command on a bare machine: see test/harness/lib.sh
+#   make soak                                  the model test and the storm, each for SOAK_SECONDS (600); likewise
 #   make dist                                  the archive for PGXN
 #
 # Lists whose order matters, and lists of regression and isolation tests, are written out: a file that is not listed is not
@@ -96,7 +97,8 @@ REGRESS_OPTS = --encoding=UTF8 --no-locale
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
 ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
 	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement \
-	iso_money_lines iso_upgrade
+	iso_money_lines iso_upgrade \
+	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check
@@ -149,7 +151,7 @@ all install installcheck installdirs uninstall clean distclean tapcheck pgtapche
 	@exit 1
 endif
 
-.PHONY: demo test lint bench dist
+.PHONY: demo test lint bench soak dist
 ROWS ?= 500000
 
 demo:
@@ -160,6 +162,9 @@ lint:
 	@bash .ci/lint
 bench:
 	@ROWS=$(ROWS) bash test/harness/bench
+
+soak:
+	@bash test/harness/soak
 
 dist:
 	git archive --format=zip --prefix=order_payment-$(EXTVERSION)/ -o order_payment-$(EXTVERSION).zip HEAD

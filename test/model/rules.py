@@ -411,9 +411,11 @@ def move_operation(order, op, to):
 def may_request(payment, op):
     if op.kind == "refund":
         return payment.refund_pending + payment.refunded + payment.charged_back + op.amount <= payment.captured
-    if op.kind in ("capture", "void"):
+    if op.kind == "capture":
         return (payment.status == "authorized"
                 and payment.capture_pending + payment.captured + op.amount <= payment.authorized)
+    if op.kind == "void":
+        return op.amount == payment.live - payment.capture_pending  # all that is left
     return True
 
 
@@ -822,10 +824,7 @@ class Store:
             raise Fault(("23503", "operation of no payment"), *faults,
                         *[("23502", "operation: amount")] * (amount is None))
         if kind == "void":
-            # a void is of all that is left
             rest = payment.live - payment.capture_pending
-            if class_of(status) == "pending" and (rest <= 0 or amount not in (None, rest)):
-                faults.add(("OP005", "void: nothing is left, or not so much"))
             if amount is None:
                 amount = rest if rest > 0 else payment.amount
         if not (is_amount(amount, currency or payment.currency) and amount > 0):

@@ -56,7 +56,8 @@ BEGIN
 							 'jsonb_each(jsonb)', 'jsonb_typeof(jsonb)', 'jsonb_object_agg(text, jsonb)', 'to_jsonb(numeric)', 'trim_scale(numeric)', 'length(text)',
 							 'replace(text, text, text)', 'starts_with(text, text)', 'substr(text, integer)', 'clock_timestamp()', 'sum(integer)', 'min(timestamptz)',
 							 'max(timestamptz)', 'bool_and(boolean)', 'array_agg(uuid)', 'outstanding_amount(order_payment.order_status, numeric, numeric, numeric, numeric, numeric)',
-							 'success_probability(order_payment.payment_status)', 'is_payment_amount(numeric, numeric, text)', 'require_store(name)'] LOOP
+							 'success_probability(order_payment.payment_status)', 'is_payment_amount(numeric, numeric, text)', 'require_store(name)',
+							 'count()', 'round(numeric, integer)', 'abs(numeric)', 'request_hash(jsonb)', 'net_amount(numeric, numeric)', 'to_jsonb(anyelement)', 'is_order_price(numeric, numeric, text, numeric)'] LOOP
 		EXECUTE format('CREATE FUNCTION evil.%s RETURNS text LANGUAGE plpgsql AS $f$ BEGIN INSERT INTO evil.sprung VALUES (%L, current_user); RETURN ''evil''; END $f$', t, t);
 	END LOOP;
 	-- catalogs, tables and types of the same names
@@ -76,7 +77,7 @@ SELECT set_config('search_path', 'pg_temp, evil, pg_catalog, public', true) \g /
 -- the trap works
 INSERT INTO public.said VALUES ('trap', ('a'::pg_catalog.text = 'a'::pg_catalog.text)::pg_catalog.text);
 
-INSERT INTO shop.orders (order_id, price) VALUES (1, 10), (2, 20);
+INSERT INTO shop.orders (order_id, price) VALUES (1, 10), (2, 20), (4, NULL), (5, 20), (6, 30);
 INSERT INTO shop.order_items (order_id, line_no, price) VALUES (1, 1, 3), (1, 2, 4);
 UPDATE shop.order_items SET price = 5 WHERE line_no OPERATOR(pg_catalog.=) 2;
 DELETE FROM shop.order_items WHERE line_no OPERATOR(pg_catalog.=) 1;
@@ -87,6 +88,23 @@ RESET SESSION AUTHORIZATION;
 SET LOCAL SESSION AUTHORIZATION regress_tap_gateway;
 INSERT INTO public.said VALUES ('search_path of the gateway', pg_catalog.current_setting('search_path'));
 UPDATE shop.payments SET status = 'succeeded', gateway_reference = 'ch_2' WHERE order_id OPERATOR(pg_catalog.=) 2;
+INSERT INTO shop.payments (order_id, payment_id, gateway, amount, status) VALUES
+	(4, '40000000-0000-7000-8000-000000000000', 'other', 5, 'succeeded'),
+	(5, '50000000-0000-7000-8000-000000000000', 'other', 20, 'created'),
+	(6, '60000000-0000-7000-8000-000000000000', 'other', 30, 'processing');
+UPDATE shop.orders SET price = 4 WHERE order_id OPERATOR(pg_catalog.=) 4;
+UPDATE shop.payments SET status = 'authorized', authorized_amount = 15 WHERE order_id OPERATOR(pg_catalog.=) 5;
+UPDATE shop.payments SET authorized_amount = 20 WHERE order_id OPERATOR(pg_catalog.=) 5;
+UPDATE shop.orders SET status = 'shipped' WHERE order_id OPERATOR(pg_catalog.=) 5;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status) VALUES (5, '50000000-0000-7000-8000-000000000000', 'capture', 5, 'succeeded');
+INSERT INTO shop.payment_operations (order_id, payment_id, kind) VALUES (5, '50000000-0000-7000-8000-000000000000', 'void');
+UPDATE shop.payment_operations SET status = 'cancelled' WHERE kind OPERATOR(pg_catalog.=) 'void'::pg_catalog.text;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id OPERATOR(pg_catalog.=) 5;
+INSERT INTO shop.refunds (order_id, operation_id, payment_id, amount, status) VALUES
+	(5, '50000000-0000-7000-8000-000000000001', '50000000-0000-7000-8000-000000000000', 3, 'succeeded');
+UPDATE shop.refunds SET status = 'reversed' WHERE operation_id OPERATOR(pg_catalog.=) '50000000-0000-7000-8000-000000000001';
+UPDATE shop.payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id OPERATOR(pg_catalog.=) 6;
+UPDATE shop.orders SET status = 'paid' WHERE order_id OPERATOR(pg_catalog.=) 6;
 INSERT INTO shop.settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, fee, currency, settled_on)
 VALUES ('stripe', 's', 1, 'payment', '20000000000070008000000000000000', 20, 1, 'USD', 'today');
 RESET SESSION AUTHORIZATION;
@@ -114,6 +132,9 @@ INSERT INTO public.said SELECT v.what, evil.try(v.statement) FROM (VALUES
 	('authorized without money', 'UPDATE shop.orders SET status = ''authorized'' WHERE order_id OPERATOR(pg_catalog.=) 1 RETURNING ''x'''),
 	('outcome', 'INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES (1, ''stripe'', 1, ''succeeded'') RETURNING ''x'''),
 	('outcome of a refund', 'INSERT INTO shop.refunds (order_id, payment_id, amount, status) VALUES (2, ''20000000-0000-7000-8000-000000000000'', 1, ''succeeded'') RETURNING ''x'''),
+	('forged outcome', 'UPDATE shop.payments SET status = ''succeeded'' WHERE status OPERATOR(pg_catalog.=) ''failed'' RETURNING ''x'''),
+	('another currency', 'INSERT INTO shop.payments (order_id, gateway, amount, currency) VALUES (1, ''stripe'', 1, ''EUR'') RETURNING ''x'''),
+	('outstanding', 'SELECT order_payment.outstanding_amount(''pending'', 10, 4, 0, 0, 0)'),
 	('forged capture', 'UPDATE shop.payments SET captured_amount = 1 RETURNING ''x'''),
 	('forged paid_amount', 'UPDATE shop.orders SET paid_amount = 1 RETURNING ''x'''),
 	('too much', 'INSERT INTO shop.refunds (order_id, payment_id, amount) VALUES (2, ''20000000-0000-7000-8000-000000000000'', 21) RETURNING ''x'''),
@@ -137,7 +158,7 @@ INSERT INTO public.said SELECT v.what, evil.try(v.statement) FROM (VALUES
 	('payment overview', 'SELECT refundable_amount FROM shop.payment_overview WHERE order_id OPERATOR(pg_catalog.=) 2'),
 	('open work', 'SELECT pg_catalog.string_agg(work, '' '' ORDER BY work USING OPERATOR(pg_catalog.<)) FROM shop.open_work'),
 	('attention', 'SELECT pg_catalog.count(*) FROM shop.needs_attention'),
-	('daily', 'SELECT captured_amount FROM shop.daily_settlement'),
+	('daily', 'SELECT captured_amount FROM shop.daily_settlement WHERE gateway OPERATOR(pg_catalog.=) ''stripe'''),
 	('success', 'SELECT successes FROM shop.gateway_success WHERE gateway OPERATOR(pg_catalog.=) ''stripe'' LIMIT 1'),
 	('matches', 'SELECT match FROM shop.settlement_matches'),
 	('upgrade', 'SELECT order_payment.upgrade_store(''shop'')'),
@@ -195,7 +216,7 @@ RESET SESSION AUTHORIZATION;
 -- ---------- out of it ----------
 
 SET LOCAL search_path = public, pg_temp;
-SELECT plan(89);
+SELECT plan(92);
 SELECT is(t.said, e.said, 'with everything hidden by lies: ' || e.what)
 FROM (VALUES
 	(1, 'trap', 'false'),
@@ -212,68 +233,74 @@ FROM (VALUES
 	(12, 'authorized without money', 'OP006'),
 	(13, 'outcome', 'OP004'),
 	(14, 'outcome of a refund', 'OP004'),
-	(15, 'forged capture', 'OP003'),
-	(16, 'forged paid_amount', 'OP003'),
-	(17, 'too much', 'OP005'),
-	(18, 'frozen', 'OP006'),
-	(19, 'bad payment', '23514'),
-	(20, 'unknown gateway', '23503'),
-	(21, 'create_payment', '5'),
-	(22, 'create_payment again', 'true'),
-	(23, 'another request', 'OP002'),
-	(24, 'revoke', 'x'),
-	(25, 'retry_payment', '2'),
-	(26, 'refund_order', '4'),
-	(27, 'refund_order again', 'true'),
-	(28, 'due refunds', '0'),
-	(29, 'due retries', '0'),
-	(30, 'expire', '0'),
-	(31, 'choose', 'stripe'),
-	(32, 'hash', order_payment.request_hash('{"a": 1}')),
-	(33, 'next retry', ('2020-01-02 00:00+00'::timestamptz)::text),
-	(34, 'order overview', 'unpaid paid'),
-	(35, 'payment overview', '16'),
-	(36, 'open work', 'send_operation send_payment'),
-	(37, 'attention', '0'),
-	(38, 'daily', '20'),
-	(39, 'success', '1'),
-	(40, 'matches', 'fee_differs'),
-	(41, 'upgrade', '42501'),
-	(42, 'post', 'OP004'),
-	(43, 'current_store', '42809'),
-	(44, 'timeline', 'pending created processing succeeded paid shipped requested'),
-	(45, 'timeline of text', 'pending created processing succeeded paid shipped requested'),
-	(46, 'ack nothing', '0'),
-	(47, 'verify', '0'),
-	(48, 'edges', '17'),
-	(49, 'graph', md5(order_payment.status_graph('shop.orders', 'status'))),
-	(50, 'check_graph', '42P17'),
-	(51, 'default_graph', md5(order_payment.default_graph('order_payment.order_status'))),
-	(52, 'next_states', '{refunded}'),
-	(53, 'may become', 'true'),
-	(54, 'min', 'pending'),
-	(55, 'max', 'shipped'),
-	(56, 'sorted', '{pending,shipped}'),
-	(57, 'exponent', '0'),
-	(58, 'own store', ''),
-	(59, 'guard', ''),
-	(60, 'own illegal move', 'OP001'),
-	(61, 'own verify', '0'),
-	(62, 'own column type', 'order_payment.order_status'),
-	(63, 'own graph', '2'),
-	(64, 'own guard', 'OP001')
+	(15, 'forged outcome', 'OP004'),
+	(16, 'another currency', '23514'),
+	(17, 'outstanding', '6'),
+	(18, 'forged capture', 'OP003'),
+	(19, 'forged paid_amount', 'OP003'),
+	(20, 'too much', 'OP005'),
+	(21, 'frozen', 'OP006'),
+	(22, 'bad payment', '23514'),
+	(23, 'unknown gateway', '23503'),
+	(24, 'create_payment', '5'),
+	(25, 'create_payment again', 'true'),
+	(26, 'another request', 'OP002'),
+	(27, 'revoke', 'x'),
+	(28, 'retry_payment', '2'),
+	(29, 'refund_order', '4'),
+	(30, 'refund_order again', 'true'),
+	(31, 'due refunds', '1'),
+	(32, 'due retries', '0'),
+	(33, 'expire', '0'),
+	(34, 'choose', 'other'),
+	(35, 'hash', order_payment.request_hash('{"a": 1}')),
+	(36, 'next retry', ('2020-01-02 00:00+00'::timestamptz)::text),
+	(37, 'order overview', 'unpaid paid overpaid paid paid'),
+	(38, 'payment overview', '16'),
+	(39, 'open work', 'send_operation send_operation send_payment'),
+	(40, 'attention', '0'),
+	(41, 'daily', '20'),
+	(42, 'success', '1'),
+	(43, 'matches', 'fee_differs'),
+	(44, 'upgrade', '42501'),
+	(45, 'post', 'OP004'),
+	(46, 'current_store', '42809'),
+	(47, 'timeline', 'pending created processing succeeded paid shipped requested'),
+	(48, 'timeline of text', 'pending created processing succeeded paid shipped requested'),
+	(49, 'ack nothing', '0'),
+	(50, 'verify', '0'),
+	(51, 'edges', '17'),
+	(52, 'graph', md5(order_payment.status_graph('shop.orders', 'status'))),
+	(53, 'check_graph', '42P17'),
+	(54, 'default_graph', md5(order_payment.default_graph('order_payment.order_status'))),
+	(55, 'next_states', '{refunded}'),
+	(56, 'may become', 'true'),
+	(57, 'min', 'pending'),
+	(58, 'max', 'shipped'),
+	(59, 'sorted', '{pending,paid,paid,shipped,shipped}'),
+	(60, 'exponent', '0'),
+	(61, 'own store', ''),
+	(62, 'guard', ''),
+	(63, 'own illegal move', 'OP001'),
+	(64, 'own verify', '0'),
+	(65, 'own column type', 'order_payment.order_status'),
+	(66, 'own graph', '2'),
+	(67, 'own guard', 'OP001')
 	) e (n, what, said) LEFT JOIN said t USING (what) ORDER BY e.n;
-SELECT is(count(*)::int, 64, 'that was all') FROM said;
+SELECT is(count(*)::int, 67, 'that was all') FROM said;
 SELECT is_empty('SELECT * FROM evil.sprung WHERE what <> ''= text''', 'no operator or function of evil was called but the one that the role called itself');
 SELECT is(count(*)::int, 1, 'and that one once') FROM evil.sprung WHERE what = '= text';
 SELECT is_empty('SELECT * FROM evil.sprung WHERE by <> ''regress_tap_app''', 'nor in the name of anybody else');
 SELECT is_empty(format('SELECT * FROM %s.%I', s, t), format('%s.%s is still empty', s, t))
 FROM unnest('{evil,pg_temp}'::text[]) s, unnest('{orders,order_items,order_events,payments,payment_operations,gateways,gateway_fees,refunds,settlement_lines}'::text[]) t;
 SELECT results_eq('SELECT order_id, status::text, version, total_amount, item_count, paid_amount, refunded_amount FROM shop.orders ORDER BY order_id',
-                  $$ VALUES (1::bigint, 'paid', 10, 11::numeric, 2, 11::numeric, 0::numeric), (2, 'shipped', 8, 20, 0, 20, 4) $$, 'the store says what was done');
+                  $$ VALUES (1::bigint, 'paid', 10, 11::numeric, 2, 11::numeric, 0::numeric), (2, 'shipped', 8, 20, 0, 20, 4), (4, 'paid', 4, 4, 0, 5, 0),
+                            (5, 'shipped', 11, 20, 0, 20, 0), (6, 'paid', 5, 30, 0, 30, 0) $$, 'the store says what was done');
 SELECT results_eq('SELECT order_id, status::text, amount, captured_amount, refunded_amount, fee, fee_final FROM shop.payments ORDER BY order_id, created_at, payment_id',
                   $$ VALUES (1::bigint, 'revoked', 5::numeric, 0::numeric, 0::numeric, 0.45::numeric, false), (1, 'revoked', 5, 0, 0, 0.45, false),
-                            (1, 'succeeded', 11, 11, 0, 0.62, false), (2, 'succeeded', 20, 20, 4, 1, true) $$, 'its payments as well');
+                            (1, 'succeeded', 11, 11, 0, 0.62, false), (2, 'succeeded', 20, 20, 4, 1, true),
+                            (4, 'succeeded', 5, 5, 0, 0, false), (5, 'succeeded', 20, 20, 0, 0, false),
+                            (6, 'failed', 30, 0, 0, 0, false), (6, 'succeeded', 30, 30, 0, 0, false) $$, 'its payments as well');
 SELECT is_empty($$ SELECT * FROM order_payment.verify_store('shop') $$, 'and it is in order');
 
 SELECT * FROM finish();
