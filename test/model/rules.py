@@ -220,7 +220,7 @@ class Order(Row):
     def outstanding(self):
         if self.total is None:
             return None
-        if self.status in ("pending", "authorized"):
+        if self.status in ("pending", "authorized") or self.status == "shipped" and "paid" not in self.stamps:
             return max(ZERO, self.total - self.held + self.due)
         if self.status == "shipped":
             return max(ZERO, self.total - self.paid + self.due)
@@ -228,7 +228,7 @@ class Order(Row):
 
     def room(self):
         """What a capture may bring without a surplus: what pays again for what was charged back is none."""
-        if self.status in ("pending", "authorized"):
+        if self.status in ("pending", "authorized") or self.status == "shipped" and "paid" not in self.stamps:
             return self.outstanding()
         return max(ZERO, self.total - self.paid + self.charged_back + self.due)
 
