@@ -101,7 +101,7 @@ static void
 write_unexpired(StringInfo sql, const OpSiblingNames *names)
 {
 	appendStringInfo(sql,
-					 "SELECT pg_catalog.sum(authorized_amount OPERATOR(pg_catalog.-) captured_amount) FROM %s WHERE %s"
+					 "SELECT pg_catalog.sum(GREATEST(0, authorized_amount OPERATOR(pg_catalog.-) captured_amount)) FROM %s WHERE %s"
 					 " AND status OPERATOR(pg_catalog.=) 'authorized' AND (capture_before IS NULL"
 					 " OR capture_before OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp())",
 					 names->sibling, names->condition);

@@ -84,7 +84,8 @@ extern void op_link_begin(void);
 extern void op_link_end(void);
 
 /* The one place that tells what is wrong with a sibling. */
-op_noreturn extern void op_refuse_sibling(const OpSiblingRole *role, Relation rel, const char *detail);
+op_noreturn extern void op_refuse_sibling(const OpSiblingRole *role, Relation rel,
+										  const char *detail);
 
 /* The table that a column of this one references, by a foreign key of its own. */
 extern Oid op_referenced_by(Relation rel, const char *column);

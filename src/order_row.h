@@ -43,7 +43,8 @@ op_noreturn extern void op_refuse_for_money(const OpRow *row, int column, const 
 											const char *detail, const char *hint);
 
 /* The one place where a value is refused that no order may have. */
-op_noreturn extern void op_refuse_value(const OpRow *row, int column, const char *what, const char *hint);
+op_noreturn extern void op_refuse_value(const OpRow *row, int column, const char *what,
+										const char *hint);
 
 /* What a line makes of the total, and what a statement does. */
 extern void op_follow_line(OpRow *row, const OpLineEffect *effect);
