@@ -5,6 +5,7 @@
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
 #   make demo | test | lint | bench            one command on a bare machine: see test/harness/lib.sh
+#   make soak                                  the model test and the storm, each for SOAK_SECONDS (600); likewise
 #   make dist                                  the archive for PGXN
 #
 # Lists whose order matters, and lists of regression and isolation tests, are written out: a file that is not listed is not
@@ -150,7 +151,7 @@ all install installcheck installdirs uninstall clean distclean tapcheck pgtapche
 	@exit 1
 endif
 
-.PHONY: demo test lint bench dist
+.PHONY: demo test lint bench soak dist
 ROWS ?= 500000
 
 demo:
@@ -161,6 +162,9 @@ lint:
 	@bash .ci/lint
 bench:
 	@ROWS=$(ROWS) bash test/harness/bench
+
+soak:
+	@bash test/harness/soak
 
 dist:
 	git archive --format=zip --prefix=order_payment-$(EXTVERSION)/ -o order_payment-$(EXTVERSION).zip HEAD

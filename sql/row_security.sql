@@ -55,7 +55,7 @@ GRANT SELECT (order_id, version, entity, to_status, recorded_at) ON order_events
 CREATE VIEW my_order WITH (security_invoker = true) AS
     SELECT o.order_id, o.status, o.currency, o.total_amount, o.paid_amount - o.refunded_amount AS paid_amount,
            order_payment.outstanding_amount(o.status, o.total_amount, o.paid_amount, o.refunded_amount, o.charged_back_amount,
-                                            o.refund_due_amount) AS to_pay
+                                            o.refund_due_amount, o.paid_at IS NOT NULL) AS to_pay
     FROM shop.orders o;
 CREATE VIEW my_payments WITH (security_invoker = true) AS
     SELECT p.order_id, p.method, p.amount, p.currency, p.status FROM shop.payments p;

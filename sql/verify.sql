@@ -186,10 +186,10 @@ SELECT without_checks('UPDATE orders SET price = -1, total_amount = -1 WHERE ord
 SELECT without_checks('UPDATE orders SET price = 0.001, total_amount = 0.001 WHERE order_id = 10');
 SELECT without_checks('UPDATE orders SET price = NULL, total_amount = NULL WHERE order_id = 11');
 SELECT without_checks('UPDATE order_items SET kind = ''gift'' WHERE line_no = 2', 'UPDATE order_items SET price = ''Infinity'' WHERE line_no = 1');
-SELECT without_checks('UPDATE payments SET fee = ''NaN'' WHERE payment_id = id(93)');
+SELECT without_checks('UPDATE payments SET fee = 0.001 WHERE payment_id = id(93)');
 SELECT without_checks('UPDATE payments SET amount = 15.001 WHERE payment_id = id(93)');
 SELECT without_checks('UPDATE payments SET attempt_no = 0 WHERE payment_id = id(93)');
-SELECT without_checks('UPDATE payments SET captured_amount = ''Infinity'' WHERE payment_id = id(93)');
+SELECT without_checks('UPDATE payments SET captured_amount = 16 WHERE payment_id = id(93)');
 SELECT without_checks('UPDATE payment_operations SET kind = ''gift'', fee = 0.0001, attempt_no = -1 WHERE operation_id = id(33)');
 SELECT without_checks('UPDATE payment_operations SET obligatory_amount = 1 WHERE operation_id = id(43)');
 SELECT without_checks('UPDATE payment_operations SET status = ''reversed'' WHERE operation_id = id(43)');

@@ -48,6 +48,13 @@
 #define op_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* 18 spells it anew; either way it stands before the declaration */
+#if PG_VERSION_NUM >= 180000
+#define op_noreturn pg_noreturn
+#else
+#define op_noreturn pg_attribute_noreturn()
+#endif
+
 /* 17 wants the relation, not its OID */
 #if PG_VERSION_NUM >= 170000
 #define op_identity_sequence(rel, column) getIdentitySequence(rel, column, true)

@@ -10,6 +10,7 @@
 
 #include "status.h"
 #include "trigger_call.h"
+#include "compat.h"
 
 #define OP_ROW_MAX_COLUMNS 32
 
@@ -74,7 +75,7 @@ extern bool op_is_same(const OpRow *row, int column, NullableDatum a, NullableDa
 extern bool op_is_unchanged(const OpRow *row, int column);
 
 /* The one place where a write to a column is refused. */
-extern void op_refuse_write(const OpRow *row, int column) pg_attribute_noreturn();
+op_noreturn extern void op_refuse_write(const OpRow *row, int column);
 
 /*
  * Makes a derived column what it must be. A given value is refused unless it

@@ -264,7 +264,7 @@ write_lock_order(StringInfo sql, const OpSiblingNames *names)
 {
 	appendStringInfo(sql,
 					 "SELECT status, total_amount, authorized_amount, paid_amount, refunded_amount,"
-					 " charged_back_amount, refund_due_amount FROM %s WHERE %s FOR NO KEY UPDATE",
+					 " charged_back_amount, refund_due_amount, paid_at IS NOT NULL FROM %s WHERE %s FOR NO KEY UPDATE",
 					 names->sibling, names->condition);
 }
 
@@ -302,12 +302,12 @@ Numeric
 op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id,
 				 Numeric captured)
 {
-	NullableDatum order[7];
+	NullableDatum order[8];
 	NullableDatum pending[2];
 	OpMoney		  money;
 	OpMovement	  movement = OP_NO_MOVEMENT;
 
-	if (!op_sibling_fetch(&locked_order_of_operation, operations, operation, NULL, NULL, order, 7))
+	if (!op_sibling_fetch(&locked_order_of_operation, operations, operation, NULL, NULL, order, 8))
 		return op_zero();
 	money.status = order[0].isnull ? OP_PENDING : (OpOrderStatus) DatumGetStatus(order[0].value);
 	money.total = order[1].isnull ? NULL : DatumGetNumeric(order[1].value);
@@ -316,6 +316,7 @@ op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation
 	money.refunded = op_numeric_of(order[4]);
 	money.charged_back = op_numeric_of(order[5]);
 	money.due = op_numeric_of(order[6]);
+	money.covered = DatumGetBool(order[7].value);
 	if (op_sign(captured) > 0)
 	{
 		movement.captured = captured;

@@ -9,6 +9,8 @@
 #include "lib/stringinfo.h"
 #include "utils/rel.h"
 
+#include "compat.h"
+
 #define OP_SIBLING_MAX_KEYS 2
 #define OP_SIBLING_MAX_ARGS 32 /* parameters of a statement, with those of the key */
 
@@ -82,8 +84,7 @@ extern void op_link_begin(void);
 extern void op_link_end(void);
 
 /* The one place that tells what is wrong with a sibling. */
-extern void op_refuse_sibling(const OpSiblingRole *role, Relation rel, const char *detail)
-	pg_attribute_noreturn();
+op_noreturn extern void op_refuse_sibling(const OpSiblingRole *role, Relation rel, const char *detail);
 
 /* The table that a column of this one references, by a foreign key of its own. */
 extern Oid op_referenced_by(Relation rel, const char *column);

@@ -80,6 +80,7 @@ op_order_money(const OpRow *row)
 		.refunded = op_old_numeric(row, ORDER_REFUNDED),
 		.charged_back = op_old_numeric(row, ORDER_CHARGED_BACK),
 		.due = op_old_numeric(row, ORDER_DUE),
+		.covered = row->old != NULL && !op_old_value(row, ORDER_PAID_AT).isnull,
 	};
 
 	return money;

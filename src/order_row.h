@@ -8,6 +8,7 @@
 #include "derived.h"
 #include "effects.h"
 #include "rules.h"
+#include "compat.h"
 
 typedef enum OpOrderColumn
 {
@@ -38,12 +39,11 @@ extern OpOrderStatus op_order_status(NullableDatum value);
 extern const char	*op_order_label(OpOrderStatus status);
 
 /* The one place where the money of an order forbids what a statement wants. */
-extern void op_refuse_for_money(const OpRow *row, int column, const char *what,
-								const char *detail, const char *hint) pg_attribute_noreturn();
+op_noreturn extern void op_refuse_for_money(const OpRow *row, int column, const char *what,
+											const char *detail, const char *hint);
 
 /* The one place where a value is refused that no order may have. */
-extern void op_refuse_value(const OpRow *row, int column, const char *what, const char *hint)
-	pg_attribute_noreturn();
+op_noreturn extern void op_refuse_value(const OpRow *row, int column, const char *what, const char *hint);
 
 /* What a line makes of the total, and what a statement does. */
 extern void op_follow_line(OpRow *row, const OpLineEffect *effect);

@@ -92,7 +92,7 @@ SELECT o.status, o.currency, o.status IN ('expired', 'cancelled', 'refunded'),
 FROM %1$I.orders o
 CROSS JOIN LATERAL (
 	SELECT order_payment.outstanding_amount(o.status, o.total_amount, o.paid_amount, o.refunded_amount,
-											o.charged_back_amount, o.refund_due_amount) AS outstanding) s
+											o.charged_back_amount, o.refund_due_amount, o.paid_at IS NOT NULL) AS outstanding) s
 CROSS JOIN LATERAL (
 	SELECT coalesce(sum(p.amount) FILTER (WHERE p.status <= 'unknown'), 0) AS asked,
 		   coalesce(sum(greatest(0, p.authorized_amount - p.captured_amount)) FILTER (

@@ -7,11 +7,12 @@
 
 #include "utils/rel.h"
 
+#include "compat.h"
+
 /* May the current role record outcomes in this table of payments or operations? */
 extern bool op_may_record(Oid table);
 
 /* The one place where a role is refused; for a row of rel. */
-extern void op_refuse_record(Relation rel, const char *what, const char *hint)
-	pg_attribute_noreturn();
+op_noreturn extern void op_refuse_record(Relation rel, const char *what, const char *hint);
 
 #endif

@@ -58,8 +58,8 @@ op_held(const OpMoney *money)
 }
 
 /*
- * Before shipping, what went back to the customer has to be paid anew; after
- * it, a refund is a concession and a chargeback a dispute.
+ * Until an order was covered once, what went back to the customer has to be
+ * paid anew; after that, a refund is a concession and a chargeback a dispute.
  */
 Numeric
 op_outstanding(const OpMoney *money)
@@ -72,7 +72,9 @@ op_outstanding(const OpMoney *money)
 		case OP_AUTHORIZED:
 			return op_above_zero(op_add(op_sub(money->total, op_held(money)), money->due));
 		case OP_SHIPPED:
-			return op_above_zero(op_add(op_sub(money->total, money->paid), money->due));
+			if (money->covered)
+				return op_above_zero(op_add(op_sub(money->total, money->paid), money->due));
+			return op_above_zero(op_add(op_sub(money->total, op_held(money)), money->due));
 		default:
 			return op_zero();
 	}
@@ -102,7 +104,8 @@ take_capture(OpMoney *money, Numeric amount)
 {
 	Numeric wanted = op_outstanding(money);
 
-	if (wanted != NULL && money->status >= OP_PAID && !op_is_dead(money->status))
+	if (wanted != NULL && money->status >= OP_PAID && !op_is_dead(money->status) &&
+		(money->covered || money->status != OP_SHIPPED))
 		wanted = op_above_zero(op_add(op_add(op_sub(money->total, money->paid),
 											 money->charged_back),
 									  money->due));

@@ -20,6 +20,7 @@ typedef struct OpMoney
 	Numeric		  refunded;
 	Numeric		  charged_back;
 	Numeric		  due;
+	bool		  covered; /* nothing was outstanding once: paid_at is stamped */
 } OpMoney;
 
 /* What happens to the money of an order. Amounts are never negative. */

@@ -109,6 +109,7 @@ op_outstanding_amount(PG_FUNCTION_ARGS)
 		.refunded = amount_argument(fcinfo, 3),
 		.charged_back = amount_argument(fcinfo, 4),
 		.due = amount_argument(fcinfo, 5),
+		.covered = PG_ARGISNULL(6) || PG_GETARG_BOOL(6),
 	};
 
 	if (PG_ARGISNULL(0) || money.total == NULL)

@@ -28,7 +28,8 @@ COMMENT ON FUNCTION order_payment.is_payment_money(numeric, text, numeric, numer
 	'for the CHECK of payments: no amount is negative, at most what was authorised (or the amount) is captured, at most what was captured is refunded, and charged back';
 
 CREATE FUNCTION order_payment.outstanding_amount(status order_payment.order_status, total numeric, paid numeric,
-												 refunded numeric, charged_back numeric, due numeric) RETURNS numeric
+												 refunded numeric, charged_back numeric, due numeric,
+												 covered boolean DEFAULT true) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'op_outstanding_amount' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION order_payment.outstanding_amount(order_payment.order_status, numeric, numeric, numeric, numeric, numeric) IS
-	'what the customer has still to pay: pending and authorized: total - paid + refunded + charged back + due, shipped: total - paid + due, never below 0; otherwise 0; NULL while the total is unknown';
+COMMENT ON FUNCTION order_payment.outstanding_amount(order_payment.order_status, numeric, numeric, numeric, numeric, numeric, boolean) IS
+	'what the customer has still to pay: pending and authorized: total - paid + refunded + charged back + due, never below 0; shipped: the same, and, once the order was covered (paid_at is stamped), total - paid + due; otherwise 0; NULL while the total is unknown';

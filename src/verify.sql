@@ -25,7 +25,7 @@
  */
 CREATE FUNCTION order_payment.store_objects()
 	RETURNS TABLE (table_name name, kind text, object_name name, across boolean)
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT w.table_name, w.kind, o.name,

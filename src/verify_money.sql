@@ -40,7 +40,7 @@ FROM (
 	FROM (
 		SELECT c.*,
 			   CASE WHEN c.total_amount IS NULL THEN NULL
-					WHEN c.status IN ('pending', 'authorized')
+					WHEN c.status IN ('pending', 'authorized') OR (c.status = 'shipped' AND c.paid_at IS NULL)
 						THEN greatest(0, c.total_amount - c.held + c.refund_due_amount)
 					WHEN c.status = 'shipped' THEN greatest(0, c.total_amount - c.paid + c.refund_due_amount)
 					ELSE 0 END AS outstanding,

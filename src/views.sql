@@ -18,7 +18,7 @@ CREATE FUNCTION order_payment.create_views(store name) RETURNS void
 AS $$
 DECLARE
 	outstanding CONSTANT text := 'order_payment.outstanding_amount(o.status, o.total_amount, o.paid_amount,
-		o.refunded_amount, o.charged_back_amount, o.refund_due_amount)';
+		o.refunded_amount, o.charged_back_amount, o.refund_due_amount, o.paid_at IS NOT NULL)';
 	-- an order of unknown total is not covered, unless it is dead
 	needless CONSTANT text := format(
 		'(o.status IN (''cancelled'', ''expired'', ''refunded'') OR coalesce(%s = 0, false))', outstanding);

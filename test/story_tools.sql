@@ -107,7 +107,7 @@ BEGIN ATOMIC
 	SELECT status::text || amounts('authorized', authorized_amount::text, 'captured', paid_amount::text, 'refunded', refunded_amount::text,
 								   'charged back', charged_back_amount::text, 'due', refund_due_amount::text,
 								   'outstanding', order_payment.outstanding_amount(status, total_amount, paid_amount, refunded_amount,
-																				   charged_back_amount, refund_due_amount)::text)
+																				   charged_back_amount, refund_due_amount, paid_at IS NOT NULL)::text)
 		|| CASE WHEN total_amount IS NULL THEN ', total unknown' ELSE '' END
 	FROM orders WHERE order_id = id;
 END;

@@ -47,7 +47,7 @@ CREATE PROCEDURE bench.drop_triggers(store name, pattern text DEFAULT '%') LANGU
 DECLARE
 	t record;
 BEGIN
-	FOR t IN SELECT tgname, tgrelid::regclass AS relation FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+	FOR t IN SELECT tgname, tgrelid::regclass AS relation FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
 			 WHERE c.relnamespace = to_regnamespace(store) AND NOT tgisinternal AND tgname LIKE pattern LOOP
 		EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, t.relation);
 	END LOOP;
@@ -548,6 +548,18 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON THE_STORE.order_events
 	$triggers$, 'THE_STORE', quote_ident(store));
 END
 $procedure$;
+
+/* One order of bench_store is cancelled, or one payment succeeds, by a statement of its own. */
+CREATE FUNCTION bench.cancel(id bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE bench_store.orders SET status = 'cancelled' WHERE order_id = id;
+END
+$$;
+CREATE FUNCTION bench.succeed(id bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE bench_store.payments SET status = 'succeeded' WHERE order_id = id;
+END
+$$;
 
 CALL bench.copy_store('bench_bare');
 CALL bench.copy_store('bench_by_hand');

@@ -58,11 +58,11 @@ LANGUAGE sql AS $$
 		   ELSE round(number::numeric, 0) END::text
 $$;
 
-/* 'median (min–max)' over the runs. */
+/* 'median (min–max)' over the runs, NULL if there are none. */
 CREATE FUNCTION bench.spread(numbers float8[]) RETURNS text
 LANGUAGE sql AS $$
 	SELECT format('%s (%s–%s)', bench.short(percentile_cont(0.5) WITHIN GROUP (ORDER BY n)), bench.short(min(n)), bench.short(max(n)))
-	FROM unnest(numbers) n
+	FROM unnest(numbers) n HAVING count(n) > 0
 $$;
 
 /* What a row costs by the clock on side a, as a multiple of side b. */
@@ -77,6 +77,37 @@ $$;
 CREATE FUNCTION bench.ns(pair text, side text) RETURNS text
 LANGUAGE sql AS $$
 	SELECT format('%s ns', round((percentile_cont(0.5) WITHIN GROUP (ORDER BY amount / touched) * 1e9)::numeric))
+	FROM bench.timing t WHERE t.pair = $1 AND t.side = $2 AND run > 0
+$$;
+
+/* Nanoseconds of processor time a row, median; and how many of them side b saves. */
+CREATE FUNCTION bench.cpu_ns(pair text, side text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT format('%s ns', round((percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu / touched) * 1e9)::numeric))
+	FROM bench.timing t WHERE t.pair = $1 AND t.side = $2 AND run > 0
+$$;
+CREATE FUNCTION bench.saved_ns(pair text, a text, b text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT format('%s ns', round((percentile_cont(0.5) WITHIN GROUP (ORDER BY x.cpu / x.touched - y.cpu / y.touched) * 1e9)::numeric))
+	FROM bench.timing x JOIN bench.timing y ON (y.pair, y.run) = (x.pair, x.run)
+	WHERE x.pair = $1 AND x.side = $2 AND y.side = $3 AND x.run > 0
+$$;
+CREATE FUNCTION bench.cpu_ratio(pair text, a text, b text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT bench.spread(array_agg((x.cpu / x.touched) / (y.cpu / y.touched)))
+	FROM bench.timing x JOIN bench.timing y ON (y.pair, y.run) = (x.pair, x.run)
+	WHERE x.pair = $1 AND x.side = $2 AND y.side = $3 AND x.run > 0
+$$;
+
+/* Transactions a second, and what is counted for each, median. */
+CREATE FUNCTION bench.per_second(pair text, side text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY amount))::text
+	FROM bench.timing t WHERE t.pair = $1 AND t.side = $2 AND run > 0
+$$;
+CREATE FUNCTION bench.each(pair text, side text) RETURNS text
+LANGUAGE sql AS $$
+	SELECT round((percentile_cont(0.5) WITHIN GROUP (ORDER BY amount / touched))::numeric, 1)::text
 	FROM bench.timing t WHERE t.pair = $1 AND t.side = $2 AND run > 0
 $$;
 

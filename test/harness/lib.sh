@@ -62,7 +62,7 @@ find_major() {
 }
 
 packages_for() {
-    printf '%s\n' gcc libc6-dev make perl "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" \
+    printf '%s\n' gcc libc6-dev make perl python3 "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" \
         "postgresql-$PG_MAJOR-pgtap" libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
     if [ "$1" = lint ]; then
         printf '%s\n' cppcheck clang clang-tidy clang-tools clang-format universal-ctags shellcheck binutils git
@@ -143,7 +143,7 @@ check_commands() {
     for c in initdb pg_ctl psql pg_config; do
         [ -x "$BINDIR/$c" ] || die "$BINDIR/$c is missing: install PostgreSQL $PG_MAJOR with its headers, or set PG_MAJOR"
     done
-    for c in make gcc prove pg_prove; do
+    for c in make gcc prove pg_prove python3; do
         command -v "$c" >/dev/null || die "the command $c is missing (packages on Debian: $(packages_for "$1" | tr '\n' ' '))"
     done
 }

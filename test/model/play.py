@@ -345,8 +345,8 @@ class Player:
                 out.append(f"SET ROLE {wanted};")
                 role = wanted
             out += [sql + ";", f"\\echo = {self.number} {i} :SQLSTATE :ROW_COUNT :LAST_ERROR_MESSAGE"]
-            if step[0] in TRANSACTION_SQL:
-                role = None  # SET ROLE may have been rolled back
+            if step[0] in ("rollback", "rollback_to", "commit"):
+                role = None  # SET ROLE may have been rolled back, by a COMMIT too if the transaction had failed
             if after is not None:
                 out.append(self.read(i, ">"))
         out += ["\\echo . end"]

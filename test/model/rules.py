@@ -220,7 +220,7 @@ class Order(Row):
     def outstanding(self):
         if self.total is None:
             return None
-        if self.status in ("pending", "authorized"):
+        if self.status in ("pending", "authorized") or self.status == "shipped" and "paid" not in self.stamps:
             return max(ZERO, self.total - self.held + self.due)
         if self.status == "shipped":
             return max(ZERO, self.total - self.paid + self.due)
@@ -228,7 +228,7 @@ class Order(Row):
 
     def room(self):
         """What a capture may bring without a surplus: what pays again for what was charged back is none."""
-        if self.status in ("pending", "authorized"):
+        if self.status in ("pending", "authorized") or self.status == "shipped" and "paid" not in self.stamps:
             return self.outstanding()
         return max(ZERO, self.total - self.paid + self.charged_back + self.due)
 
@@ -411,9 +411,11 @@ def move_operation(order, op, to):
 def may_request(payment, op):
     if op.kind == "refund":
         return payment.refund_pending + payment.refunded + payment.charged_back + op.amount <= payment.captured
-    if op.kind in ("capture", "void"):
+    if op.kind == "capture":
         return (payment.status == "authorized"
                 and payment.capture_pending + payment.captured + op.amount <= payment.authorized)
+    if op.kind == "void":
+        return op.amount == payment.live - payment.capture_pending  # all that is left
     return True
 
 
@@ -714,6 +716,8 @@ class Store:
             raise Fault(("23503", "payment of no order"), *faults)
         if not (is_amount(amount, currency or order.currency) and amount > 0):
             faults.add(("23514", "payment: amount"))
+        if authorized is not None and not is_amount(authorized, currency or order.currency):
+            faults.add(("23514", "payment: authorized_amount is no amount"))
         early = bool(faults)  # what is wrong with the row itself; the rest is told once it is in the table
         if currency is not None and currency != order.currency:
             faults.add(("23514", "payment: currency"))
@@ -822,10 +826,7 @@ class Store:
             raise Fault(("23503", "operation of no payment"), *faults,
                         *[("23502", "operation: amount")] * (amount is None))
         if kind == "void":
-            # a void is of all that is left
             rest = payment.live - payment.capture_pending
-            if class_of(status) == "pending" and (rest <= 0 or amount not in (None, rest)):
-                faults.add(("OP005", "void: nothing is left, or not so much"))
             if amount is None:
                 amount = rest if rest > 0 else payment.amount
         if not (is_amount(amount, currency or payment.currency) and amount > 0):

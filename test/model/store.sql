@@ -34,10 +34,11 @@ CREATE FUNCTION model.stamps(names text[], times timestamptz[]) RETURNS text LAN
 	RETURN array_to_string(ARRAY(SELECT n FROM unnest(names, times) u (n, t) WHERE t IS NOT NULL), ',');
 
 /* All that the rules say of orders, a line a row, each after the order's number. */
-CREATE FUNCTION model.state(VARIADIC ids bigint[]) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER
-	SET search_path = pg_catalog, model, pg_temp
-BEGIN ATOMIC
-	SELECT concat_ws(' ', id, line)
+CREATE FUNCTION model.state(VARIADIC ids bigint[]) RETURNS SETOF text LANGUAGE plpgsql STABLE SECURITY DEFINER
+	SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+	RETURN QUERY SELECT concat_ws(' ', s.id, line)
 	FROM (
 		SELECT o.order_id AS id, 1 AS part, 0 AS n,
 			   concat_ws(' ', 'order', o.status, 'total', model.n(o.total_amount), 'lines', o.item_count, 'authorized', model.n(o.authorized_amount),
@@ -76,5 +77,5 @@ BEGIN ATOMIC
 		LEFT JOIN shop.payments p ON p.order_id = e.order_id AND p.payment_id = e.entity_id
 		WHERE e.order_id = ANY (ids)
 	) s
-	ORDER BY id, part, n;
-END;
+	ORDER BY s.id, part, n;
+END $$;

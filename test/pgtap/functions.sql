@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(148);
+SELECT plan(230);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -149,15 +149,15 @@ SELECT lives_ok($$ UPDATE orders SET status = status $$, 'to stay is no move');
 SELECT is(max(version), 1, 'and no event') FROM orders;
 SELECT is(count(*)::int, 1, 'one event a birth') FROM order_events WHERE order_id = 1001;
 SELECT lives_ok($$ UPDATE orders SET status = 'paid' WHERE order_id = 1001 $$, 'pending -> paid');
-SELECT is((o.status, o.version, o.paid_at IS NOT NULL, o.shipped_at IS NULL)::text, '(paid,2,t,t)', 'stamped and counted') FROM orders o WHERE order_id = 1001;
+SELECT is((o.status, o.version, o.paid_at IS NOT NULL, o.shipped_at IS NULL)::text, '(paid,3,t,t)', 'stamped and counted, with the payment by hand') FROM orders o WHERE order_id = 1001;
 
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001)), 2, 'order_timeline(integer)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001::bigint)), 2, 'order_timeline(bigint)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001')), 2, 'order_timeline(unknown)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001'::text, 'shop')), 2, 'order_timeline(text, store)');
-SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(order_id => 1001, store => 'shop')), 2, 'order_timeline() by name');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001)), 3, 'order_timeline(integer)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(1001::bigint)), 3, 'order_timeline(bigint)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001')), 3, 'order_timeline(unknown)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline('1001'::text, 'shop')), 3, 'order_timeline(text, store)');
+SELECT is((SELECT count(*)::int FROM order_payment.order_timeline(order_id => 1001, store => 'shop')), 3, 'order_timeline() by name');
 SELECT results_eq($$ SELECT version, entity, from_status, to_status FROM order_payment.order_timeline(1001) $$,
-                  $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid') $$, 'order_timeline() in order');
+                  $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid'), (3, 'payment', NULL, 'succeeded') $$, 'order_timeline() in order');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::bigint) $$, 'order_timeline(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::text) $$, 'order_timeline(NULL::text)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(1001, NULL) $$, 'order_timeline(, NULL)');
@@ -177,6 +177,122 @@ SELECT is(order_payment.notify_events('x', NULL), NULL, 'notify_events(, NULL)')
 SELECT throws_ok($$ SELECT * FROM order_payment.verify_store(NULL) $$, '22004', NULL, 'verify_store(NULL) is no clean bill');
 SELECT is_empty($$ SELECT * FROM order_payment.verify_store() $$, 'verify_store()');
 SELECT is((SELECT count(*)::int FROM event_consumers WHERE consumer = 'c'), 1, 'a consumer is made by its first call');
+
+-- ---------- payments: defaults, NULL, call forms ----------
+
+SELECT is(order_payment.outstanding_amount('pending', 10, 4, 1, 0, 0), 7::numeric, 'outstanding_amount()');
+SELECT is(order_payment.outstanding_amount('pending', NULL, 4, 1, 0, 0), NULL, 'outstanding_amount() of an unknown total');
+SELECT is(order_payment.outstanding_amount('expired', NULL, 4, 1, 0, 0), NULL, 'of a dead order as well');
+SELECT is(order_payment.outstanding_amount('expired', 10, 4, 1, 0, 0), 0::numeric, 'outstanding_amount() of a dead order');
+SELECT is(order_payment.outstanding_amount('shipped', 10, 4, 1, 0, 0), 6::numeric, 'outstanding_amount(): a refund asks for no new payment of what was shipped');
+SELECT matches(order_payment.uuid_v7()::text, '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$', 'uuid_v7() is of version 7');
+SELECT is(count(DISTINCT order_payment.uuid_v7())::int, 1000, 'uuid_v7() is not repeated') FROM generate_series(1, 1000);
+SELECT is(order_payment.request_hash(NULL), NULL, 'request_hash(NULL)');
+SELECT is(order_payment.request_hash('{}'), encode(sha256('{}'), 'hex'), 'request_hash() of nothing');
+SELECT is(order_payment.request_hash('{"a": 1.0, "b": null, "c": "x"}'), order_payment.request_hash('{"c": "x", "a": 1.00}'), 'request_hash() of what is the same');
+SELECT isnt(order_payment.request_hash('{"a": 1}'), order_payment.request_hash('{"a": "1"}'), 'request_hash() of what is not');
+SELECT is(order_payment.next_retry(NULL, 'other', 1, now()), NULL, 'next_retry(NULL, , , )');
+SELECT is(order_payment.next_retry('{"other": ["1 day"]}', NULL, 1, now()), NULL, 'next_retry(, NULL, , )');
+SELECT is(order_payment.next_retry('{"other": ["1 day"]}', 'other', NULL, now()), NULL, 'next_retry(, , NULL, )');
+SELECT is(order_payment.next_retry('{"other": ["1 day"]}', 'other', 1, NULL), NULL, 'next_retry(, , , NULL)');
+SELECT is(order_payment.next_retry('{"other": ["1 day"]}', 'other', 1, '2020-01-01'), '2020-01-02'::timestamptz, 'next_retry()');
+SELECT is(order_payment.next_retry('{"other": ["1 day"]}', 'other', 2, '2020-01-01'), 'infinity'::timestamptz, 'next_retry() beyond the schedule');
+SELECT is(order_payment.next_retry('{}', 'other', 1, '2020-01-01'), NULL, 'next_retry() of a class that is not in it');
+SELECT lives_ok($$ SELECT order_payment.require_request_key(NULL), order_payment.require_amount(NULL, 'USD'), order_payment.require_amount(1, 'USD') $$, 'a key and an amount may be left out');
+
+SELECT is(order_payment.outstanding_amount(NULL, 1, 0, 0, 0, 0), NULL, 'outstanding_amount(NULL, ...)');
+SELECT is(order_payment.outstanding_amount('pending', 10, NULL, NULL, NULL, NULL), 10::numeric, 'outstanding_amount(): NULL is nothing paid');
+SELECT is(order_payment.outstanding_amount(status => 'shipped', total => 10, paid => 4, refunded => 1, charged_back => 1, due => 2), 8::numeric, 'outstanding_amount() by name');
+SELECT throws_ok(statement, '22004', NULL, '22004: ' || statement) FROM unnest(ARRAY[
+	'SELECT order_payment.create_payment(NULL, ''cod'')',
+	'SELECT order_payment.retry_payment(gen_random_uuid(), store => NULL)',
+	'SELECT order_payment.refund_order(NULL::text)',
+	'SELECT order_payment.refund_order(1003, store => NULL)',
+	'SELECT order_payment.request_due_refunds(store => NULL)',
+	'SELECT order_payment.expire_orders(store => NULL)',
+	'SELECT order_payment.due_retries(store => NULL)',
+	'SELECT order_payment.choose_gateway(1003, store => NULL)']) statement;
+SELECT throws_ok(statement, '22023', NULL, '22023: ' || statement) FROM unnest(ARRAY[
+	'SELECT order_payment.expire_orders(NULL)',
+	'SELECT order_payment.due_retries(NULL)']) statement;
+
+INSERT INTO gateways (gateway) VALUES ('stripe');
+INSERT INTO gateway_fees (gateway, currency, rate, fixed) VALUES ('stripe', 'USD', 0.029, 0.30);
+INSERT INTO gateway_fees (gateway, method, currency, rate, valid_from) VALUES ('stripe', 'card', 'USD', 0.1, now()), ('stripe', 'card', 'USD', 0.2, now() + interval '1 day');
+INSERT INTO gateway_fees (gateway, currency) VALUES ('stripe', 'EUR');
+SELECT is((method, rate, fixed, valid_from)::text, '(*,0,0,-infinity)', 'defaults of a fee') FROM gateway_fees WHERE currency = 'EUR';
+SELECT is((active, minor_unit_exponents)::text, '(t,{})', 'defaults of a gateway') FROM gateways WHERE gateway = 'stripe';
+INSERT INTO orders (order_id, price) SELECT n, 100 FROM generate_series(2001, 2006) n;
+SELECT is((p.amount, p.currency, p.status, p.attempt_no, p.is_replay, p.method)::text, '(100,USD,created,1,f,)', 'create_payment() of all that is left')
+FROM order_payment.create_payment(2001, 'stripe') p;
+SELECT is((p.order_id, p.gateway_number = replace(p.payment_id::text, '-', ''), p.gateway)::text, '(2002,t,stripe)', 'create_payment(bigint)') FROM order_payment.create_payment(2002::bigint, 'stripe') p;
+SELECT is(p.order_id, '2003', 'create_payment(unknown)') FROM order_payment.create_payment('2003', 'stripe') p;
+SELECT is(p.order_id, '2004', 'create_payment(text)') FROM order_payment.create_payment('2004'::text, 'stripe') p;
+SELECT is((p.amount, p.method, p.is_replay)::text, '(40,card,f)', 'create_payment() by name')
+FROM order_payment.create_payment(order_id => 2005, gateway => 'stripe', amount => 40, method => 'card', request_key => 'k', currency => 'USD', split => true,
+								  expires_at => '2100-01-01', store => 'shop') p;
+SELECT is((p.amount, p.method, p.is_replay)::text, '(40,card,t)', 'create_payment() once more')
+FROM order_payment.create_payment(2005, 'stripe', 40.00, 'card', 'k', 'USD', true) p;
+SELECT is(p.amount, 60::numeric, 'create_payment() of the rest') FROM order_payment.create_payment(2005, 'stripe', split => true) p;
+SELECT is((p.fee, p.fee_final, p.expected_net, p.net_amount)::text, '(3.20,f,96.80,0)', 'the fee by the gateway') FROM payments p WHERE order_id = 2001;
+SELECT is((p.fee, p.expires_at)::text, format('(4.00,"%s")', '2100-01-01'::timestamptz), 'the fee by the method, as it is now') FROM payments p WHERE order_id = 2005 AND amount = 40;
+SELECT throws_ok($$ SELECT order_payment.create_payment('', 'stripe') $$, '22P02', NULL, 'create_payment('''')');
+SELECT throws_ok($$ SELECT order_payment.create_payment('1 OR true', 'stripe') $$, '22P02', NULL, 'create_payment() quotes what it is given');
+SELECT throws_ok($$ SELECT order_payment.create_payment(1001, 'stripe', store => NULL) $$, '22004', NULL, 'create_payment(store => NULL)');
+
+UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = 2001;
+SELECT ok(abs(extract(epoch FROM retry_at - failed_at - interval '1 day')) < 1, 'a failed payment is tried again by the schedule of its gateway') FROM payments WHERE order_id = 2001;
+SELECT is_empty('SELECT * FROM order_payment.due_retries()', 'due_retries(): not yet');
+UPDATE payments SET retry_at = NULL WHERE order_id = 2001;
+SELECT is_empty('SELECT * FROM order_payment.due_retries()', 'due_retries(): nor without retry_at');
+UPDATE payments SET retry_at = now() WHERE order_id = 2001;
+SELECT results_eq('SELECT order_id, gateway, attempt_no, failure_class FROM order_payment.due_retries(batch => 10, store => ''shop'')',
+				  $$ VALUES ('2001', 'stripe', 1, 'soft_decline') $$, 'due_retries()');
+SELECT is((p.attempt_no, p.amount, p.status, p.is_replay)::text, '(2,100,created,f)', 'retry_payment()')
+FROM order_payment.retry_payment((SELECT payment_id FROM payments WHERE order_id = 2001), 'again') p;
+SELECT is((p.attempt_no, p.is_replay)::text, '(2,t)', 'retry_payment() once more, by name')
+FROM order_payment.retry_payment(payment_id => (SELECT payment_id FROM payments WHERE order_id = 2001 AND attempt_no = 1), request_key => 'again', store => 'shop') p;
+SELECT is_empty('SELECT * FROM order_payment.due_retries()', 'due_retries(): done');
+
+UPDATE payments SET status = 'succeeded' WHERE order_id IN (2002, 2003, 2004, 2005);
+SELECT is((r.order_id, r.amount, r.status, r.is_replay, r.gateway, r.currency, r.obligatory_amount)::text, '(2002,30,requested,f,stripe,USD,0)', 'refund_order(integer, amount)') FROM order_payment.refund_order(2002, 30) r;
+SELECT is(r.amount, 70::numeric, 'refund_order(bigint) of all that is left') FROM order_payment.refund_order(2002::bigint) r;
+SELECT is(r.amount, 100::numeric, 'refund_order(unknown)') FROM order_payment.refund_order('2003') r;
+SELECT is(r.amount, 1::numeric, 'refund_order(text)') FROM order_payment.refund_order('2004'::text, 1) r;
+SELECT is(array_agg(r.amount ORDER BY r.amount)::text, '{30,60}', 'refund_order() by name: newest payment first')
+FROM order_payment.refund_order(order_id => 2005, amount => 90, reason => 'returned', request_key => 'r', store => 'shop') r;
+SELECT is(array_agg((r.amount, r.is_replay)::text ORDER BY r.amount)::text, '{"(30,t)","(60,t)"}', 'refund_order() once more') FROM order_payment.refund_order(2005, 90.0, 'returned', 'r') r;
+SELECT throws_ok($$ SELECT * FROM order_payment.refund_order('1 OR true') $$, '22P02', NULL, 'refund_order() quotes what it is given');
+SELECT is_empty('SELECT * FROM order_payment.request_due_refunds()', 'request_due_refunds(): nothing is due');
+UPDATE orders SET status = 'cancelled' WHERE order_id = 2004;
+SELECT is((r.order_id, r.amount, r.obligatory_amount)::text, '(2004,99,99)', 'request_due_refunds(), by name') FROM order_payment.request_due_refunds(batch => 1, store => 'shop') r;
+SELECT is_empty('SELECT * FROM order_payment.request_due_refunds()', 'request_due_refunds(): once');
+SELECT is(order_payment.expire_orders(), 0, 'expire_orders(): nothing to do');
+UPDATE orders SET pay_before = now() WHERE order_id IN (1003, 1004, 2006);
+SELECT is(order_payment.expire_orders(batch => 2, store => 'shop'), 2, 'expire_orders(): a batch, by name');
+SELECT is(order_payment.expire_orders(), 1, 'expire_orders(): the rest');
+SELECT is(order_payment.choose_gateway(2006), 'stripe', 'choose_gateway(integer)');
+SELECT is(order_payment.choose_gateway('2006'), 'stripe', 'choose_gateway(unknown)');
+SELECT is(order_payment.choose_gateway(order_id => 2006::bigint, method => 'card', period => 'all', store => 'shop'), 'stripe', 'choose_gateway() by name');
+UPDATE gateways SET active = false WHERE gateway = 'stripe';
+SELECT is(order_payment.choose_gateway(2006), NULL, 'choose_gateway(): none');
+
+INSERT INTO settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, fee, currency, settled_on)
+SELECT gateway, 's', 1, 'payment', replace(payment_id::text, '-', ''), 100, 3, currency, current_date FROM payments WHERE order_id = 2003;
+SELECT is(order_payment.post_settlement(NULL, 's'), NULL, 'post_settlement(NULL, )');
+SELECT is(order_payment.post_settlement('stripe', NULL), NULL, 'post_settlement(, NULL)');
+SELECT is(order_payment.post_settlement('stripe', 's', NULL), NULL, 'post_settlement(, , NULL)');
+SELECT is((s.operations_posted, s.payments_posted, s.lines_open)::text, '(0,1,0)', 'post_settlement()') FROM order_payment.post_settlement('stripe', 's') s;
+SELECT is((s.operations_posted, s.payments_posted, s.lines_open)::text, '(0,0,0)', 'post_settlement() once more, by name')
+FROM order_payment.post_settlement(gateway => 'stripe', settlement_id => 's', store => 'shop') s;
+SELECT is((fee, fee_final)::text, '(3,t)', 'the fee is final') FROM payments WHERE order_id = 2003;
+INSERT INTO settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, currency, settled_on) VALUES ('stripe', 's2', 1, 'payment', 'none of ours', 1, 'USD', 'today');
+SELECT is((number, fee, imported_at = now())::text, '(,,t)', 'a line without a number of ours') FROM settlement_lines WHERE settlement_id = 's2';
+SELECT is((s.operations_posted, s.payments_posted, s.lines_open)::text, '(0,0,1)', 'stays open') FROM order_payment.post_settlement('stripe', 's2') s;
+SELECT is_empty('SELECT * FROM order_payment.upgrade_store()', 'upgrade_store(): nothing to do');
+SELECT is_empty('SELECT * FROM order_payment.upgrade_store(store => ''shop'')', 'upgrade_store() by name');
+SELECT throws_ok('SELECT * FROM order_payment.upgrade_store(NULL)', '22004', NULL, 'upgrade_store(NULL)');
+SELECT is_empty($$ SELECT * FROM order_payment.verify_store() $$, 'verify_store() of all that');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -267,15 +267,25 @@ SELECT order_id, lpad(to_hex(order_id), 32, '0')::uuid, 'acme', 100, 'succeeded'
 INSERT INTO storm.ledger SELECT order_id, payment_id, 'capture', 100 FROM shop.payments;
 INSERT INTO shop.orders (order_id, customer_id, price) SELECT 300000 + n, 10, 100 FROM generate_series(1, 100) n;
 
-/* ---------- two races ---------- */
+/* ---------- races ---------- */
 
--- a refund of 20 is asked for: never more is reserved than was captured
-CREATE FUNCTION storm.refund(id bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- 100 orders that are paid twice, for the race of dues: of 200 that can be refunded, 100 are due
+CREATE PROCEDURE storm.pay_twice() LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO shop.orders (order_id, customer_id, price) SELECT 400000 + n, 11, 100 FROM generate_series(1, 100) n;
+	INSERT INTO shop.payments (order_id, payment_id, gateway, amount, status)
+	SELECT order_id, lpad(to_hex(order_id + n), 32, '0')::uuid, 'acme', 100, 'succeeded'
+	FROM shop.orders, generate_series(0, 1000, 1000) n WHERE customer_id = 11;
+	INSERT INTO storm.ledger SELECT order_id, payment_id, 'capture', 100 FROM shop.payments WHERE order_id > 400000;
+END $$;
+
+-- a refund is asked for: never more is reserved than was captured, nor stands for what is due than is due
+CREATE FUNCTION storm.refund(id bigint, payment bigint, amount numeric) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	BEGIN
 		INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount)
-		VALUES (id, lpad(to_hex(id), 32, '0')::uuid, 'refund', 20);
-		INSERT INTO storm.accepted VALUES ('refund');
+		VALUES (id, lpad(to_hex(payment), 32, '0')::uuid, 'refund', amount);
+		INSERT INTO storm.accepted VALUES ('refund of ' || amount);
 	EXCEPTION
 		WHEN serialization_failure THEN
 			RAISE;

@@ -3,7 +3,8 @@
 # (with jobs), into a database of the same cluster and into another cluster,
 # and data alone with --disable-triggers or order_payment.restore. No event is
 # doubled or lost, what users added is there, enforcement is on, consumers go
-# on where they were. Data alone without either of the two is refused.
+# on where they were. Data alone without either of the two is refused. Payments,
+# operations and settlements come along, and money goes on where it was.
 
 use strict;
 use warnings;
@@ -34,7 +35,9 @@ my $acknowledge = q{
 SELECT order_payment.ack_events('mailer', ARRAY(SELECT event_id FROM order_payment.read_events('mailer', 300, 'shop')), 'shop');
 SELECT order_payment.ack_events('biller', ARRAY(SELECT event_id FROM order_payment.read_events('biller', 100000, 'shop')), 'shop');
 UPDATE shop.orders SET status = 'completed' WHERE order_id IN (2, 12, 22);
-UPDATE shop.orders SET status = 'refunded' WHERE order_id IN (2, 12);
+INSERT INTO shop.refunds (order_id, payment_id, amount, status)
+	SELECT order_id, payment_id, captured_amount - charged_back_amount, 'succeeded' FROM shop.payments
+	WHERE order_id IN (2, 12) AND status = 'succeeded';
 REFRESH MATERIALIZED VIEW shop.by_status;
 };
 $old->safe_psql('origin', $acknowledge);
@@ -44,13 +47,28 @@ my $acknowledged = $old->safe_psql('origin',
 	  ON o.order_id = e.order_id AND o.consumer = 'mailer' AND o.version >= e.version});
 cmp_ok($acknowledged, '>=', 300, 'a consumer has acknowledged events');
 
+my %n_rows = (order_events => '\d{4}', payments => '\d{3}', payment_operations => '\d{3}', settlement_lines => '\d\d',
+	gateway_fees => 2);
 my %expected = (contents => contents($old, 'origin'), triggers => triggers($old, 'origin'));
 my $counts = q{SELECT shop.count_paid(), shop.count_may_ship(), (SELECT count(*) FROM shop.paid_orders)};
 my $counted = $old->safe_psql('origin', $counts);
 
 is_verified($old, 'origin', 'origin');
 is_verified($old, 'origin', 'origin, other store', q{Bob's "Shop"; --});
-like($expected{contents}, qr/shop\.order_events \w+ \d{3,}/, 'there is something to lose');
+like($expected{contents}, qr/shop\.$_ \w+ $n_rows{$_}/, "there is something to lose: $_") foreach sort keys %n_rows;
+is($old->safe_psql('origin', q{
+SELECT string_agg(DISTINCT status::text, ' ' ORDER BY status::text) FROM shop.orders
+UNION ALL SELECT string_agg(DISTINCT status::text, ' ' ORDER BY status::text) FROM shop.payments
+UNION ALL SELECT string_agg(DISTINCT status::text, ' ' ORDER BY status::text) FROM shop.payment_operations
+UNION ALL SELECT string_agg(DISTINCT kind, ' ' ORDER BY kind) FROM shop.payment_operations
+UNION ALL SELECT concat_ws(' ', bool_or(authorized_amount > 0), bool_or(refunded_amount > 0), bool_or(charged_back_amount > 0),
+	bool_or(refund_due_amount > 0 AND status = 'completed')) FROM shop.orders
+UNION ALL SELECT concat_ws(' ', bool_or(capture_pending_amount > 0), bool_or(refund_pending_amount > 0), bool_or(fee_final),
+	bool_or(retry_of IS NOT NULL), bool_or(is_late)) FROM shop.payments}), join("\n",
+	'authorized cancelled completed expired paid pending refunded shipped',
+	'authorized failed processing requires_action revoked succeeded',
+	'cancelled processing requested reversed succeeded unknown',
+	'capture chargeback refund void', 't t t t', 't t t t t'), 'in every state');
 
 # ---------- consumers in a copy ----------
 
@@ -173,6 +191,19 @@ $new->safe_psql('from_directory', 'ANALYZE');
 like($new->safe_psql('from_directory',
 	q{SET enable_seqscan = off; SET search_path = ''; EXPLAIN SELECT 1 FROM shop.orders WHERE status = 'paid' AND customer_id = 3}),
 	qr/orders_paid_idx/, 'a restored partial index is used, without a search_path');
+
+# Money goes on where it was: what was reserved is settled, what was owed is asked back.
+$new->safe_psql('from_directory', q{
+UPDATE shop.payment_operations SET status = 'succeeded' WHERE status <= 'unknown';
+INSERT INTO shop.refunds (order_id, payment_id, amount, status)
+	SELECT o.order_id, p.payment_id, p.captured_amount - p.refunded_amount, 'succeeded'
+	FROM shop.orders o JOIN shop.payments p USING (order_id) WHERE o.refund_due_amount > 0 AND o.status = 'cancelled';
+UPDATE shop.payments SET status = 'succeeded' WHERE status IN ('requires_action', 'processing')});
+is($new->safe_psql('from_directory', q{
+SELECT trim_scale(sum(capture_pending_amount + refund_pending_amount)), (SELECT trim_scale(sum(refund_due_amount)) FROM shop.orders WHERE status = 'cancelled'),
+	(SELECT string_agg(DISTINCT status::text, ' ') FROM shop.orders WHERE order_id % 20 = 0) FROM shop.payments}),
+	'0|0|paid', 'restored money goes on where it was');
+is_verified($new, 'from_directory', 'after that');
 
 # ---------- data alone ----------
 

@@ -59,15 +59,11 @@ foreach my $round (1 .. 3)
 
 	my $list = join ',', @acknowledged;
 
-	is($node->safe_psql('postgres', qq{
-SELECT count(*) FROM unnest('{$list}'::bigint[]) a (order_id)
-WHERE NOT EXISTS (SELECT FROM shop.orders o WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.version = 3)
-   OR NOT EXISTS (SELECT FROM done d WHERE d.order_id = a.order_id)
-   OR (SELECT count(*) FROM shop.order_events e WHERE e.order_id = a.order_id) <> 3}),
-		'0', "round $round: all that was acknowledged is there, whole");
+	is($node->safe_psql('postgres', missing($list) . 'LIMIT 10'), '',
+		"round $round: all that was acknowledged is there, whole");
 	is($node->safe_psql('postgres', q{
 SELECT count(*) FROM shop.orders o FULL JOIN done d USING (order_id)
-WHERE o.order_id > 400 AND (d.order_id IS NOT NULL) <> (o.status = 'paid')}),
+WHERE o.order_id > 400 AND ((d.order_id IS NOT NULL) <> (o.status = 'paid') OR o.version NOT IN (1, 2, 8))}),
 		'0', "round $round: and nothing by halves");
 	is_verified($node, 'postgres', "round $round");
 }
@@ -89,10 +85,12 @@ WITH o AS (INSERT INTO shop.orders (customer_id, price) VALUES (7, 10) RETURNING
 $node->safe_psql('postgres', $consume);
 my $new = $node->safe_psql('postgres', qq{
 BEGIN;
-UPDATE shop.orders SET status = 'authorized' WHERE order_id = $old;
+INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES ($old, 'stripe', 10, 'authorized');
 INSERT INTO shop.orders (customer_id, price) VALUES (8, 11) RETURNING order_id;
 INSERT INTO shop.order_items (order_id, line_no, price) SELECT max(order_id), 1, 12 FROM shop.orders;
 UPDATE shop.orders SET status = 'paid' WHERE customer_id = 8 AND order_id = (SELECT max(order_id) FROM shop.orders);
+INSERT INTO shop.refunds (order_id, payment_id, amount)
+	SELECT order_id, payment_id, 2 FROM shop.payments WHERE order_id = (SELECT max(order_id) FROM shop.orders);
 PREPARE TRANSACTION 'late';
 });
 like($new, qr/^\d+$/, 'the hot path can be prepared');
@@ -117,22 +115,32 @@ UPDATE shop.orders SET status = 'expired' WHERE customer_id = 9 AND price = 9});
 $node->safe_psql('postgres', $consume);
 $node->safe_psql('postgres', q{COMMIT PREPARED 'late'});
 is($node->safe_psql('postgres', qq{
-SELECT order_id, version, to_status FROM order_payment.read_events('mailer', 100, 'shop') ORDER BY 1, 2}),
-	"$old|2|authorized\n$new|1|pending\n$new|2|paid", 'COMMIT PREPARED: its events come, although others were acknowledged long ago');
+SELECT order_id, version, entity, to_status FROM order_payment.read_events('mailer', 100, 'shop') ORDER BY order_id::bigint, 2}),
+	join("\n", "$old|2|payment|authorized", "$old|3|order|authorized", "$new|1|order|pending", "$new|2|order|paid",
+		"$new|3|payment|succeeded", "$new|4|operation|requested"),
+	 'COMMIT PREPARED: its events come, although others were acknowledged long ago');
 $node->safe_psql('postgres', $consume);
 is_verified($node, 'postgres', 'after COMMIT PREPARED');
-is($node->safe_psql('postgres', qq{SELECT total_amount FROM shop.orders WHERE order_id = $new}),
-	'12', 'and the total follows the line');
+is($node->safe_psql('postgres', qq{
+SELECT o.total_amount, o.paid_amount, p.captured_amount, p.refund_pending_amount
+FROM shop.orders o JOIN shop.payments p USING (order_id) WHERE order_id = $new}),
+	'12|12|12|2', 'the total follows the line, the money the payment');
 
 $node->safe_psql('postgres', qq{
 BEGIN;
 UPDATE shop.orders SET status = 'cancelled', note = 'x' WHERE order_id = $old;
 PREPARE TRANSACTION 'never';
 ROLLBACK PREPARED 'never';
-UPDATE shop.orders SET status = 'paid' WHERE order_id = $old;
+BEGIN;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, status)
+	SELECT order_id, payment_id, 'void', 'succeeded' FROM shop.payments WHERE order_id = $old;
+PREPARE TRANSACTION 'never';
+ROLLBACK PREPARED 'never';
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status)
+	SELECT order_id, payment_id, 'capture', 10, 'succeeded' FROM shop.payments WHERE order_id = $old;
 });
-is($node->safe_psql('postgres', q{SELECT version, to_status FROM order_payment.read_events('mailer', 100, 'shop')}),
-	'3|paid', 'ROLLBACK PREPARED leaves no event and no gap');
+is($node->safe_psql('postgres', q{SELECT version, entity, to_status FROM order_payment.read_events('mailer', 100, 'shop')}),
+	"4|operation|succeeded\n5|payment|succeeded\n6|order|paid", 'ROLLBACK PREPARED leaves no event and no gap');
 is_verified($node, 'postgres', 'after ROLLBACK PREPARED');
 
 done_testing();

@@ -24,7 +24,9 @@ CREATE EXTENSION order_payment;
 SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
 CREATE TABLE got (n bigint GENERATED ALWAYS AS IDENTITY, consumer name, order_id bigint, version integer);
 CREATE TABLE stop (at timestamptz);
+INSERT INTO shop.gateways (gateway) VALUES ('stripe');
 INSERT INTO shop.orders (customer_id, price) SELECT 0, 1 FROM generate_series(1, 40);
+INSERT INTO shop.payments (order_id, gateway, amount, status) SELECT order_id, 'stripe', 1, 'authorized' FROM shop.orders;
 });
 
 # ---------- late committers ----------
@@ -48,7 +50,9 @@ sub writer
 		push @sql, 'BEGIN;',
 		  "INSERT INTO shop.orders (customer_id, price) VALUES ($n, 1) RETURNING order_id AS id \\gset",
 		  "$change $a;", $sleep,
-		  'SAVEPOINT s;', "UPDATE shop.orders SET status = 'paid' WHERE order_id = :id;",
+		  'SAVEPOINT s;', "INSERT INTO shop.payments (order_id, gateway, amount) VALUES (:id, 'stripe', 1) RETURNING payment_id AS payment \\gset",
+		  "UPDATE shop.payments SET status = 'processing' WHERE order_id = :id AND payment_id = :'payment';",
+		  "UPDATE shop.payments SET status = 'succeeded' WHERE order_id = :id AND payment_id = :'payment';",
 		  "$change $b;", $sleep, (rand() < 0.4 ? 'ROLLBACK TO s;' : 'RELEASE s;'),
 		  "UPDATE shop.orders SET status = 'cancelled' WHERE order_id = :id;",
 		  (rand() < 0.25 ? 'ROLLBACK;' : 'COMMIT;');
@@ -107,6 +111,8 @@ isnt($node->safe_psql('postgres', q{
 SELECT count(*) FROM (SELECT e.xid < max(e.xid) OVER (ORDER BY g.n) AS late
 	FROM got g JOIN shop.order_events e USING (order_id, version) WHERE g.consumer = 'fast') l WHERE late}),
 	'0', 'some had committed late');
+is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT entity, chr(32) ORDER BY entity) FROM shop.order_events'),
+	'order payment', 'of orders and of payments');
 is_verified($node, 'postgres', 'after all that');
 
 # ---------- at least once, one reader at a time ----------
@@ -158,13 +164,14 @@ $listener->query_safe('SELECT 1');
 my $id = $node->safe_psql('postgres',
 	q{INSERT INTO shop.orders (customer_id, price) VALUES (200, 1) RETURNING order_id});
 $node->safe_psql('postgres', qq{UPDATE shop.orders SET status = 'paid' WHERE order_id = $id});
-is($node->safe_psql('postgres', q{SELECT order_payment.notify_events('shop_events', store => 'shop')}), '2', 'two new events');
+is($node->safe_psql('postgres', q{SELECT order_payment.notify_events('shop_events', store => 'shop')}), '3', 'three new events');
 my $heard = $listener->query('SELECT 2');
 
 $heard .= $listener->query('SELECT 3');
 like($heard, qr/notification "shop_events".*"order_id" : "$id", "version" : 1,.*"to_status" : "pending"/,
 	'the listener hears the first');
 like($heard, qr/"order_id" : "$id", "version" : 2,.*"to_status" : "paid"/, 'and the second');
+like($heard, qr/"order_id" : "$id", "version" : 3,.*"entity" : "payment",.*"to_status" : "succeeded"/, 'and that of the payment');
 cmp_ok(index($heard, '"to_status" : "pending"'), '<', index($heard, '"to_status" : "paid"'), 'in order');
 $listener->quit;
 

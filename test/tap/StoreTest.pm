@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(make_cluster poll_start start_psql start_writers
-  pump_writers acknowledged make_roles fill_database failure
+  pump_writers acknowledged missing make_roles fill_database failure
   fails_with contents triggers is_same_store is_verified is_enforced
   same_lines wait_for_lock);
 
@@ -67,17 +67,21 @@ sub start_psql
 	return $psql;
 }
 
-# Writers of orders in shop: each a transaction an order, then says its number.
+# Writers of orders in shop: for each, an attempt; then, in one transaction, what
+# the gateway says and a request to give something back; then they say its number.
+# Such an order has eight events.
 sub start_writers
 {
 	my ($node, $n, $steps) = @_;
 	my $transaction = q{
 WITH o AS (INSERT INTO shop.orders (customer_id, price) VALUES (1, 3) RETURNING order_id)
 SELECT order_id AS id FROM o \gset
+INSERT INTO shop.payments (order_id, gateway, amount) VALUES (:id, 'stripe', 3) RETURNING payment_id AS payment \gset
 BEGIN;
-UPDATE shop.orders SET status = 'authorized' WHERE order_id = :id;
+UPDATE shop.payments SET status = 'authorized' WHERE order_id = :id AND payment_id = :'payment';
 INSERT INTO done VALUES (:id);
-UPDATE shop.orders SET status = 'paid' WHERE order_id = :id;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status) VALUES (:id, :'payment', 'capture', 3, 'succeeded');
+INSERT INTO shop.refunds (order_id, payment_id, amount) VALUES (:id, :'payment', 1);
 COMMIT;
 \echo :id
 	};
@@ -108,6 +112,23 @@ sub acknowledged
 	return map { split /\n/, $_->{out} =~ s/[^\n]*\z//r } @writers;
 }
 
+# What start_writers() has acknowledged and is not there, or not whole. $list: their numbers.
+sub missing
+{
+	my ($list) = @_;
+
+	return qq{
+SELECT a.order_id FROM unnest('{$list}'::bigint[]) a (order_id)
+WHERE NOT EXISTS (
+	SELECT FROM shop.orders o JOIN shop.payments p USING (order_id)
+	WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.version = 8 AND o.paid_amount = 3 AND o.authorized_amount = 0
+	  AND p.status = 'succeeded' AND p.captured_amount = 3 AND p.refund_pending_amount = 1 AND p.refunded_amount = 0)
+   OR (SELECT string_agg(r.kind || ' ' || r.amount || ' ' || r.status, ', ' ORDER BY r.kind)
+	   FROM shop.payment_operations r WHERE r.order_id = a.order_id) IS DISTINCT FROM 'capture 3 succeeded, refund 1 requested'
+   OR NOT EXISTS (SELECT FROM done d WHERE d.order_id = a.order_id)
+   OR (SELECT count(*) FROM shop.order_events e WHERE e.order_id = a.order_id) <> 8 };
+}
+
 # ---------- a store with everything in it ----------
 
 # Roles are not in a dump of a database.
@@ -115,12 +136,13 @@ sub make_roles
 {
 	my ($node) = @_;
 
-	$node->safe_psql('postgres', 'CREATE ROLE shopkeeper LOGIN; CREATE ROLE app LOGIN;');
+	$node->safe_psql('postgres', 'CREATE ROLE shopkeeper LOGIN; CREATE ROLE app LOGIN; CREATE ROLE gateway LOGIN;');
 	return;
 }
 
 # Two stores (one with a nasty name), things of the user's on and around one of
-# them, a table with a guarded enum; orders in every state, lines, consumers.
+# them, a table with a guarded enum; orders, payments and operations in every
+# state, lines, a settlement.
 sub fill_database
 {
 	my ($node, $database) = @_;
@@ -128,7 +150,7 @@ sub fill_database
 	$node->safe_psql('postgres', "CREATE DATABASE $database") if $database ne 'postgres';
 	$node->safe_psql($database, q{
 CREATE EXTENSION order_payment;
-SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper', app_role => 'app');
+SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper', app_role => 'app', gateway_role => 'gateway');
 SELECT order_payment.create_store('Bob''s "Shop"; --', 'JPY', owner => 'shopkeeper', order_id_type => 'uuid');
 
 SET search_path = '';
@@ -138,6 +160,14 @@ ALTER TABLE shop.orders
 	ADD CONSTRAINT note_if_cancelled CHECK (status <> 'cancelled' OR note IS NOT NULL);
 ALTER TABLE shop.order_items ADD COLUMN gift boolean DEFAULT false;
 ALTER TABLE shop.order_events ADD COLUMN seen boolean DEFAULT false;
+ALTER TABLE shop.payments
+	ADD COLUMN channel text,
+	ADD COLUMN is_late boolean GENERATED ALWAYS AS (failed_at < succeeded_at) STORED,
+	ADD CONSTRAINT channel_if_failed CHECK (status <> 'failed' OR channel IS NOT NULL);
+ALTER TABLE shop.payment_operations ADD COLUMN ticket text;
+CREATE INDEX payments_failed_idx ON shop.payments (channel) WHERE status = 'failed';
+CREATE INDEX payment_operations_done_idx ON shop.payment_operations (kind) WHERE status >= 'succeeded';
+CREATE VIEW shop.captured AS SELECT order_id, captured_amount FROM shop.payments WHERE status = 'succeeded';
 CREATE INDEX orders_paid_idx ON shop.orders (customer_id) WHERE status = 'paid';
 CREATE INDEX orders_open_idx ON shop.orders (created_at) WHERE status IN ('pending', 'authorized');
 CREATE INDEX orders_status_idx ON shop.orders (status);
@@ -157,7 +187,10 @@ CREATE FUNCTION shop.tidy_note() RETURNS trigger LANGUAGE plpgsql AS
 	$$BEGIN NEW.note := upper(NEW.note); RETURN NEW; END$$;
 CREATE FUNCTION shop.write_audit() RETURNS trigger LANGUAGE plpgsql AS
 	$$BEGIN INSERT INTO shop.audit (order_id, status) VALUES (NEW.order_id, NEW.status); RETURN NULL; END$$;
+CREATE FUNCTION shop.set_channel() RETURNS trigger LANGUAGE plpgsql AS
+	$$BEGIN NEW.channel := coalesce(NEW.channel, NEW.gateway); RETURN NEW; END$$;
 CREATE TRIGGER tidy_note BEFORE INSERT OR UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.tidy_note();
+CREATE TRIGGER set_channel BEFORE INSERT ON shop.payments FOR EACH ROW EXECUTE FUNCTION shop.set_channel();
 CREATE TRIGGER write_audit AFTER INSERT OR UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.write_audit();
 CREATE TRIGGER asleep AFTER DELETE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.write_audit();
 ALTER TABLE shop.orders DISABLE TRIGGER asleep;
@@ -179,24 +212,100 @@ INSERT INTO shop.order_items (order_id, line_no, kind, quantity, price)
 	SELECT order_id, line, CASE line WHEN 3 THEN 'discount' ELSE 'item' END, 1, 10.25 - line
 	FROM shop.orders, generate_series(1, 3) line WHERE order_id % 3 = 0;
 DELETE FROM shop.order_items WHERE order_id % 9 = 0 AND line_no = 2;
-DO $$
-DECLARE
-	-- by order_id % 10
-	paths text[] := '{"","authorized","paid","authorized,shipped","paid,completed","paid,refunded",
-		"cancelled","expired","authorized,pending","paid,shipped,refunded"}';
-	step text;
-BEGIN
-	FOR n IN 0 .. 9 LOOP
-		FOREACH step IN ARRAY string_to_array(paths[n + 1], ',') LOOP
-			PERFORM set_config('order_payment.reason', 'because "' || step || '"', true);
-			UPDATE shop.orders SET status = step::order_payment.order_status WHERE order_id % 10 = n;
-			COMMIT;  -- several transactions, so that the events have several xids
-		END LOOP;
-	END LOOP;
-END $$;
+INSERT INTO shop.gateways (gateway) VALUES ('stripe');
+INSERT INTO shop.gateway_fees (gateway, currency, rate, fixed) VALUES ('stripe', 'EUR', 0.029, 0.30);
+INSERT INTO shop.gateway_fees (gateway, currency, method, rate) VALUES ('stripe', 'EUR', 'sepa', 0.008);
+
+-- each statement is a transaction, so that the events have several xids
+SET order_payment.reason = 'because "authorized"';
+INSERT INTO shop.payments (order_id, gateway, method, amount, status, gateway_reference, capture_before)
+	SELECT order_id, 'stripe', 'card', total_amount, 'authorized', 'pi_' || order_id, now() + interval '7 days'
+	FROM shop.orders WHERE order_id % 10 IN (1, 3, 8);
+SET order_payment.reason = 'because "voided"';
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, ticket)
+	SELECT order_id, payment_id, 'void', 'ticket ' || order_id FROM shop.payments WHERE order_id % 10 = 8;
+UPDATE shop.payment_operations SET status = 'processing' WHERE kind = 'void';
+UPDATE shop.payment_operations SET status = 'succeeded' WHERE kind = 'void' AND order_id % 20 = 8;
+UPDATE shop.payment_operations SET status = 'unknown' WHERE kind = 'void' AND order_id % 40 = 18;
+
+-- attempts: some fail and are tried again, some are not known for a while, some stay open
+SET order_payment.reason = 'because "paid"';
+INSERT INTO shop.payments (order_id, gateway, method, amount, request_key)
+	SELECT order_id, 'stripe', 'sepa', total_amount, 'first' FROM shop.orders WHERE order_id % 10 IN (2, 9);
+INSERT INTO shop.payments (order_id, gateway, method, amount, status, expires_at)
+	SELECT order_id, 'stripe', 'card', total_amount, 'requires_action', now() + interval '1 hour' FROM shop.orders WHERE order_id % 20 = 0;
+UPDATE shop.payments SET status = 'processing' WHERE status = 'created';
+UPDATE shop.payments SET status = 'failed', failure_class = 'soft_decline', failure_code = '51', retry_at = now() + interval '1 day'
+	WHERE status = 'processing' AND order_id % 20 = 2;
+INSERT INTO shop.payments (order_id, gateway, amount, status, request_key, retry_of, attempt_no)
+	SELECT order_id, gateway, amount, 'processing', 'second', payment_id, 2 FROM shop.payments WHERE status = 'failed';
+UPDATE shop.payments SET status = 'unknown' WHERE status = 'processing' AND order_id % 20 = 12;
+UPDATE shop.payments SET status = 'succeeded', gateway_reference = 'pi_' || order_id WHERE status IN ('processing', 'unknown');
+UPDATE shop.payments SET contact_needed_at = now() WHERE status = 'failed' AND order_id % 40 = 2;
+SET order_payment.reason = 'because "paid by hand"';
+UPDATE shop.orders SET status = 'paid' WHERE order_id % 10 IN (4, 5);
+
+SET order_payment.reason = 'because "shipped"';
+UPDATE shop.orders SET status = 'shipped' WHERE order_id % 10 IN (3, 9);
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status)
+	SELECT order_id, payment_id, 'capture', amount, 'succeeded' FROM shop.payments WHERE order_id % 20 = 3;
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount)
+	SELECT order_id, payment_id, 'capture', 0.50 FROM shop.payments WHERE order_id % 20 = 13;
+UPDATE shop.payment_operations SET status = 'succeeded' WHERE kind = 'capture' AND status = 'requested' AND order_id % 40 = 13;
+
+SET order_payment.reason = 'because "completed"';
+UPDATE shop.orders SET status = 'completed' WHERE order_id % 10 = 4;
+
+-- refunds: whole ones and parts, some of which fail and are tried again
+SET order_payment.reason = 'because "refunded"';
+INSERT INTO shop.refunds (order_id, payment_id, amount, request_key)
+	SELECT order_id, payment_id, captured_amount, 'all' FROM shop.payments WHERE order_id % 10 IN (5, 9);
+UPDATE shop.refunds SET status = 'processing' WHERE request_key = 'all' AND order_id % 10 = 9;
+UPDATE shop.refunds SET status = 'failed', failure_class = 'not_sent', retry_at = now() WHERE request_key = 'all' AND order_id % 20 = 9;
+UPDATE shop.refunds SET status = 'processing', attempt_no = 2, retry_at = NULL WHERE status = 'failed';
+UPDATE shop.refunds SET status = 'succeeded' WHERE request_key = 'all';
+UPDATE shop.refunds SET status = 'reversed' WHERE request_key = 'all' AND order_id % 40 = 25;
+INSERT INTO shop.refunds (order_id, payment_id, amount)
+	SELECT order_id, payment_id, 0.25 FROM shop.payments WHERE order_id % 20 = 14;
+UPDATE shop.refunds SET status = 'succeeded' WHERE status = 'requested' AND order_id % 40 = 34;
+UPDATE shop.refunds SET status = 'cancelled' WHERE status = 'requested' AND order_id % 80 = 54;
+
+-- disputes, one in two is won
+SET order_payment.reason = 'because "disputed"';
+INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, fee, status)
+	SELECT order_id, payment_id, 'chargeback', 1.50, 15, 'succeeded' FROM shop.payments WHERE order_id % 20 = 12 AND order_id > 12;
+UPDATE shop.payment_operations SET status = 'reversed' WHERE kind = 'chargeback' AND order_id % 40 = 12;
+
+-- dead orders: money comes all the same, and is asked back; attempts come to nothing
+SET order_payment.reason = 'because "cancelled"';
+UPDATE shop.orders SET status = 'cancelled' WHERE order_id % 10 = 6;
+INSERT INTO shop.payments (order_id, gateway, amount, status, gateway_reference)
+	SELECT order_id, 'stripe', total_amount, 'succeeded', 'pi_' || order_id FROM shop.orders WHERE order_id % 20 = 6;
+INSERT INTO shop.refunds (order_id, payment_id, amount)
+	SELECT order_id, payment_id, amount FROM shop.payments WHERE order_id % 40 = 6;
+SET order_payment.reason = 'because "expired"';
+INSERT INTO shop.payments (order_id, gateway, amount, status)
+	SELECT order_id, 'stripe', total_amount, 'processing' FROM shop.orders WHERE order_id % 20 = 7;
+UPDATE shop.orders SET status = 'expired' WHERE order_id % 10 = 7;
+UPDATE shop.payments SET status = 'revoked' WHERE status = 'processing' AND order_id % 40 = 7;
+UPDATE shop.payments SET status = 'failed', failure_class = 'hard_decline' WHERE status = 'processing' AND order_id % 80 = 27;
+UPDATE shop.payments SET status = 'succeeded' WHERE status = 'failed' AND order_id % 160 = 27;
+-- paid twice
+INSERT INTO shop.payments (order_id, gateway, amount, status)
+	SELECT order_id, 'stripe', 7, 'succeeded' FROM shop.orders WHERE order_id % 40 = 24;
+RESET order_payment.reason;
+
+INSERT INTO shop.settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, fee, currency, settled_on)
+	SELECT 'stripe', 'po_1', row_number() OVER (ORDER BY order_id, number), kind, replace(number::text, '-', ''), amount, 0.40, currency, now()
+	FROM shop.settlement_facts WHERE gateway = 'stripe' AND order_id <= 200;
+INSERT INTO shop.settlement_lines (gateway, settlement_id, line_no, kind, gateway_reference, amount, fee, currency, settled_on)
+	VALUES ('stripe', 'po_2', 1, 'payment', 'pi_202', 1, 0.10, 'EUR', now()), ('stripe', 'po_2', 2, 'fee', NULL, -5, NULL, 'EUR', now());
+SELECT * FROM order_payment.post_settlement('stripe', 'po_1', 'shop');
 INSERT INTO "Bob's ""Shop""; --".orders (customer_id, product_id, quantity, price)
 	SELECT 1, 1, 2, 100 FROM generate_series(1, 20);
 UPDATE "Bob's ""Shop""; --".orders SET status = 'paid' WHERE order_id < '80000000-0000-0000-0000-000000000000';
+INSERT INTO "Bob's ""Shop""; --".refunds (order_id, payment_id, amount, status)
+	SELECT order_id, payment_id, 50, 'succeeded' FROM "Bob's ""Shop""; --".payments;
 REFRESH MATERIALIZED VIEW shop.by_status;
 	});
 	return;
@@ -308,19 +417,48 @@ sub is_enforced
 	fails_with($node, $database, q{UPDATE shop.orders SET version = 77},
 		'OP003', "$name: a forged version is refused");
 	fails_with($node, $database, q{DELETE FROM shop.order_events}, 'OP003', "$name: history stays");
+	fails_with($node, $database, q{UPDATE shop.payments SET status = 'created' WHERE status = 'succeeded'},
+		'OP001', "$name: an illegal move of a payment is refused");
+	fails_with($node, $database, q{UPDATE shop.refunds SET status = 'requested' WHERE status = 'succeeded'},
+		'OP001', "$name: and of a refund");
+	fails_with($node, $database, q{UPDATE shop.payments SET captured_amount = 1 WHERE order_id = 10 OR status = 'failed'},
+		'OP003', "$name: forged money is refused");
+	fails_with($node, $database, q{DELETE FROM shop.payments}, 'OP003', "$name: payments stay");
+	fails_with($node, $database, q{DELETE FROM shop.payment_operations}, 'OP003', "$name: operations too");
+	fails_with($node, $database, q{INSERT INTO shop.refunds (order_id, payment_id, amount)
+		SELECT order_id, payment_id, captured_amount - refund_pending_amount - refunded_amount - charged_back_amount + 0.01
+		FROM shop.payments WHERE status = 'succeeded'},
+		'OP005', "$name: a refund of more than is left is refused");
+	fails_with($node, $database, q{UPDATE shop.orders SET status = 'refunded' WHERE order_id = 4},
+		'OP006', "$name: refunded needs the money to be back");
+	fails_with($node, $database, q{INSERT INTO shop.payments (order_id, gateway, amount)
+		SELECT order_id, gateway, amount FROM shop.payments WHERE status = 'requires_action'},
+		'23505', "$name: a second live attempt is refused");
+	fails_with($node, $database, q{UPDATE shop.payments SET status = 'succeeded' WHERE status = 'requires_action'},
+		'OP004', "$name: the role of the application records no outcome", extra_params => [ '-U', 'app' ]);
+	is(failure($node, $database, q{BEGIN; UPDATE shop.payments SET status = 'succeeded' WHERE status = 'requires_action'; ROLLBACK},
+			extra_params => [ '-U', 'gateway' ]),
+		'', "$name: that of the gateway does");
 	fails_with($node, $database, q{UPDATE shop.parcels SET state = 'packed' WHERE state = 'lost'},
 		'OP001', "$name: so is one on a guarded enum");
-	my ($id, $events, $versions, $last) = split /\|/, $node->safe_psql($database, q{
+	my ($id, $events, $versions, $entities, $paid, $fees) = split /\|/, $node->safe_psql($database, q{
 BEGIN;
 CREATE TEMP TABLE before AS SELECT max(order_id) AS id FROM shop.orders;
 INSERT INTO shop.orders (customer_id, price) VALUES (1, 5);
+INSERT INTO shop.payments (order_id, gateway, method, amount, status)
+	SELECT order_id, 'stripe', 'sepa', 2, 'succeeded' FROM shop.orders WHERE order_id > (SELECT id FROM before);
 UPDATE shop.orders SET status = 'paid' WHERE order_id > (SELECT id FROM before);
 SELECT (SELECT max(order_id) > b.id FROM shop.orders), count(*),
-	   string_agg(e.version::text, ',' ORDER BY e.version), max(e.to_status) FILTER (WHERE e.version = 2)
+	   string_agg(e.version::text, ',' ORDER BY e.version),
+	   string_agg(e.entity || ' ' || e.to_status, ',' ORDER BY e.version),
+	   (SELECT paid_amount FROM shop.orders o WHERE o.order_id > b.id),
+	   (SELECT string_agg(gateway || ' ' || amount || ' ' || fee, ',' ORDER BY payment_id) FROM shop.payments p WHERE p.order_id > b.id)
 FROM before b JOIN shop.order_events e ON e.order_id > b.id GROUP BY b.id;
 ROLLBACK;
 	});
-	is("$id $events $versions $last", 't 2 1,2 paid', "$name: identity goes on, one event a change");
+	is("$id $events $versions $entities", 't 4 1,2,3,4 order pending,payment succeeded,order paid,payment succeeded',
+		"$name: identity goes on, one event a change");
+	is("$paid $fees", '5 stripe 2 0.02,manual 3 0', "$name: money is booked, with its fee");
 	return;
 }
 

@@ -1,0 +1,20 @@
+/* A store of :growth_rows orders, as bench_shop but large. */
+\set ON_ERROR_STOP on
+
+SELECT order_payment.create_store('bench_large', app_role => 'bench_application', gateway_role => 'bench_gateway', owner => 'bench_owner');
+CALL bench.fill_store('bench_large', :growth_rows, true);
+VACUUM (FREEZE, ANALYZE) bench_large.orders, bench_large.payments, bench_large.order_events;
+
+/* Reads the newest orders and what belongs to them, and the index by customer, which new orders hit anywhere. */
+CREATE PROCEDURE bench.read_newest(store name, n bigint) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+	first bigint;
+	rows bigint;
+BEGIN
+	EXECUTE format('SELECT max(order_id) - %s FROM %I.orders', n, store) INTO first;
+	EXECUTE format('SELECT count(o.created_at) FROM %I.orders o WHERE order_id > %s', store, first) INTO rows;
+	EXECUTE format('SELECT count(p.created_at) FROM %I.payments p WHERE order_id > %s', store, first) INTO rows;
+	EXECUTE format('SELECT count(e.recorded_at) FROM %I.order_events e WHERE order_id > %s', store, first) INTO rows;
+	EXECUTE format('SELECT count(*) FROM %I.orders WHERE customer_id > 0', store) INTO rows;
+END
+$$;
