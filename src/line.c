@@ -70,7 +70,8 @@ op_follow_items(PG_FUNCTION_ARGS)
 	Numeric					  gone = op_zero();
 	Numeric					  come = op_zero();
 
-	if (op_restore)
+	/* retention takes whole orders, lines before orders */
+	if (op_restore || (op_allow_history_change && TRIGGER_FIRED_BY_DELETE(trigdata->tg_event)))
 		return PointerGetDatum(NULL);
 	op_row_columns(rel, line_columns, LINE_NCOLUMNS, column);
 	if (is_update)
