@@ -119,7 +119,8 @@ row_map(Relation rel, const OpColumn *columns, int ncolumns)
 		bool is_status = columns[i].type >= OP_STATUS_TYPE(0) &&
 						 columns[i].type < OP_STATUS_TYPE(OP_NUM_STATUS_TYPES);
 
-		attnum[i] = op_require_column(rel, columns[i].name, is_status ? InvalidOid : columns[i].type);
+		attnum[i] = op_require_column(rel, columns[i].name,
+									  is_status ? InvalidOid : columns[i].type);
 		if (is_status)
 			require_status(rel, attnum[i], &op_vocabularies[columns[i].type - OP_STATUS_TYPE(0)]);
 	}
