@@ -116,9 +116,12 @@ row_map(Relation rel, const OpColumn *columns, int ncolumns)
 		return map;
 	for (int i = 0; i < ncolumns; i++)
 	{
-		attnum[i] = op_require_column(rel, columns[i].name, columns[i].type);
-		if (columns[i].vocabulary)
-			require_status(rel, attnum[i], columns[i].vocabulary);
+		bool is_status = columns[i].type >= OP_STATUS_TYPE(0) &&
+						 columns[i].type < OP_STATUS_TYPE(OP_NUM_STATUS_TYPES);
+
+		attnum[i] = op_require_column(rel, columns[i].name, is_status ? InvalidOid : columns[i].type);
+		if (is_status)
+			require_status(rel, attnum[i], &op_vocabularies[columns[i].type - OP_STATUS_TYPE(0)]);
 	}
 	sweep_row_maps();
 	map = hash_search(row_maps, &key, HASH_ENTER, NULL);

@@ -14,13 +14,15 @@
 
 #define OP_ROW_MAX_COLUMNS 32
 
+/* Stands for the type of a status, whose OID is not known before: no type has an OID so low. */
+#define OP_STATUS_TYPE(status_type) ((Oid) (1 + (status_type)))
+
 /* A column that a trigger reads or keeps. */
 typedef struct OpColumn
 {
-	const char		   *name;
-	Oid					type;		/* InvalidOid: any, or of the vocabulary */
-	const char		   *hint;		/* where a write is refused */
-	const OpVocabulary *vocabulary; /* of a status, NULL for others */
+	const char *name;
+	Oid			type; /* InvalidOid: any, or of the vocabulary */
+	const char *hint; /* where a write is refused */
 } OpColumn;
 
 /* A row: what a statement gives, and what it becomes. */

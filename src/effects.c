@@ -9,7 +9,7 @@
  *			decided by the sibling's own trigger, under the lock of the row
  *
  * Locks are taken from child to parent: an operation, its payment, its order.
- * So no two statements wait for each other, whatever they do.
+ * So no two statements on one row each wait for each other.
  */
 #include "postgres.h"
 

@@ -293,7 +293,7 @@ op_append_only(PG_FUNCTION_ARGS)
 	{
 		bool ours = false;
 
-		for (int i = 0; i < lengthof(events_of_order); i++)
+		for (int i = 0; i < (int) lengthof(events_of_order); i++)
 			ours = ours || op_effect_coming(&events_of_order[i], trigdata) != NULL;
 		if (ours)
 			op_effect_met();

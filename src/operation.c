@@ -60,7 +60,7 @@ static const OpColumn operation_columns[] = {
 	[OPERATION_FEE] = {"fee", NUMERICOID, NULL},
 	[OPERATION_OBLIGATORY] = {"obligatory_amount", NUMERICOID,
 							  "Leave it out: it follows what is due when the operation is asked for."},
-	[OPERATION_STATUS] = {"status", InvalidOid, NULL, &op_vocabularies[OP_OPERATION_STATUS]},
+	[OPERATION_STATUS] = {"status", OP_STATUS_TYPE(OP_OPERATION_STATUS), NULL},
 	[OPERATION_REQUEST_KEY] = {"request_key", TEXTOID, KEYS_STAY},
 	[OPERATION_REQUEST_HASH] = {"request_hash", TEXTOID, KEYS_STAY},
 	[OPERATION_CREATED_AT] = {"created_at", TIMESTAMPTZOID, LEAVE_TIME},
@@ -169,7 +169,7 @@ keep_links(const OpRow *row)
 		OPERATION_ORDER_ID, OPERATION_ID, OPERATION_PAYMENT_ID, OPERATION_KIND,
 		OPERATION_AMOUNT, OPERATION_CURRENCY, OPERATION_REQUEST_KEY, OPERATION_REQUEST_HASH};
 
-	for (int i = 0; i < lengthof(kept); i++)
+	for (int i = 0; i < (int) lengthof(kept); i++)
 		op_keep(row, kept[i]);
 }
 

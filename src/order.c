@@ -42,7 +42,7 @@
 
 const OpColumn op_order_columns[ORDER_NCOLUMNS] = {
 	[ORDER_ID] = {"order_id", InvalidOid, "The key of an order never changes."},
-	[ORDER_STATUS] = {"status", InvalidOid, NULL, &op_vocabularies[OP_ORDER_STATUS]},
+	[ORDER_STATUS] = {"status", OP_STATUS_TYPE(OP_ORDER_STATUS), NULL},
 	[ORDER_VERSION] = {"version", INT4OID, "Leave it out: it counts the events of the order."},
 	[ORDER_ITEM_COUNT] = {"item_count", INT4OID, FOLLOWS_LINES},
 	[ORDER_QUANTITY] = {"quantity", NUMERICOID, NULL},

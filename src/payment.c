@@ -46,7 +46,7 @@ const OpColumn op_payment_columns[PAYMENT_NCOLUMNS] = {
 	[PAYMENT_METHOD] = {"method", TEXTOID, NULL},
 	[PAYMENT_AMOUNT] = {"amount", NUMERICOID, KEYS_STAY},
 	[PAYMENT_CURRENCY] = {"currency", TEXTOID, KEYS_STAY},
-	[PAYMENT_STATUS] = {"status", InvalidOid, NULL, &op_vocabularies[OP_PAYMENT_STATUS]},
+	[PAYMENT_STATUS] = {"status", OP_STATUS_TYPE(OP_PAYMENT_STATUS), NULL},
 	[PAYMENT_REQUEST_KEY] = {"request_key", TEXTOID, KEYS_STAY},
 	[PAYMENT_REQUEST_HASH] = {"request_hash", TEXTOID, KEYS_STAY},
 	[PAYMENT_AUTHORIZED] = {"authorized_amount", NUMERICOID,
@@ -131,7 +131,7 @@ require_recorder(const OpRow *row, OpPaymentStatus from, OpPaymentStatus to)
 
 	if (is_outcome(row, from, to))
 		what = psprintf("the role may not record that a payment is \"%s\"", op_payment_label(to));
-	for (int i = 0; i < lengthof(figures); i++)
+	for (int i = 0; i < (int) lengthof(figures); i++)
 	{
 		if (is_told(row, figures[i]))
 			what = psprintf("the role may not record the column \"%s\" of a payment",
@@ -283,7 +283,7 @@ check_amounts(const OpRow *row)
 	static const OpPaymentColumn amounts[] = {PAYMENT_AMOUNT, PAYMENT_FEE, PAYMENT_AUTHORIZED};
 	NullableDatum				 currency = row->value[PAYMENT_CURRENCY];
 
-	for (int i = 0; i < lengthof(amounts); i++)
+	for (int i = 0; i < (int) lengthof(amounts); i++)
 	{
 		NullableDatum value = row->value[amounts[i]];
 
@@ -381,7 +381,7 @@ keep_links(const OpRow *row)
 										   PAYMENT_AMOUNT, PAYMENT_CURRENCY, PAYMENT_REQUEST_KEY,
 										   PAYMENT_REQUEST_HASH, PAYMENT_RETRY_OF};
 
-	for (int i = 0; i < lengthof(kept); i++)
+	for (int i = 0; i < (int) lengthof(kept); i++)
 		op_keep(row, kept[i]);
 }
 

@@ -225,7 +225,7 @@ op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row, 
 		SPI_finish();
 		return false;
 	}
-	if (processed != nrows)
+	if (processed != (uint64) nrows)
 		op_refuse_sibling(role, rel,
 						  psprintf("The statement on it touched " UINT64_FORMAT " rows, not %d.",
 								   processed, nrows));

@@ -288,6 +288,7 @@ start_cluster() {
 listen_addresses = ''
 unix_socket_directories = '$WORK/s'
 fsync = off
+max_prepared_transactions = 10
 log_line_prefix = '%m [%p] %e %d '
 ${OP_CONF:-}
 EOF
