@@ -506,9 +506,7 @@ class Store:
         faults |= order.faults()
         if status not in ORDER_BIRTHS:
             faults.add(("OP001", "birth of an order"))
-            if status in ("paid", "completed") and order.total != 0:
-                faults.add(("23514", "order: no money is held"))
-            if order.total is None:
+            if order.total is None and status not in ("expired", "cancelled"):
                 faults.add(("23514", "order: total unknown"))
         taken = order_id in self.orders or key is not None and any(
             (o.customer, o.key) == (customer, key) for o in self.orders.values())
@@ -805,7 +803,8 @@ class Store:
         """rows: of (label, payment, kind, amount, currency, status, key), one statement."""
         order = self.open(order_id)
         if order is None:
-            raise Fault(("23503", "operation of no order"))
+            raise Fault(("23503", "operation of no order"), *itertools.chain.from_iterable(
+                self.app_faults(role, kind, status) for _, _, kind, _, _, status, _ in rows))
         done, faults = 0, set()
         for row in rows:
             try:
@@ -817,11 +816,16 @@ class Store:
         return done
 
     @staticmethod
+    def app_faults(role, kind, status):
+        """An application may request what is not the bank's."""
+        if role == "app" and not (status == "requested" and kind != "chargeback"):
+            return {("OP004", f"{kind} born {status}")}
+        return set()
+
+    @staticmethod
     def insert_operation(order, role, skip_conflict, label, payment_label, kind, amount, currency, status, key):
         payment = order.payments.get(payment_label)
-        faults = set()
-        if role == "app" and not (status == "requested" and kind != "chargeback"):
-            faults.add(("OP004", f"{kind} born {status}"))
+        faults = Store.app_faults(role, kind, status)
         if payment is None:
             raise Fault(("23503", "operation of no payment"), *faults,
                         *[("23502", "operation: amount")] * (amount is None))
