@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "amount.h"
+#include "compat.h"
 #include "derived.h"
 #include "errors.h"
 #include "guard.h"
@@ -226,8 +227,9 @@ op_is_unchanged(const OpRow *row, int column)
 
 /* ---------- columns that are not written ---------- */
 
-void
-op_refuse_write(const OpRow *row, int column)
+/* The one place where a write to a column is refused. */
+op_noreturn static void
+refuse_write(const OpRow *row, int column)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),
@@ -266,7 +268,7 @@ op_derive(OpRow *row, int column, NullableDatum result, NullableDatum stored)
 		return;
 	if (!given.isnull && !row->is_excluded && !op_is_same(row, column, given, result) &&
 		!op_is_same(row, column, given, stored) && !is_default(row, column, given))
-		op_refuse_write(row, column);
+		refuse_write(row, column);
 	op_set_value(row, column, result);
 }
 
@@ -274,7 +276,7 @@ void
 op_keep(const OpRow *row, int column)
 {
 	if (!op_is_unchanged(row, column))
-		op_refuse_write(row, column);
+		refuse_write(row, column);
 }
 
 void

@@ -10,7 +10,6 @@
 
 #include "status.h"
 #include "trigger_call.h"
-#include "compat.h"
 
 #define OP_ROW_MAX_COLUMNS 32
 
@@ -75,9 +74,6 @@ extern bool op_is_same(const OpRow *row, int column, NullableDatum a, NullableDa
 
 /* Does the column say what it said before? A new row says nothing yet. */
 extern bool op_is_unchanged(const OpRow *row, int column);
-
-/* The one place where a write to a column is refused. */
-op_noreturn extern void op_refuse_write(const OpRow *row, int column);
 
 /*
  * Makes a derived column what it must be. A given value is refused unless it

@@ -13,16 +13,10 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 
-#include "amount.h"
-#include "derived.h"
 #include "effects.h"
 #include "line.h"
 #include "order.h"

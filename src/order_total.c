@@ -61,7 +61,7 @@ check_price(const OpRow *row)
 }
 
 /*
- * Why may total, lines and currency not change? NULL: they may. An order that
+ * Why may total and lines not change? NULL: they may. An order that
  * has no event but its birth has no payments: most carts are not looked up.
  */
 static const char *

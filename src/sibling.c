@@ -44,7 +44,7 @@ typedef struct Frame
 	const OpSiblingRole *role;
 	Oid					 sibling;
 	void				*effect;
-	const OpLink		*link;
+	OpLink				 link;	/* a copy: the cache may drop its own meanwhile */
 	const NullableDatum *keys;	/* of the row that is meant */
 	int					 depth; /* of triggers that run on behalf of the statement itself */
 	SubTransactionId	 subxact;
@@ -79,7 +79,7 @@ is_key(const OpLink *link, int i, Form_pg_attribute attr, Datum theirs, Datum ou
 static bool
 is_row_meant(const TriggerData *trigdata)
 {
-	const OpLink *link = running_frame->link;
+	const OpLink *link = &running_frame->link;
 
 	for (int i = 0; i < link->key.role->nkeys; i++)
 	{
@@ -150,7 +150,7 @@ run_as_owner(const OpLink *link, Datum *values, const char *nulls, Frame *frame)
 						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	frame->role = link->key.role;
 	frame->sibling = link->sibling;
-	frame->link = link;
+	frame->link = *link;
 	frame->depth = trigger_depth() + 1;
 	frame->subxact = GetCurrentSubTransactionId();
 	running_frame = frame;
