@@ -62,4 +62,13 @@
 #define op_identity_sequence(rel, column) getIdentitySequence(RelationGetRelid(rel), column, true)
 #endif
 
+/* 16 wants to know whether only summarising indexes get an entry */
+#if PG_VERSION_NUM >= 160000
+#define op_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#else
+#define op_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#endif
+
 #endif

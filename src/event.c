@@ -18,6 +18,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -26,7 +28,10 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
+#include "utils/xid8.h"
 
+#include "append.h"
+#include "derived.h"
 #include "effects.h"
 #include "errors.h"
 #include "event.h"
@@ -169,6 +174,107 @@ add_event(Events *events, const OpCause *cause)
 	bind(events, first + EVENT_DETAIL, detail, !cause->late);
 }
 
+/* ---------- storing events without a statement ---------- */
+
+typedef enum EventColumn
+{
+	COLUMN_VERSION, /* in the order of EventArg */
+	COLUMN_ENTITY,
+	COLUMN_ENTITY_ID,
+	COLUMN_FROM,
+	COLUMN_TO,
+	COLUMN_AMOUNT,
+	COLUMN_DETAIL,
+	COLUMN_ACTOR, /* in the order of CommonArg */
+	COLUMN_SESSION_ROLE,
+	COLUMN_REASON,
+	COLUMN_RECORDED_AT,
+	COLUMN_EVENT_ID,
+	COLUMN_XID,
+	COLUMN_ORDER, /* the key, by the name and type that it has here */
+	EVENT_NCOLUMNS
+} EventColumn;
+
+static const OpColumn event_columns[] = {
+	[COLUMN_VERSION] = {"version", INT4OID},
+	[COLUMN_ENTITY] = {"entity", TEXTOID},
+	[COLUMN_ENTITY_ID] = {"entity_id", UUIDOID},
+	[COLUMN_FROM] = {"from_status", TEXTOID},
+	[COLUMN_TO] = {"to_status", TEXTOID},
+	[COLUMN_AMOUNT] = {"amount", NUMERICOID},
+	[COLUMN_DETAIL] = {"detail", JSONBOID},
+	[COLUMN_ACTOR] = {"actor", TEXTOID},
+	[COLUMN_SESSION_ROLE] = {"session_role", TEXTOID},
+	[COLUMN_REASON] = {"reason", TEXTOID},
+	[COLUMN_RECORDED_AT] = {"recorded_at", TIMESTAMPTZOID},
+	[COLUMN_EVENT_ID] = {"event_id", UUIDOID},
+	[COLUMN_XID] = {"xid", XID8OID},
+	[COLUMN_ORDER] = {NULL, InvalidOid},
+};
+
+StaticAssertDecl(lengthof(event_columns) == EVENT_NCOLUMNS, "each column is described");
+
+static OpNewRow
+form_event(const Events *events, int n, int natts, const AttrNumber *column,
+		   NullableDatum order_id)
+{
+	OpNewRow	  row = {palloc0(sizeof(Datum) * natts), palloc(sizeof(bool) * natts)};
+	NullableDatum value[EVENT_NCOLUMNS];
+	int			  first = EVENT_NCOMMON + n * EVENT_NARGS;
+
+	memset(value, 0, sizeof(value));
+	for (int i = 0; i < EVENT_NARGS + EVENT_NCOMMON; i++)
+	{
+		int arg = i < EVENT_NARGS ? first + i : i - EVENT_NARGS;
+
+		value[i].value = events->args[arg];
+		value[i].isnull = events->nulls[arg] == 'n';
+	}
+	value[COLUMN_EVENT_ID].value = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
+	value[COLUMN_XID].value = FullTransactionIdGetDatum(GetTopFullTransactionId());
+	value[COLUMN_ORDER] = order_id;
+
+	memset(row.isnull, true, sizeof(bool) * natts);
+	for (int i = 0; i < EVENT_NCOLUMNS; i++)
+	{
+		row.values[column[i] - 1] = value[i].value;
+		row.isnull[column[i] - 1] = value[i].isnull;
+	}
+	return row;
+}
+
+/* False: the table wants an INSERT. */
+static bool
+append_events(Relation rel, TupleTableSlot *row, const Events *events)
+{
+	OpLink		 *link;
+	Relation	  table;
+	OpColumn	  columns[EVENT_NCOLUMNS];
+	AttrNumber	  attnum[EVENT_NCOLUMNS];
+	OpNewRow	  rows[MAX_EVENTS];
+	NullableDatum order_id;
+	bool		  result;
+
+	SPI_connect();
+	link = op_link_of(&events_of_order[events->n - 1], rel);
+	SPI_finish();
+	order_id = op_value_in(row, link->columns[0]);
+	table = table_open(link->sibling, NoLock);
+	memcpy(columns, event_columns, sizeof(columns));
+	columns[COLUMN_ORDER].name = link->names[0];
+	columns[COLUMN_ORDER].type = link->types[0];
+	result = !order_id.isnull &&
+			 op_can_append(table, rel, op_append_only, columns, EVENT_NCOLUMNS, attnum);
+	if (result)
+	{
+		for (int i = 0; i < events->n; i++)
+			rows[i] = form_event(events, i, RelationGetDescr(table)->natts, attnum, order_id);
+		result = op_append(table, rows, events->n);
+	}
+	table_close(table, NoLock);
+	return result;
+}
+
 /* What is known of the orders table, kept for the rows of one statement. */
 typedef struct OrdersMemo
 {
@@ -264,7 +370,7 @@ op_record_event(PG_FUNCTION_ARGS)
 	for (int i = 0; effect != NULL && i < effect->ncauses; i++)
 		add_event(&events, &effect->causes[i]);
 	add_own_event(&events, orders, old, row);
-	if (events.n > 0)
+	if (events.n > 0 && !append_events(rel, row, &events))
 		op_sibling_affect(&events_of_order[events.n - 1], rel, row, events.args, events.nulls,
 						  &met);
 	if (is_update && effect == NULL)

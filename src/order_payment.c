@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "append.h"
 #include "compat.h"
 #include "derived.h"
 #include "guard.h"
@@ -21,6 +22,7 @@ _PG_init(void)
 	op_settings_init();
 	op_guard_init();
 	op_link_init();
+	op_append_init();
 	op_derived_init();
 	op_identity_init();
 }
