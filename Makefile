@@ -38,6 +38,7 @@ OBJS = \
 	src/sibling.o \
 	src/append.o \
 	src/identity.o \
+	src/history.o \
 	src/event.o \
 	src/effects.o \
 	src/inquiry.o \

@@ -10,11 +10,8 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
-static inline Numeric
-op_zero(void)
-{
-	return int64_to_numeric(0);
-}
+/* the one zero of the backend: not to be freed */
+extern Numeric op_zero(void);
 
 static inline Numeric
 op_add(Numeric a, Numeric b)

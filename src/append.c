@@ -8,18 +8,20 @@
  * it is logged, decoded, counted and found as any other.
  *
  * plain	a table whose INSERT would do no more than that: no partitions, rules,
- *			policies, CHECKs, defaults, generated columns, and no trigger but ours
+ *			CHECKs, defaults, generated columns, and no trigger but ours
  *			and the check of the one foreign key whose parent the caller holds
  *			locked
  */
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -110,15 +112,16 @@ has_plain_indexes(Relation rel)
 	return result;
 }
 
+/* Policies do not matter: rows are written with the owner's rights, as by a foreign key. */
 static bool
-is_plain(Relation rel, Relation parent, PGFunction marker)
+is_plain_table(Relation rel, Relation parent, PGFunction marker)
 {
 	return rel->rd_rel->relkind == RELKIND_RELATION && !rel->rd_rel->relispartition &&
-		   !rel->rd_rel->relrowsecurity && rel->rd_rules == NULL &&
+		   rel->rd_rules == NULL &&
 		   has_plain_triggers(rel, parent, marker) && has_plain_indexes(rel);
 }
 
-/* What was found out, by table and parent; whatever changes one of them forgets it. */
+/* What was found out, by table and parent; whatever changes one of them marks it invalid. */
 typedef struct PlainKey
 {
 	Oid relation;
@@ -130,7 +133,7 @@ typedef struct Plain
 	PlainKey   key; /* must be first */
 	bool	   valid;
 	bool	   is_plain;
-	AttrNumber attnum[OP_ROW_MAX_COLUMNS];
+	AttrNumber attnum[OP_ROW_MAX_COLUMNS]; /* of the key, then of the columns */
 } Plain;
 
 static HTAB *plains = NULL;
@@ -158,87 +161,145 @@ op_append_init(void)
 	CacheRegisterRelcacheCallback(invalidate_plains, (Datum) 0);
 }
 
-bool
-op_can_append(Relation rel, Relation parent, PGFunction marker, const OpColumn *columns,
-			  int ncolumns, AttrNumber *attnum)
+/* Forgets every invalid entry, so that dropped tables leave nothing behind. */
+static void
+sweep_plains(void)
 {
-	PlainKey key = {RelationGetRelid(rel), RelationGetRelid(parent)};
-	Plain	*plain = hash_search(plains, &key, HASH_FIND, NULL);
-	bool	 result;
+	HASH_SEQ_STATUS seq;
+	Plain		   *plain;
 
-	Assert(ncolumns <= OP_ROW_MAX_COLUMNS);
-	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
-		return false;
+	hash_seq_init(&seq, plains);
+	while ((plain = hash_seq_search(&seq)) != NULL)
+	{
+		if (!plain->valid)
+			hash_search(plains, &plain->key, HASH_REMOVE, NULL);
+	}
+}
+
+/* Where the columns are, if rows of these may be appended; else NULL. */
+static const AttrNumber *
+plain_columns(Relation rel, Relation parent, PGFunction marker, const OpColumn *columns, int ncolumns)
+{
+	PlainKey   key = {RelationGetRelid(rel), RelationGetRelid(parent)};
+	Plain	  *plain = hash_search(plains, &key, HASH_FIND, NULL);
+	AttrNumber attnum[OP_ROW_MAX_COLUMNS];
+	bool	   is_plain;
+
 	if (plain == NULL || !plain->valid)
 	{
-		result = is_plain(rel, parent, marker) && find_columns(rel, columns, ncolumns, attnum) &&
-				 has_plain_columns(rel, attnum, ncolumns);
+		is_plain = is_plain_table(rel, parent, marker) &&
+				   find_columns(rel, columns, ncolumns, attnum) &&
+				   has_plain_columns(rel, attnum, ncolumns);
+		sweep_plains();
 		plain = hash_search(plains, &key, HASH_ENTER, NULL);
-		plain->is_plain = result;
-		if (result)
+		plain->is_plain = is_plain;
+		if (is_plain)
 			memcpy(plain->attnum, attnum, ncolumns * sizeof(AttrNumber));
 		plain->valid = true;
 	}
-	if (plain->is_plain)
-		memcpy(attnum, plain->attnum, ncolumns * sizeof(AttrNumber));
-	return plain->is_plain;
+	return plain->is_plain ? plain->attnum : NULL;
 }
 
-/* An INSERT would say which NULL is refused. */
+/* ---------- the rows ---------- */
+
+/* False: an INSERT would say which NULL is refused. */
 static bool
-has_forbidden_null(TupleDesc tupdesc, const bool *isnull)
+fill_slot(TupleTableSlot *slot, const AttrNumber *attnum, int ncolumns, const NullableDatum *value)
 {
-	for (int i = 0; i < tupdesc->natts; i++)
+	TupleDesc tupdesc = slot->tts_tupleDescriptor;
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, tupdesc->natts * sizeof(bool));
+	for (int i = 0; i < ncolumns; i++)
 	{
-		if (isnull[i] && TupleDescAttr(tupdesc, i)->attnotnull &&
-			!TupleDescAttr(tupdesc, i)->attisdropped)
-			return true;
+		if (value[i].isnull && TupleDescAttr(tupdesc, attnum[i] - 1)->attnotnull)
+			return false;
+		slot->tts_values[attnum[i] - 1] = value[i].value;
+		slot->tts_isnull[attnum[i] - 1] = value[i].isnull;
 	}
-	return false;
+	ExecStoreVirtualTuple(slot);
+	return true;
 }
 
 static void
-store_row(EState *estate, ResultRelInfo *result, TupleTableSlot *slot, const OpNewRow *row)
+store_rows(Relation rel, TupleTableSlot **slots, int nrows)
 {
-	int natts = slot->tts_tupleDescriptor->natts;
+	EState		  *estate = CreateExecutorState();
+	ResultRelInfo *result = makeNode(ResultRelInfo);
 
-	ExecClearTuple(slot);
-	memcpy(slot->tts_values, row->values, natts * sizeof(Datum));
-	memcpy(slot->tts_isnull, row->isnull, natts * sizeof(bool));
-	ExecStoreVirtualTuple(slot);
-	table_tuple_insert(result->ri_RelationDesc, slot, GetCurrentCommandId(true), 0, NULL);
-	if (result->ri_NumIndices > 0)
-		op_insert_index_tuples(result, slot, estate);
-}
-
-bool
-op_append(Relation rel, const OpNewRow *rows, int nrows)
-{
-	EState		   *estate;
-	ResultRelInfo  *result;
-	TupleTableSlot *slot;
-	Oid				userid;
-	int				context;
-
-	for (int i = 0; i < nrows; i++)
-	{
-		if (has_forbidden_null(RelationGetDescr(rel), rows[i].isnull))
-			return false;
-	}
-	estate = CreateExecutorState();
-	result = makeNode(ResultRelInfo);
-	slot = table_slot_create(rel, NULL);
-	GetUserIdAndSecContext(&userid, &context);
-	SetUserIdAndSecContext(RelationGetForm(rel)->relowner,
-						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	InitResultRelInfo(result, rel, 0, NULL, 0);
 	ExecOpenIndices(result, false);
 	for (int i = 0; i < nrows; i++)
-		store_row(estate, result, slot, &rows[i]);
+	{
+		table_tuple_insert(rel, slots[i], GetCurrentCommandId(true), 0, NULL);
+		if (result->ri_NumIndices > 0)
+			op_insert_index_tuples(result, slots[i], estate);
+	}
 	ExecCloseIndices(result);
-	SetUserIdAndSecContext(userid, context);
-	ExecDropSingleTupleTableSlot(slot);
 	FreeExecutorState(estate);
 	CommandCounterIncrement(); /* as after an INSERT: the triggers to come see the rows */
-	return true;
+}
+
+/* The key, then the columns of each row, into as many slots. */
+static bool
+append_rows(Relation rel, const AttrNumber *attnum, int ncolumns, NullableDatum key,
+			const NullableDatum *values, int nrows)
+{
+	TupleTableSlot *slots[OP_APPEND_MAX_ROWS];
+	NullableDatum	row[OP_ROW_MAX_COLUMNS];
+	AttrNumber		where[OP_ROW_MAX_COLUMNS];
+	bool			result = true;
+
+	/* once rows are stored, the cache may have forgotten them */
+	memcpy(where, attnum, (1 + ncolumns) * sizeof(AttrNumber));
+	row[0] = key;
+	for (int i = 0; i < nrows; i++)
+	{
+		slots[i] = table_slot_create(rel, NULL);
+		memcpy(&row[1], &values[i * ncolumns], ncolumns * sizeof(NullableDatum));
+		result = fill_slot(slots[i], where, 1 + ncolumns, row) && result;
+	}
+	if (result)
+		store_rows(rel, slots, nrows);
+	for (int i = 0; i < nrows; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+	return result;
+}
+
+bool
+op_append(const OpSiblingRole *role, Relation rel, TupleTableSlot *parent, const OpColumn *columns,
+		  int ncolumns, const NullableDatum *values, int nrows)
+{
+	OpLink			  link;
+	NullableDatum	  key;
+	Relation		  table;
+	OpColumn		  all[OP_ROW_MAX_COLUMNS];
+	const AttrNumber *attnum;
+	Oid				  userid;
+	int				  context;
+	bool			  result = false;
+
+	Assert(role->path == OP_CHILD && role->nkeys == 1);
+	Assert(ncolumns < OP_ROW_MAX_COLUMNS && nrows <= OP_APPEND_MAX_ROWS);
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return false;
+	SPI_connect();
+	link = *op_link_of(role, rel);
+	SPI_finish();
+	key = op_value_in(parent, link.columns[0]);
+	table = table_open(link.sibling, NoLock);
+	all[0].name = link.names[0];
+	all[0].type = link.types[0];
+	memcpy(&all[1], columns, ncolumns * sizeof(OpColumn));
+	attnum = plain_columns(table, rel, role->marker, all, 1 + ncolumns);
+	if (attnum != NULL && !key.isnull)
+	{
+		GetUserIdAndSecContext(&userid, &context);
+		SetUserIdAndSecContext(link.owner,
+							   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+		result = append_rows(table, attnum, ncolumns, key, values, nrows);
+		SetUserIdAndSecContext(userid, context);
+	}
+	table_close(table, NoLock);
+	return result;
 }

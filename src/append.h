@@ -5,30 +5,22 @@
 #ifndef OP_APPEND_H
 #define OP_APPEND_H
 
-#include "fmgr.h"
-#include "utils/rel.h"
-
 #include "derived.h"
+#include "link.h"
 
-/* A row: as many values as the table has columns. */
-typedef struct OpNewRow
-{
-	Datum *values;
-	bool  *isnull;
-} OpNewRow;
+#define OP_APPEND_MAX_ROWS 4
 
 extern void op_append_init(void);
 
 /*
- * May rows with these columns be appended to a table by op_append()? If so, where
- * they are: as many numbers. The caller holds the row of the parent locked that
- * they reference. marker: the trigger function that an INSERT meets there, and
- * that has nothing to say to the caller.
+ * Appends nrows rows to the children of a row of rel, as their owner: the
+ * values of one after those of the other, in the order of the columns. The
+ * caller holds the parent's row locked; the trigger by which the role knows
+ * the table, and which an INSERT would meet, has nothing to say to the caller.
+ * False, and nothing is done, where the table is not plain: it wants an INSERT.
  */
-extern bool op_can_append(Relation rel, Relation parent, PGFunction marker,
-						  const OpColumn *columns, int ncolumns, AttrNumber *attnum);
-
-/* Appends rows, as the owner of the table; false: an INSERT would refuse one of them. */
-extern bool op_append(Relation rel, const OpNewRow *rows, int nrows);
+extern bool op_append(const OpSiblingRole *role, Relation rel, TupleTableSlot *parent,
+					  const OpColumn *columns, int ncolumns, const NullableDatum *values,
+					  int nrows);
 
 #endif

@@ -12,7 +12,7 @@
 #include "compat.h"
 
 #define OP_SIBLING_MAX_KEYS 2
-#define OP_SIBLING_MAX_ARGS 32 /* parameters of a statement, with those of the key */
+#define OP_SIBLING_MAX_ARGS 40 /* parameters of a statement, with those of the key */
 
 /* Where a sibling is, seen from the table that fired. */
 typedef enum OpSiblingPath

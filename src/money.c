@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/jsonb.h"
 
 #include "compat.h"
@@ -29,6 +30,21 @@
 #include "money.h"
 
 #define MAX_GATEWAY_EXPONENT 8 /* no gateway counts finer than satoshis */
+
+Numeric
+op_zero(void)
+{
+	static Numeric zero = NULL;
+
+	if (zero == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+		zero = int64_to_numeric(0);
+		MemoryContextSwitchTo(caller);
+	}
+	return zero;
+}
 
 PG_FUNCTION_INFO_V1(op_is_amount);
 PG_FUNCTION_INFO_V1(op_net_amount);

@@ -117,12 +117,14 @@ op_refuse_for_money(const OpRow *row, int column, const char *what, const char *
 void
 op_refuse_value(const OpRow *row, int column, const char *what, const char *hint)
 {
+	bool is_in_check = column == ORDER_CURRENCY || column == ORDER_TOTAL;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg("%s", what),
 			 errhint("%s", hint),
 			 errtablecol(row->rel, row->attnum[column]),
-			 errtableconstraint(row->rel, "orders_price_check")));
+			 is_in_check ? errtableconstraint(row->rel, "orders_money_check") : 0));
 	pg_unreachable();
 }
 

@@ -52,12 +52,10 @@ CREATE TABLE %1$I.orders (
 	refunded_at timestamptz,
 	CONSTRAINT orders_pkey PRIMARY KEY (order_id),
 	CONSTRAINT orders_customer_id_request_key_key UNIQUE (customer_id, request_key),
-	-- few and small, because every statement parses them anew; the triggers say in detail what is wrong
-	CONSTRAINT orders_price_check
-		CHECK (order_payment.is_order_price(quantity, price, currency, total_amount)),
+	-- one and small, because every statement parses it anew; the triggers say in detail what is wrong
 	CONSTRAINT orders_money_check
-		CHECK (order_payment.is_order_money(status, total_amount, authorized_amount, paid_amount,
-											refunded_amount, charged_back_amount, refund_due_amount, version))
+		CHECK (order_payment.is_order_money(status, currency, total_amount, paid_amount, refunded_amount,
+											charged_back_amount, refund_due_amount, version))
 );
 CREATE INDEX orders_unpaid_idx ON %1$I.orders (pay_before)
 	WHERE pay_before IS NOT NULL AND paid_at IS NULL AND cancelled_at IS NULL AND expired_at IS NULL;

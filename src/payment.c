@@ -276,7 +276,7 @@ check_attempt(const OpRow *row)
 				 errtableconstraint(row->rel, "payments_attempt_no_check")));
 }
 
-/* What no payment may have; the CHECK payments_amount_check is the net under it. */
+/* What no payment may have; the CHECK payments_money_check is the net under it. */
 static void
 check_amounts(const OpRow *row)
 {
@@ -299,9 +299,7 @@ check_amounts(const OpRow *row)
 				 errdetail("Amounts are finite and within the decimals of a currency that has a minor unit; what is paid is above 0."),
 				 errhint("Round before: amounts are never rounded silently. order_payment.currencies() lists currencies and decimals."),
 				 errtablecol(row->rel, row->attnum[amounts[i]]),
-				 errtableconstraint(row->rel, amounts[i] == PAYMENT_AUTHORIZED
-												  ? "payments_money_check"
-												  : "payments_amount_check")));
+				 errtableconstraint(row->rel, "payments_money_check")));
 	}
 }
 

@@ -94,10 +94,9 @@ CREATE TABLE %1$I.payments (
 	CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders,
 	CONSTRAINT payments_gateway_fkey FOREIGN KEY (gateway) REFERENCES %1$I.gateways,
 	CONSTRAINT payments_retry_of_fkey FOREIGN KEY (order_id, retry_of) REFERENCES %1$I.payments,
-	CONSTRAINT payments_amount_check CHECK (order_payment.is_payment_amount(amount, fee, currency)),
-	CONSTRAINT payments_money_check
-		CHECK (order_payment.is_payment_money(amount, currency, authorized_amount, capture_pending_amount, captured_amount,
-											  refund_pending_amount, refunded_amount, charged_back_amount))
+	CONSTRAINT payments_money_check -- as that of orders
+		CHECK (order_payment.is_payment_money(currency, amount, fee, authorized_amount, captured_amount,
+											  refunded_amount, charged_back_amount))
 );
 CREATE UNIQUE INDEX payments_one_live_attempt_idx ON %1$I.payments (order_id)
 	WHERE status <= 'unknown' AND NOT split;

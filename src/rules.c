@@ -30,10 +30,10 @@ op_is_sound(const OpMoney *money)
 {
 	bool is_dead = op_is_dead(money->status);
 
-	if (op_sign(money->authorized) < 0 || op_sign(money->refunded) < 0 ||
-		op_sign(money->charged_back) < 0 || op_sign(money->due) < 0 ||
+	if (op_sign(money->refunded) < 0 || op_sign(money->charged_back) < 0 ||
+		op_sign(money->due) < 0 ||
 		op_cmp(op_max(money->refunded, money->charged_back), money->paid) > 0 ||
-		!op_is_finite(op_add(op_add(money->authorized, money->paid), money->due)))
+		!op_is_finite(op_add(money->paid, money->due)))
 		return false;
 	if (is_dead && op_cmp(money->due, op_above_zero(op_held(money))) != 0)
 		return false;

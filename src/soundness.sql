@@ -5,27 +5,17 @@ CREATE DOMAIN order_payment.failure_class AS text
 COMMENT ON DOMAIN order_payment.failure_class IS
 	'why a payment or an operation failed: hard_decline (never try again), soft_decline (try again later), not_sent (the gateway surely did not get it), other';
 
-CREATE FUNCTION order_payment.is_order_price(quantity numeric, price numeric, currency text, total numeric) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'op_is_order_price' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION order_payment.is_order_price(numeric, numeric, text, numeric) IS
-	'for the CHECK of orders: quantity is above 0, price not below, both finite; the currency has a minor unit, and the total fits it. NULL is no violation';
-
-CREATE FUNCTION order_payment.is_order_money(status order_payment.order_status, total numeric, authorized numeric, paid numeric,
+CREATE FUNCTION order_payment.is_order_money(status order_payment.order_status, currency text, total numeric, paid numeric,
 											 refunded numeric, charged_back numeric, due numeric, version integer) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'op_is_order_money' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION order_payment.is_order_money(order_payment.order_status, numeric, numeric, numeric, numeric, numeric, numeric, integer) IS
-	'for the CHECK of orders: no amount is negative or infinite, refunded and charged back are at most what was paid; cancelled, expired and refunded keep nothing (due = paid - refunded - charged back); paid and completed keep something, or cost nothing (but for a birth, version 1); from authorized on the total is known and not negative';
+COMMENT ON FUNCTION order_payment.is_order_money(order_payment.order_status, text, numeric, numeric, numeric, numeric, numeric, integer) IS
+	'for the CHECK of orders: the currency has a minor unit, and the total fits it; no amount is negative or infinite, refunded and charged back are at most what was paid; cancelled, expired and refunded keep nothing (due = paid - refunded - charged back); paid and completed keep something, or cost nothing (but for a birth, version 1); from authorized on the total is known and not negative. NULL is no violation';
 
-CREATE FUNCTION order_payment.is_payment_amount(amount numeric, fee numeric, currency text) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'op_is_payment_amount' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION order_payment.is_payment_amount(numeric, numeric, text) IS
-	'for the CHECK of payments: the amount is above 0, and amount and fee are amounts of the currency';
-
-CREATE FUNCTION order_payment.is_payment_money(amount numeric, currency text, authorized numeric, capture_pending numeric, captured numeric,
-											   refund_pending numeric, refunded numeric, charged_back numeric) RETURNS boolean
+CREATE FUNCTION order_payment.is_payment_money(currency text, amount numeric, fee numeric, authorized numeric, captured numeric,
+											   refunded numeric, charged_back numeric) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'op_is_payment_money' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION order_payment.is_payment_money(numeric, text, numeric, numeric, numeric, numeric, numeric, numeric) IS
-	'for the CHECK of payments: no amount is negative, at most what was authorised (or the amount) is captured, at most what was captured is refunded, and charged back';
+COMMENT ON FUNCTION order_payment.is_payment_money(text, numeric, numeric, numeric, numeric, numeric, numeric) IS
+	'for the CHECK of payments: the amount is above 0, and amount, fee and what was authorised are amounts of the currency; no amount but the fee is negative; at most what was authorised (or the amount) is captured, at most what was captured is refunded, and charged back';
 
 CREATE FUNCTION order_payment.outstanding_amount(status order_payment.order_status, total numeric, paid numeric,
 												 refunded numeric, charged_back numeric, due numeric,

@@ -33,7 +33,7 @@ BEGIN ATOMIC
 					  'payments_gateway_gateway_reference_key', 'payment_operations_operation_id_key')
 	FROM (VALUES
 		('orders'::name, 'constraint', '{orders_pkey, orders_customer_id_request_key_key,
-			orders_price_check, orders_money_check}'::name[]),
+			orders_money_check}'::name[]),
 		('orders', 'index', '{orders_unpaid_idx, orders_refund_due_idx}'),
 		('order_items', 'constraint', '{order_items_pkey, order_items_order_id_fkey,
 			order_items_kind_check, order_items_quantity_check, order_items_price_check}'),
@@ -49,7 +49,7 @@ BEGIN ATOMIC
 		('payments', 'constraint', '{payments_pkey, payments_payment_id_key,
 			payments_gateway_gateway_reference_key, payments_order_id_request_key_key,
 			payments_order_id_fkey, payments_gateway_fkey, payments_retry_of_fkey,
-			payments_amount_check, payments_money_check}'),
+			payments_money_check}'),
 		('payments', 'index', '{payments_one_live_attempt_idx, payments_authorized_idx,
 			payments_live_idx, payments_retry_at_idx}'),
 		('payment_operations', 'constraint', '{payment_operations_pkey,
