@@ -186,7 +186,7 @@ WHERE p.provolatile = 'v' AND p.proparallel <> 'u' AND p.proname <> 'uuid_v7';
 SELECT p.oid::regprocedure AS immutable_label FROM member_function p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.provolatile = 'i' AND p.prokind = 'f' AND p.proname NOT IN ('outstanding_events', 'store_objects')
   AND (l.lanname, p.proisstrict OR p.oid IN (SELECT oid FROM aggregate_part)
-       OR p.proname IN ('is_order_money', 'is_order_price', 'outstanding_amount'),  -- a total may be unknown
+       OR p.proname IN ('is_order_money', 'outstanding_amount'),  -- a total may be unknown
        p.proparallel) <> ('c', true, 's');
 -- leakproof only what cannot raise: comparison and hash of one byte, and ->?
 SELECT p.oid::regprocedure AS leakproof_label FROM member_function p
@@ -196,7 +196,7 @@ SELECT p.oid::regprocedure AS not_strict FROM member_function p
 WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0
   AND p.oid NOT IN (SELECT oid FROM aggregate_part)
   AND p.proname NOT IN ('create_store', 'grant_store', 'guard_column', 'require_store', 'verify_store', 'upgrade_store',
-                        'is_order_money', 'is_order_price', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
+                        'is_order_money', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds',
                         -- called by those, with what may be null
                         'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',

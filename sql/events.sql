@@ -324,7 +324,7 @@ SELECT tamper('SET LOCAL order_payment.restore = on', 'UPDATE orders SET total_a
 SELECT tamper('SET LOCAL session_replication_role = replica', 'UPDATE orders SET item_count = 2 WHERE order_id = 1');
 SELECT tamper('SET LOCAL session_replication_role = replica', 'INSERT INTO order_items (order_id, line_no, price) VALUES (4, 1, 100)');
 SELECT found FROM tamper('SET LOCAL session_replication_role = replica', 'DELETE FROM order_items WHERE order_id = 1') AS found;
-SELECT found FROM tamper('ALTER TABLE orders DROP CONSTRAINT orders_price_check', 'SET LOCAL order_payment.restore = on',
+SELECT found FROM tamper('ALTER TABLE orders DROP CONSTRAINT orders_money_check', 'SET LOCAL order_payment.restore = on',
               'UPDATE orders SET total_amount = 1 WHERE order_id = 4') AS found;
 -- events
 SELECT tamper('SET LOCAL order_payment.allow_history_change = on', 'DELETE FROM order_events WHERE order_id = 104 AND version = 2');

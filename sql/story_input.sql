@@ -58,12 +58,12 @@ $$ SELECT md5(string_agg(r, E'\n' ORDER BY r)) FROM (SELECT o::text FROM orders 
 -- what the rules say of each value: in a new row, in one that is there
 CREATE TABLE wrong (n integer GENERATED ALWAYS AS IDENTITY, relation text DEFAULT 'payments', col text, value text, on_insert text, on_update text);
 INSERT INTO wrong (col, value, on_insert, on_update) VALUES
-  ('amount', '0', '23514 payments_amount_check', 'OP003 amount'), ('amount', '-1', '23514 payments_amount_check', 'OP003 amount'), ('amount', '-0.01', '23514 payments_amount_check', 'OP003 amount'), ('amount', '1.005', '23514 payments_amount_check', 'OP003 amount'), ('amount', '0.001', '23514 payments_amount_check', 'OP003 amount'), ('amount', 'NaN', '23514 payments_amount_check', 'OP003 amount'), ('amount', 'Infinity', '23514 payments_amount_check', 'OP003 amount'), ('amount', '-Infinity', '23514 payments_amount_check', 'OP003 amount'),
+  ('amount', '0', '23514 payments_money_check', 'OP003 amount'), ('amount', '-1', '23514 payments_money_check', 'OP003 amount'), ('amount', '-0.01', '23514 payments_money_check', 'OP003 amount'), ('amount', '1.005', '23514 payments_money_check', 'OP003 amount'), ('amount', '0.001', '23514 payments_money_check', 'OP003 amount'), ('amount', 'NaN', '23514 payments_money_check', 'OP003 amount'), ('amount', 'Infinity', '23514 payments_money_check', 'OP003 amount'), ('amount', '-Infinity', '23514 payments_money_check', 'OP003 amount'),
   ('amount', NULL, '23502 amount', 'OP003 amount'),
   ('amount', 'ten', '22P02', '22P02'), ('amount', '', '22P02', '22P02'),
   ('amount', '100.000', 'ok', 'ok'),
   ('currency', 'USD', '23514 currency', 'OP003 currency'), ('currency', 'JPY', '23514 currency', 'OP003 currency'),
-  ('currency', 'eur', '23514 payments_amount_check', 'OP003 currency'), ('currency', 'XAU', '23514 payments_amount_check', 'OP003 currency'), ('currency', 'XXX', '23514 payments_amount_check', 'OP003 currency'), ('currency', '', '23514 payments_amount_check', 'OP003 currency'), ('currency', 'EURO', '23514 payments_amount_check', 'OP003 currency'),
+  ('currency', 'eur', '23514 payments_money_check', 'OP003 currency'), ('currency', 'XAU', '23514 payments_money_check', 'OP003 currency'), ('currency', 'XXX', '23514 payments_money_check', 'OP003 currency'), ('currency', '', '23514 payments_money_check', 'OP003 currency'), ('currency', 'EURO', '23514 payments_money_check', 'OP003 currency'),
   ('currency', NULL, 'ok', 'OP003 currency'),
   ('gateway', 'nobody', '23503 payments_gateway_fkey', 'OP003 gateway'), ('gateway', '', '23503 payments_gateway_fkey', 'OP003 gateway'), ('gateway', 'CARD', '23503 payments_gateway_fkey', 'OP003 gateway'),
   ('gateway', NULL, '23502 gateway', 'OP003 gateway'),
@@ -89,7 +89,7 @@ INSERT INTO wrong (col, value, on_insert, on_update) VALUES
   ('refunded_amount', '0', 'ok', 'ok'), ('refunded_amount', NULL, 'ok', 'ok'),
   ('charged_back_amount', '1', 'OP003 charged_back_amount', 'OP003 charged_back_amount'), ('charged_back_amount', '-1', 'OP003 charged_back_amount', 'OP003 charged_back_amount'), ('charged_back_amount', 'NaN', 'OP003 charged_back_amount', 'OP003 charged_back_amount'), ('charged_back_amount', 'Infinity', 'OP003 charged_back_amount', 'OP003 charged_back_amount'),
   ('charged_back_amount', '0', 'ok', 'ok'), ('charged_back_amount', NULL, 'ok', 'ok'),
-  ('fee', '1.005', '23514 payments_amount_check', '23514 payments_amount_check'), ('fee', 'NaN', '23514 payments_amount_check', '23514 payments_amount_check'), ('fee', 'Infinity', '23514 payments_amount_check', '23514 payments_amount_check'), ('fee', '-Infinity', '23514 payments_amount_check', '23514 payments_amount_check'),
+  ('fee', '1.005', '23514 payments_money_check', '23514 payments_money_check'), ('fee', 'NaN', '23514 payments_money_check', '23514 payments_money_check'), ('fee', 'Infinity', '23514 payments_money_check', '23514 payments_money_check'), ('fee', '-Infinity', '23514 payments_money_check', '23514 payments_money_check'),
   ('fee', NULL, 'ok', '23502 fee'),
   ('fee', '-1', 'ok', 'ok'), ('fee', '0.5', 'ok', 'ok'),
   ('fee_final', NULL, '23502 fee_final', '23502 fee_final'),

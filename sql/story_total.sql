@@ -192,7 +192,7 @@ SELECT do_step(:id, 'a succeeded'), state(:id), problems(:id);
 
 \echo '== story: yen, which have no decimals, and dinars, which have three'
 SELECT * FROM tell(1000, $$
-  pay a 10.5           -> 23514 payments_amount_check
+  pay a 10.5           -> 23514 payments_money_check
   pay a 1000           -> pending, outstanding 1000
   a authorized holding 999.5 -> 23514 payments_money_check
   a succeeded          -> paid, captured 1000
@@ -201,7 +201,7 @@ SELECT * FROM tell(1000, $$
   r succeeded          -> paid, captured 1000, refunded 333
 $$, 'JPY');
 SELECT * FROM tell(1.234, $$
-  pay a 1.2345             -> 23514 payments_amount_check
+  pay a 1.2345             -> 23514 payments_money_check
   pay a 1.233 succeeded    -> pending, captured 1.233, outstanding 0.001
   pay b 0.001 succeeded    -> paid, captured 1.234
   refund r of a 0.001      -> paid, captured 1.234

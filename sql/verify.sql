@@ -155,7 +155,7 @@ SELECT tamper('CREATE OR REPLACE TRIGGER "000_apply_operation" AFTER INSERT ON p
 SELECT tamper('CREATE OR REPLACE TRIGGER zzz_guard_status BEFORE INSERT OR UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition(''method'', ''a; a: b'')');
 -- foreign keys whose triggers are off, constraints that were not looked at, NULLs, tables that inherit past the triggers
 SELECT tamper('ALTER TABLE order_events DISABLE TRIGGER ALL') LIMIT 1;
-SELECT tamper('ALTER TABLE payments DROP CONSTRAINT payments_amount_check, ADD CONSTRAINT payments_amount_check CHECK (fee > 0) NOT VALID');
+SELECT tamper('ALTER TABLE payments DROP CONSTRAINT payments_money_check, ADD CONSTRAINT payments_money_check CHECK (fee > 0) NOT VALID');
 SELECT tamper('ALTER TABLE orders ALTER version DROP NOT NULL', 'ALTER TABLE payments ALTER fee DROP NOT NULL', 'ALTER TABLE payment_operations ALTER status DROP NOT NULL');
 SELECT tamper('CREATE TABLE more () INHERITS (orders)', 'CREATE TABLE more_payments () INHERITS (payments)');
 SELECT tamper('UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''payments_one_live_attempt_idx''::regclass');

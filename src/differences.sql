@@ -108,7 +108,8 @@ BEGIN
 	FROM order_payment.store_relations(store, pattern) t
 	JOIN pg_constraint o ON o.conrelid = t.theirs
 	WHERE (t.relname, o.conname) IN (
-		('orders', 'orders_quantity_check'), ('orders', 'orders_currency_check'),
+		('orders', 'orders_quantity_check'), ('orders', 'orders_price_check'),
+		('orders', 'orders_currency_check'),
 		('orders', 'orders_total_amount_scale_check'), ('orders', 'orders_total_amount_sign_check'),
 		('orders', 'orders_total_amount_known_check'), ('orders', 'orders_total_amount_product_check'))
 	ORDER BY o.conname;

@@ -56,8 +56,8 @@ BEGIN
 							 'jsonb_each(jsonb)', 'jsonb_typeof(jsonb)', 'jsonb_object_agg(text, jsonb)', 'to_jsonb(numeric)', 'trim_scale(numeric)', 'length(text)',
 							 'replace(text, text, text)', 'starts_with(text, text)', 'substr(text, integer)', 'clock_timestamp()', 'sum(integer)', 'min(timestamptz)',
 							 'max(timestamptz)', 'bool_and(boolean)', 'array_agg(uuid)', 'outstanding_amount(order_payment.order_status, numeric, numeric, numeric, numeric, numeric)',
-							 'success_probability(order_payment.payment_status)', 'is_payment_amount(numeric, numeric, text)', 'require_store(name)',
-							 'count()', 'round(numeric, integer)', 'abs(numeric)', 'request_hash(jsonb)', 'net_amount(numeric, numeric)', 'to_jsonb(anyelement)', 'is_order_price(numeric, numeric, text, numeric)'] LOOP
+							 'success_probability(order_payment.payment_status)', 'is_payment_money(text, numeric, numeric, numeric, numeric, numeric, numeric)', 'require_store(name)',
+							 'count()', 'round(numeric, integer)', 'abs(numeric)', 'request_hash(jsonb)', 'net_amount(numeric, numeric)', 'to_jsonb(anyelement)', 'is_order_money(order_payment.order_status, text, numeric, numeric, numeric, numeric, numeric, integer)'] LOOP
 		EXECUTE format('CREATE FUNCTION evil.%s RETURNS text LANGUAGE plpgsql AS $f$ BEGIN INSERT INTO evil.sprung VALUES (%L, current_user); RETURN ''evil''; END $f$', t, t);
 	END LOOP;
 	-- catalogs, tables and types of the same names

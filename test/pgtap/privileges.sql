@@ -223,7 +223,7 @@ FROM unnest(ARRAY[
 	'MERGE INTO shop.order_events e USING shop.orders o ON e.order_id = o.order_id WHEN MATCHED THEN DELETE',
 	'ALTER TABLE shop.orders DISABLE TRIGGER ALL',
 	'ALTER TABLE shop.orders DISABLE TRIGGER zzz_guard_status',
-	'ALTER TABLE shop.orders DROP CONSTRAINT orders_price_check',
+	'ALTER TABLE shop.orders DROP CONSTRAINT orders_money_check',
 	'ALTER TABLE shop.order_events ADD COLUMN x int',
 	'ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY',
 	'DROP TRIGGER zzz_guard_status ON shop.orders',
