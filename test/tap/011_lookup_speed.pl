@@ -166,6 +166,11 @@ is(scalar(grep { ($_->{'Relation Name'} // '') eq 'payments' && $_->{'Actual Loo
 	  nodes(best_run(q{SELECT * FROM shop.gateway_success WHERE period = '1 hour'})->{Plan})),
 	1, 'gateway_success reads one period');
 
+# The attempts of a period are found by the ranges of pages that hold it, wherever in the table they are.
+my $choice = best_run(qq{SELECT order_payment.choose_gateway($n, period => '1 hour', store => 'shop')});
+my $pages = $choice->{Plan}{'Shared Hit Blocks'} + $choice->{Plan}{'Shared Read Blocks'};
+cmp_ok($pages, '<=', 600, "choose_gateway reads the attempts of its period: $pages pages");
+
 # A settlement is compared line by line, whatever else was ever settled; so is it posted.
 is_quick(q{SELECT * FROM shop.settlement_matches WHERE gateway = 'stripe' AND settlement_id = 'po_5'}, 20, 800,
 	'a settlement of payments by reference, and refunds by number');
