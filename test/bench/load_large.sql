@@ -5,6 +5,22 @@ SELECT order_payment.create_store('bench_large', app_role => 'bench_application'
 CALL bench.fill_store('bench_large', :growth_rows, true);
 VACUUM (FREEZE, ANALYZE) bench_large.orders, bench_large.payments, bench_large.order_events;
 
+/* How long verify_store() takes, by the clock. */
+CREATE PROCEDURE bench.verify(store name) LANGUAGE plpgsql AS $$
+DECLARE
+	start CONSTANT timestamptz := clock_timestamp();
+	found text;
+	orders bigint;
+BEGIN
+	SELECT string_agg(v::text, ', ') INTO found FROM order_payment.verify_store(store) v;
+	IF found IS NOT NULL THEN
+		RAISE EXCEPTION 'verify_store() finds %', left(found, 1000);
+	END IF;
+	EXECUTE format('SELECT count(*) FROM %I.orders', store) INTO orders;
+	INSERT INTO bench.timing VALUES ('verify', 'store', 1, extract(epoch FROM clock_timestamp() - start), NULL, orders);
+END
+$$;
+
 /* Reads the newest orders and what belongs to them, and the index by customer, which new orders hit anywhere. */
 CREATE PROCEDURE bench.read_newest(store name, n bigint) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
