@@ -297,7 +297,7 @@ check_amounts(const OpRow *row)
 				 errmsg("column \"%s\" of table \"%s\" must be an amount of its currency",
 						op_payment_columns[amounts[i]].name, RelationGetRelationName(row->rel)),
 				 errdetail("Amounts are finite and within the decimals of a currency that has a minor unit; what is paid is above 0."),
-				 errhint("Round before: amounts are never rounded silently. order_payment.currencies() lists currencies and decimals."),
+				 errhint("Round before: amounts are never rounded silently. order_payment.currency_exponent() tells how many a currency has."),
 				 errtablecol(row->rel, row->attnum[amounts[i]]),
 				 errtableconstraint(row->rel, amounts[i] == PAYMENT_AUTHORIZED
 												  ? "payments_money_check"
