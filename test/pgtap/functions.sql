@@ -160,14 +160,14 @@ SELECT results_eq($$ SELECT version, entity, from_status, to_status FROM order_p
                   $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid'), (3, 'payment', NULL, 'succeeded') $$, 'order_timeline() in order');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::bigint) $$, 'order_timeline(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::text) $$, 'order_timeline(NULL::text)');
-SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(1001, NULL) $$, 'order_timeline(, NULL)');
+SELECT throws_ok($$ SELECT * FROM order_payment.order_timeline(1001, NULL) $$, '22004', NULL, 'order_timeline(, NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(99) $$, 'order_timeline() of no order');
 SELECT throws_ok($$ SELECT * FROM order_payment.order_timeline('') $$, '22P02', NULL, 'order_timeline('''')');
 SELECT throws_ok($$ SELECT * FROM order_payment.order_timeline('1 OR true') $$, '22P02', NULL, 'order_timeline() quotes what it is given');
 
 SELECT is_empty($$ SELECT * FROM order_payment.read_events(NULL) $$, 'read_events(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.read_events('c', NULL) $$, 'read_events(, NULL)');
-SELECT is_empty($$ SELECT * FROM order_payment.read_events('c', 1, NULL) $$, 'read_events(, , NULL)');
+SELECT throws_ok($$ SELECT * FROM order_payment.read_events('c', 1, NULL) $$, '22004', NULL, 'read_events(, , NULL)');
 SELECT is(order_payment.ack_events(NULL, ARRAY[]::uuid[]), NULL, 'ack_events(NULL, )');
 SELECT is(order_payment.ack_events('c', NULL), NULL, 'ack_events(, NULL)');
 SELECT is(order_payment.ack_events('c', ARRAY[]::uuid[]), 0::bigint, 'ack_events() of nothing');
@@ -279,9 +279,9 @@ SELECT is(order_payment.choose_gateway(2006), NULL, 'choose_gateway(): none');
 
 INSERT INTO settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, fee, currency, settled_on)
 SELECT gateway, 's', 1, 'payment', replace(payment_id::text, '-', ''), 100, 3, currency, current_date FROM payments WHERE order_id = 2003;
-SELECT is(order_payment.post_settlement(NULL, 's'), NULL, 'post_settlement(NULL, )');
-SELECT is(order_payment.post_settlement('stripe', NULL), NULL, 'post_settlement(, NULL)');
-SELECT is(order_payment.post_settlement('stripe', 's', NULL), NULL, 'post_settlement(, , NULL)');
+SELECT throws_ok($$ SELECT order_payment.post_settlement(NULL, 's') $$, '22004', NULL, 'post_settlement(NULL, )');
+SELECT throws_ok($$ SELECT order_payment.post_settlement('stripe', NULL) $$, '22004', NULL, 'post_settlement(, NULL)');
+SELECT throws_ok($$ SELECT order_payment.post_settlement('stripe', 's', NULL) $$, '22004', NULL, 'post_settlement(, , NULL)');
 SELECT is((s.operations_posted, s.payments_posted, s.lines_open)::text, '(0,1,0)', 'post_settlement()') FROM order_payment.post_settlement('stripe', 's') s;
 SELECT is((s.operations_posted, s.payments_posted, s.lines_open)::text, '(0,0,0)', 'post_settlement() once more, by name')
 FROM order_payment.post_settlement(gateway => 'stripe', settlement_id => 's', store => 'shop') s;
