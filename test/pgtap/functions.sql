@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(230);
+SELECT plan(232);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -80,7 +80,9 @@ SELECT is(order_payment.currency_exponent(NULL), NULL, 'currency_exponent(NULL)'
 SELECT is(order_payment.currency_exponent('XAU'), NULL, 'currency_exponent() of gold');
 SELECT is(order_payment.currency_exponent(code), exponent, 'currency_exponent() of ' || code)
 FROM (VALUES ('USD', 2), ('JPY', 0), ('KWD', 3), ('CLF', 4)) v (code, exponent);
+SELECT is(order_payment.currency_exponent('ETH.18'), 18, 'currency_exponent() of a private code');
 SELECT is(order_payment.is_currency(NULL), NULL, 'is_currency(NULL)');
+SELECT is(order_payment.is_currency('POINTS.0'), true, 'is_currency() of a private code');
 SELECT is(order_payment.is_currency(''), false, 'is_currency('''')');
 SELECT is(order_payment.is_currency('eur'), false, 'is_currency() of small letters');
 SELECT is(order_payment.is_amount(NULL, 'USD'), NULL, 'is_amount(NULL, )');
