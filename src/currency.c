@@ -198,6 +198,7 @@ carried_exponent(const char *code, int len, int *name)
 	return exponent;
 }
 
+/* A code that is added after the first release must be left out here: see Rule. */
 static inline bool
 is_iso_name(const char *code, int name)
 {
