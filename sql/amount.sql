@@ -253,7 +253,7 @@ SELECT to_minor_units(1, 'EUR', '{"ISK": true}');
 SELECT to_minor_units(1, 'EUR', '{"ISK": [2]}');
 SELECT to_minor_units(1, 'EUR', '{"ISK": {"EUR": 2}}');
 SELECT to_minor_units(1, 'EUR', '{"ISK": -1}');
-SELECT to_minor_units(1, 'EUR', '{"ISK": 9}');
+SELECT to_minor_units(1, 'EUR', '{"ISK": 19}');
 SELECT to_minor_units(1, 'EUR', '{"ISK": 2.5}');
 SELECT to_minor_units(1, 'EUR', '{"ISK": 1e400}');
 SELECT to_minor_units(1, 'EUR', '{"ISK": 2, "ISL": 2}');
@@ -269,7 +269,80 @@ SELECT to_minor_units(92233720368547758.08, 'USD');
 SELECT to_minor_units(1e131071, 'USD');
 SELECT to_minor_units('NaN', 'USD');
 SELECT to_minor_units(1, 'EUR', '[]');
-SELECT to_minor_units(1, 'EUR', '{"ISK": 9}');
+SELECT to_minor_units(1, 'EUR', '{"ISK": 19}');
+\set VERBOSITY default
+
+-- ---------- private codes: no decimals, 8, 18 ----------
+
+SELECT amount, rate, fixed, currency, payment_fee(amount, rate, fixed, currency)
+FROM (VALUES (150, 0.01, 0, 'POINTS.0'), (149, 0.01, 0, 'POINTS.0'), (1, 0.5, 0, 'POINTS.0'),
+             (0.00000150, 0.01, 0, 'BTC.8'), (0.00000149, 0.01, 0, 'BTC.8'), (0.00000100, 0.01, 0.000000005, 'BTC.8'),
+             (21000000, 0.0025, 0.00000001, 'BTC.8'), (0.12345678, 0.001, 0, 'BTC.8'),
+             (0.000000000000000150, 0.01, 0, 'ETH.18'), (0.000000000000000149, 0.01, 0, 'ETH.18'), (1e-18, 0.5, 0, 'ETH.18'), (1e-18, 0.4999, 0, 'ETH.18'),
+             (120000000.123456789012345678, 0.029, 0.30, 'ETH.18'))
+     AS v (amount, rate, fixed, currency);
+SELECT currency, count(*) AS cases,
+       count(*) FILTER (WHERE payment_fee(amount, rate, fixed, currency) IS DISTINCT FROM floor(exact * factor + 0.5) / factor) AS wrong,
+       count(*) FILTER (WHERE scale(payment_fee(amount, rate, fixed, currency)) <> e) AS other_scale,
+       count(*) FILTER (WHERE exact * factor - trunc(exact * factor) = 0.5) AS at_the_half
+FROM (VALUES ('POINTS.0'), ('BTC.8'), ('ETH.18')) AS c (currency),
+     currency_exponent(currency) AS e,
+     CAST('1e' || e AS numeric) AS factor,
+     generate_series(1, 2000) AS i,
+     LATERAL (SELECT trunc(i * 7919 % 100003 / factor * 1.0000000000000000000, e), (i * 31 % 501) / 1000.0, (i % 7) / 20.0 / factor) AS v (amount, rate, fixed),
+     LATERAL (SELECT amount * rate + fixed) AS w (exact)
+GROUP BY currency ORDER BY currency;
+SELECT total, weights, currency, allocate(total, weights, currency)
+FROM (VALUES (100, '{1,1,1}'::numeric[], 'POINTS.0'), (-100, '{1,1,1}', 'POINTS.0'), (1, '{1,1,1}', 'BTC.8'), (0.00000002, '{1,1,1}', 'BTC.8'), (21000000, '{1,1}', 'BTC.8'),
+             (1, '{1,1,1}', 'ETH.18'), (-1, '{1,1,1}', 'ETH.18'), (1e-18, '{1,1}', 'ETH.18'), (9.223372036854775807, '{1,1}', 'ETH.18'),
+             (9.223372036854775808, '{1,1,1}', 'ETH.18'), (120000000.123456789012345678, '{1,2,0,4}', 'ETH.18'))
+     AS v (total, weights, currency);
+SELECT currency, count(*) AS splits, count(*) FILTER (WHERE sum <> total) AS wrong, count(*) FILTER (WHERE other_scale) AS other_scale,
+       count(*) FILTER (WHERE too_far) AS not_rounded_up_or_down, count(*) FILTER (WHERE total * factor < 1e18) AS small
+FROM (VALUES ('POINTS.0'), ('BTC.8'), ('ETH.18')) AS c (currency),
+     currency_exponent(currency) AS e,
+     CAST('1e' || e AS numeric) AS factor,
+     generate_series(1, 400) AS i,
+     LATERAL (SELECT (i * 7919 % 100003) * CAST('1e' || i % 20 AS numeric) / factor * 1.0000000000000000000, ARRAY[i, 2 * i % 7, 0, i % 11]::numeric[]) AS v (total, weights),
+     LATERAL (SELECT sum(part), bool_or(scale(part) <> e), bool_or(abs(part - total * weight / (SELECT sum(w) FROM unnest(weights) AS w)) * factor >= 1)
+              FROM unnest(allocate(total, weights, currency), weights) AS u (part, weight)) AS w (sum, other_scale, too_far)
+GROUP BY currency ORDER BY currency;
+-- units: the largest and the smallest that bigint holds, and one more
+SELECT amount, currency, to_minor_units(amount, currency), from_minor_units(to_minor_units(amount, currency), currency)
+FROM (VALUES (0, 'POINTS.0'), (7, 'POINTS.0'), (7.00, 'POINTS.0'), (9223372036854775807, 'POINTS.0'), (-9223372036854775808, 'POINTS.0'),
+             (0.00000001, 'BTC.8'), (21000000, 'BTC.8'), (92233720368.54775807, 'BTC.8'), (-92233720368.54775808, 'BTC.8'),
+             (0, 'ETH.18'), (1e-18, 'ETH.18'), (1, 'ETH.18'), (9.223372036854775807, 'ETH.18'), (-9.223372036854775808, 'ETH.18'))
+     AS v (amount, currency);
+-- a gateway that counts wei as gwei, and one that counts points in hundredths; a code is matched whole
+SELECT to_minor_units(1.5, 'ETH.18', '{"ETH.18": 9}') AS gwei, from_minor_units(1500000000, 'ETH.18', '{"ETH.18": 9}') AS eth,
+       to_minor_units(5, 'POINTS.0', '{"POINTS.0": 2}') AS hundredths, from_minor_units(500, 'POINTS.0', '{"POINTS.0": 2}') AS points,
+       to_minor_units(1, 'USD', '{"USD": 18}') AS atto, from_minor_units(1000000000000000000, 'USD', '{"USD": 18}') AS usd;
+SELECT to_minor_units(1, 'AB.12', '{"AB.1": 0}') AS longer, to_minor_units(1, 'AB.1', '{"AB.12": 0}') AS shorter,
+       to_minor_units(1, 'ABC.1', '{"AB.1": 0, "ABC.0": 5, "ABCD.1": 6}') AS neither, to_minor_units(1, 'USDX.3', '{"USD": 0}') AS iso, to_minor_units(1, 'USD', '{"USDX.3": 0}') AS own;
+SELECT to_minor_units(10.5, 'POINTS.0');
+SELECT to_minor_units(1.0000000001, 'ETH.18', '{"ETH.18": 9}');
+SELECT from_minor_units(501, 'POINTS.0', '{"POINTS.0": 2}');
+SELECT allocate(1.000000001, '{1}', 'BTC.8');
+SELECT payment_fee(0.5, 0.01, 0, 'GIFTCARD2026.0');
+SELECT payment_fee(1, 0.01, 0, 'USD.3');
+\set VERBOSITY terse
+SELECT to_minor_units(9223372036854775808, 'POINTS.0');
+SELECT to_minor_units(92233720368.54775808, 'BTC.8');
+SELECT to_minor_units(9.223372036854775808, 'ETH.18');
+SELECT to_minor_units(-9.223372036854775809, 'ETH.18');
+SELECT to_minor_units(1e131000, 'ETH.18');
+SELECT to_minor_units(1e131071, 'ETH.18');
+SELECT to_minor_units(1, 'POINTS');
+SELECT to_minor_units(1, 'EUR', '{"POINTS": 2}');
+SELECT to_minor_units(1, 'EUR', '{"EUR.2": 2}');
+SELECT to_minor_units(1, 'EUR', '{"POINTS.0": 19}');
+SELECT from_minor_units(1, 'POINTS.19');
+SELECT allocate(1, '{1}', '4111111111111111');
+\set VERBOSITY sqlstate
+SELECT to_minor_units(9.223372036854775808, 'ETH.18');
+SELECT to_minor_units(1e131071, 'ETH.18');
+SELECT to_minor_units(10.5, 'POINTS.0');
+SELECT payment_fee(1, 0.01, 0, 'USD.3');
 \set VERBOSITY default
 
 -- in a table: short headers, compressed and out of line; generated columns ask for immutable functions

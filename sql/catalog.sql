@@ -191,13 +191,15 @@ WHERE p.provolatile = 'i' AND p.prokind = 'f' AND p.proname NOT IN ('outstanding
 -- leakproof only what cannot raise: comparison and hash of one byte, and ->?
 SELECT p.oid::regprocedure AS leakproof_label FROM member_function p
 WHERE p.proleakproof <> (p.proname ~ '^status_(lt|le|eq|ne|ge|gt|cmp|hash|hash_extended|smaller|larger)$' OR p.proname ~ '_may_become$');
--- not strict is only a trigger, a part of an aggregate, what has an argument that may be null, and what has none
+-- not strict is only a trigger, a part of an aggregate, what has an argument that may be null, what has none, and what takes a store:
+-- for a store that is null it must not answer that there is nothing to do
 SELECT p.oid::regprocedure AS not_strict FROM member_function p
 WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0
   AND p.oid NOT IN (SELECT oid FROM aggregate_part)
   AND p.proname NOT IN ('create_store', 'grant_store', 'guard_column', 'require_store', 'verify_store', 'upgrade_store',
                         'is_order_money', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
-                        'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds',
+                        'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',
+                        'order_timeline', 'read_events', 'ack_events', 'notify_events',
                         -- called by those, with what may be null
                         'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
                         'require_amount', 'require_batch', 'require_gateway', 'require_payable', 'require_request_key', 'require_retryable');

@@ -119,6 +119,23 @@ SELECT * FROM attempts WHERE o BETWEEN 11 AND 15;
 
 -- bad input
 INSERT INTO orders (order_id, price, currency) VALUES (21, 100, 'USD'), (22, 1000, 'JPY'), (23, 10, 'KWD');
+-- a store that is null is no store of which there is nothing to tell: one error, of every function that has this argument
+CREATE FUNCTION refusal(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE state text; message text; hint text;
+BEGIN
+  EXECUTE statement;
+  RETURN 'not refused';
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+  RETURN concat_ws(': ', state, message, hint);
+END $$;
+SELECT refusal, count(*), string_agg(name, ' ' ORDER BY name COLLATE "C") AS functions
+FROM (SELECT p.proname AS name, refusal(format('SELECT order_payment.%I(%s)', p.proname,
+             (SELECT string_agg(format('%I => NULL::%s', p.proargnames[n], CASE t WHEN 'anynonarray'::regtype THEN 'bigint' ELSE t::regtype::text END), ', ' ORDER BY n)
+              FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (t, n))))
+      FROM pg_proc p WHERE p.pronamespace = 'order_payment'::regnamespace AND pg_get_function_arguments(p.oid) LIKE '%store name DEFAULT%') f
+GROUP BY refusal;
+DROP FUNCTION refusal;
 \set VERBOSITY sqlstate
 SELECT * FROM order_payment.create_payment(NULL::text, 'stripe');
 SELECT * FROM order_payment.create_payment(NULL::bigint, 'stripe');

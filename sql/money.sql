@@ -31,6 +31,39 @@ SELECT currency_exponent(repeat('USD', 350000));
 SELECT currency_exponent('usd');
 SELECT currency_exponent('4111111111111111');
 
+-- private codes carry their decimals
+SELECT code, currency_exponent(code), is_currency(code)
+FROM unnest('{POINTS.0,PTS.2,BTC.8,ETH.18,AB.0,A1.9,Z9.10,X0000000000.17,GIFTCARD2026.2,USDX.3,BGN.2}'::text[]) AS code;
+SELECT exponent, currency_exponent('GOLD.' || exponent) = exponent AS carried, is_currency('GOLD.' || exponent) AS currency
+FROM generate_series(0, 18) AS exponent;
+SELECT quote_literal(code) AS code, is_currency(code)
+FROM unnest(ARRAY['points.0', 'Points.0', 'POINTs.0', 'P.0', '.0', 'POINTS', 'POINTS.', '.', 'POINTS.00', 'POINTS.01', 'POINTS.19', 'POINTS.20',
+                  'POINTS.99', 'POINTS.100', 'POINTS.18446744073709551616', 'POINTS.-1', 'POINTS.+1', 'POINTS. 1', 'POINTS.1 ', 'POINTS.0.0', 'POINTS..0',
+                  'POINTS.1e1', 'POINTS.0x1', 'POINTS.A', 'POINTS,0', 'POINTS:0', 'BTC.8 ', ' BTC.8', E'BTC.8\n', E'BTC\t.8', 'BT C.8', 'BT-C.8', 'BT_C.8',
+                  '1BTC.8', '12.8', '411111111111.1', 'GIFTCARD20261.2', 'ABCDEFGHIJKLM.0', U&'\00C4B.2', U&'A\00C4.2', U&'AB.\0662', U&'AB\FF0E2',
+                  'AB.2' || U&'\200B', 'USD.2', 'USD.3', 'JPY.0', 'XAU.2', 'XXX.0', 'usd.2'])
+     AS code;
+SELECT is_currency('BTC.8'::char(9)) AS "char", is_currency(repeat('A', 1000000) || '.0') AS long_name, is_currency('AB.' || repeat('0', 1000000)) AS long_exponent,
+       is_currency('AB.1' || repeat('0', 1000000)) AS large_exponent;
+-- a name that is an ISO code is refused, whatever its decimals; another one of three letters is not
+SELECT count(*) AS iso_names, count(*) FILTER (WHERE is_currency(code || '.' || decimals)) AS wrong
+FROM currencies(), generate_series(0, 18) AS decimals;
+SELECT currency_exponent('USD.3');
+SELECT currency_exponent('USD.2');
+SELECT currency_exponent('XAU.2');
+SELECT is_amount(1, 'XAU.2');
+-- a text of another form is not repeated
+SELECT currency_exponent('POINTS');
+SELECT currency_exponent('points.0');
+\set VERBOSITY terse
+SELECT currency_exponent('123');
+SELECT currency_exponent('A1');
+SELECT currency_exponent('ABCDEFGHIJKLM.0');
+SELECT currency_exponent('POINTS.19');
+SELECT currency_exponent('4111111111111111.2');
+SELECT currency_exponent(U&'\00C4');
+\set VERBOSITY default
+
 -- the table: size, order, form; and every row is found by the search
 SELECT count(*), count(DISTINCT code) AS codes, count(exponent) AS with_minor_unit,
        bool_and(code ~ '^[A-Z]{3}$') AS form,
@@ -82,6 +115,12 @@ FROM (VALUES ('1e-16383', 1e-16383),
              ('131072 nines', repeat('9', 131072)::numeric))
      AS v (what, amount);
 SELECT is_amount(1, repeat('USD', 350000)) AS one_megabyte;
+SELECT amount, currency, is_amount(amount, currency)
+FROM (VALUES (10, 'POINTS.0'), (10.00, 'POINTS.0'), (10.5, 'POINTS.0'), (-3, 'POINTS.0'), (0.00000001, 'BTC.8'), (0.000000001, 'BTC.8'), (21000000, 'BTC.8'),
+             (0.000000000000000001, 'ETH.18'), (0.0000000000000000001, 'ETH.18'), (0.0000000000000000010, 'ETH.18'),
+             (120000000.123456789012345678, 'ETH.18'), (120000000.1234567890123456789, 'ETH.18'), ('NaN', 'ETH.18'), ('Infinity', 'POINTS.0'),
+             (1, 'points.0'), (1, 'POINTS.19'), (1, 'USD.2'))
+     AS v (amount, currency);
 
 -- in a CHECK constraint, over stored values
 CREATE TEMP TABLE price (
@@ -91,7 +130,12 @@ CREATE TEMP TABLE price (
 );
 INSERT INTO price VALUES (19.90, 'EUR'), (19.900, 'EUR'), (-5, 'JPY'), (1e-3, 'BHD'), (1e1000, 'USD'),
     (NULL, 'USD'), (19.999, NULL);
+INSERT INTO price VALUES (5, 'POINTS.0'), (0.00000001, 'BTC.8'), (1e-18, 'ETH.18');
 \set VERBOSITY sqlstate
+INSERT INTO price VALUES (5.5, 'POINTS.0');
+INSERT INTO price VALUES (1e-19, 'ETH.18');
+INSERT INTO price VALUES (5, 'POINTS');
+INSERT INTO price VALUES (5, 'USD.2');
 INSERT INTO price VALUES (19.999, 'EUR');
 INSERT INTO price VALUES (19.9, 'JPY');
 INSERT INTO price VALUES ('NaN', 'EUR');

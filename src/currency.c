@@ -1,11 +1,22 @@
 /*
  * currency.c
- *		The currencies of ISO 4217, and how many decimals each has.
+ *		Which currencies there are, and how many decimals each has.
  *
- * Vocabulary.  A currency is named by its ISO 4217 alphabetic code: three
- * upper-case letters, matched exactly (no folding, no trimming).  The exponent
- * of a currency is the number of decimals of its minor unit: 2 for EUR (cent),
- * 0 for JPY, 3 for KWD, 4 for the unit of account CLF.
+ * Vocabulary.  A currency is named by a code, matched exactly (no folding, no
+ * trimming): its ISO 4217 alphabetic code, three upper-case letters, or a
+ * private code.  The exponent of a currency is the number of decimals of its
+ * minor unit: 2 for EUR (cent), 0 for JPY, 3 for KWD, 4 for the unit of account
+ * CLF.
+ *
+ * Private codes.  What ISO does not name (loyalty points, gift cards, coins of
+ * a blockchain) has a code that carries its exponent: POINTS.0, BTC.8, ETH.18.
+ * That is a name of 2 to 12 characters, the first an upper-case letter, the
+ * others upper-case letters or digits, all ASCII; a dot; and the exponent, 0 to
+ * 18, in decimal digits without a leading zero.  So the code says all that is
+ * known of the currency, and no table of a store's is asked: a constraint means
+ * the same on every server, in every dump and on every shard.  Two codes that
+ * differ in their decimals are two currencies.  A name that is an ISO code is
+ * refused (USD.3, XAU.2): one dollar must not have two spellings.
  *
  * No minor unit.  List one says "N.A." for metals, bond market units, drawing
  * rights, XTS (testing) and XXX (no currency).  These codes are known, so that
@@ -25,6 +36,9 @@
  * exponent never lowered, even when ISO withdraws it: an old order must still
  * restore from a dump, and be refunded.  Codes withdrawn before the first
  * release (ANG, BGN, CUC, HRK, SLL, ZWL and older ones) were never in.
+ * For the same reason the names that private codes may not have are the codes
+ * of the first release, and never become more: a code that ISO adds later does
+ * not refuse a private code that is stored already.
  *
  * Memory and locks: the table is constant; nothing is kept, nothing is locked.
  */
@@ -38,7 +52,9 @@
 #include "compat.h"
 #include "currency.h"
 
-#define CODE_LENGTH	   3   /* letters of a code */
+#define CODE_LENGTH	   3 /* letters of an ISO code */
+#define MIN_NAME	   2 /* characters of a private code before its dot */
+#define MAX_NAME	   12
 #define LIST_ONE_CODES 178 /* codes in the edition named above */
 #define NO_MINOR	   OP_CURRENCY_NO_MINOR
 
@@ -113,17 +129,14 @@ pack_code(const char *code)
 		   (uint32) (unsigned char) code[2];
 }
 
-int
-op_exponent_of(const char *code, int len)
+/* The exponent of the ISO code in the first three bytes. */
+static int
+iso_exponent(const char *code)
 {
 	int	   low = 0;
 	int	   high = lengthof(currency_table) - 1;
-	uint32 wanted;
+	uint32 wanted = pack_code(code);
 
-	if (len != CODE_LENGTH)
-		return OP_CURRENCY_UNKNOWN;
-
-	wanted = pack_code(code);
 	while (low <= high)
 	{
 		int	   middle = (low + high) / 2;
@@ -140,18 +153,124 @@ op_exponent_of(const char *code, int len)
 	return OP_CURRENCY_UNKNOWN;
 }
 
-/*
- * A text that is too long to be a code is not repeated: it may be a card
- * number that was bound to the wrong parameter, and messages reach logs.
- */
-static void
-report_unknown_currency(const char *code, int len)
+/* ctype.h would ask the locale. */
+static inline bool
+is_upper(char c)
 {
+	return c >= 'A' && c <= 'Z';
+}
+
+static inline bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/*
+ * The exponent that a code of the form of a private one carries, and how long
+ * its name is; whether that is an ISO code is not looked at.
+ */
+static int
+carried_exponent(const char *code, int len, int *name)
+{
+	int			n = 0;
+	int			exponent = 0;
+	const char *digit;
+
+	while (n < len && n <= MAX_NAME && (is_upper(code[n]) || (n > 0 && is_digit(code[n]))))
+		n++;
+	if (n < MIN_NAME || n > MAX_NAME || n + 1 >= len || code[n] != '.')
+		return OP_CURRENCY_UNKNOWN;
+	*name = n;
+
+	digit = code + n + 1;
+	if (*digit == '0' && digit + 1 < code + len)
+		return OP_CURRENCY_UNKNOWN;
+	for (; digit < code + len; digit++)
+	{
+		if (!is_digit(*digit))
+			return OP_CURRENCY_UNKNOWN;
+		exponent = exponent * 10 + (*digit - '0');
+		if (exponent > OP_CURRENCY_MAX_EXPONENT)
+			return OP_CURRENCY_UNKNOWN;
+	}
+
+	return exponent;
+}
+
+/* A code that is added after the first release must be left out here: see Rule. */
+static inline bool
+is_iso_name(const char *code, int name)
+{
+	return name == CODE_LENGTH && iso_exponent(code) != OP_CURRENCY_UNKNOWN;
+}
+
+int
+op_exponent_of(const char *code, int len)
+{
+	int name;
+	int exponent;
+
+	if (len == CODE_LENGTH)
+		return iso_exponent(code);
+
+	exponent = carried_exponent(code, len, &name);
+	if (exponent >= 0 && is_iso_name(code, name))
+		return OP_CURRENCY_UNKNOWN;
+
+	return exponent;
+}
+
+/*
+ * May a message repeat it? Whatever is not a few letters may be a card number,
+ * or its security code, that was bound to the wrong parameter; messages reach
+ * logs.
+ */
+static bool
+is_showable(const char *code, int len)
+{
+	if (len > CODE_LENGTH)
+		return false;
+	for (int i = 0; i < len; i++)
+	{
+		if (!is_upper(code[i]) && !(code[i] >= 'a' && code[i] <= 'z'))
+			return false;
+	}
+
+	return true;
+}
+
+op_noreturn static void
+report_iso_name(const char *code, int len)
+{
+	int exponent = iso_exponent(code);
+
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 len <= CODE_LENGTH ? errmsg("unknown currency code \"%.*s\"", len, code) : errmsg("unknown currency code"),
-			 len <= CODE_LENGTH ? 0 : errdetail("A code has %d letters; the text given has %d bytes and is not shown.", CODE_LENGTH, len),
-			 errhint("Use an upper-case ISO 4217 code; order_payment.currencies() lists them.")));
+			 errmsg("currency code \"%.*s\" gives an ISO 4217 code decimals of its own", len, code),
+			 exponent >= 0 ? errdetail("%.3s has %d decimals, by ISO 4217.", code, exponent)
+						   : errdetail("%.3s has no minor unit, by ISO 4217.", code),
+			 exponent >= 0 ? errhint("Write \"%.3s\". A currency of your own needs another name, such as \"%.3sX%.*s\".", code, code, len - CODE_LENGTH, code + CODE_LENGTH)
+						   : errhint("A currency of your own needs another name, such as \"%.3sX%.*s\".", code, len - CODE_LENGTH, code + CODE_LENGTH)));
+	pg_unreachable();
+}
+
+op_noreturn static void
+report_unknown_currency(const char *code, int len)
+{
+	int	 name;
+	bool shown = is_showable(code, len);
+
+	/* the form is right: then only the name can be wrong */
+	if (carried_exponent(code, len, &name) >= 0)
+		report_iso_name(code, len);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 shown ? errmsg("unknown currency code \"%.*s\"", len, code) : errmsg("unknown currency code"),
+			 shown ? 0 : errdetail("The text given, of %d bytes, has the form of no code and is not shown.", len),
+			 errhint("%s", OP_CURRENCY_HINT)));
+	pg_unreachable();
 }
 
 static int

@@ -11,9 +11,15 @@
 
 #include "compat.h"
 
-/* what op_exponent_of() returns besides an exponent, 0 to 4 */
+#define OP_CURRENCY_MAX_EXPONENT 18
+
+/* what op_exponent_of() returns besides an exponent, 0 to OP_CURRENCY_MAX_EXPONENT */
 #define OP_CURRENCY_NO_MINOR (-1) /* known, but has no minor unit */
-#define OP_CURRENCY_UNKNOWN	 (-2) /* not a code of the table */
+#define OP_CURRENCY_UNKNOWN	 (-2) /* neither a code of the table nor a private one */
+
+/* what to write instead of a code that is none */
+#define OP_CURRENCY_HINT "Use an upper-case ISO 4217 code, which order_payment.currencies() lists, or a code of your own: " \
+						 "2 to 12 upper-case letters and digits, a letter first, then a dot and the number of decimals, 0 to 18, such as \"POINTS.0\"."
 
 /* never raises an error */
 extern int op_exponent_of(const char *code, int len);

@@ -26,7 +26,9 @@ CREATE FUNCTION order_payment.require_store(store name) RETURNS void
 AS $$
 BEGIN
 	IF store IS NULL THEN
-		RAISE EXCEPTION 'the name of a store must be given' USING ERRCODE = 'null_value_not_allowed';
+		RAISE EXCEPTION 'the store may not be null'
+			USING ERRCODE = 'null_value_not_allowed',
+				  HINT = 'Name it, or leave the argument out: then it is the one that the search_path finds.';
 	END IF;
 	IF to_regclass(format('%I.orders', store)) IS NULL OR to_regclass(format('%I.order_events', store)) IS NULL THEN
 		RAISE EXCEPTION 'schema "%" is no store', store
@@ -35,7 +37,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.require_store(name) IS
-	'returns if the schema is a store, else raises 42809';
+	'returns if the schema is a store, else raises 42809, or 22004 for null. Every function that takes a store begins with it, and is not STRICT: nothing to do must mean that something was looked at';
 
 /*
  * Functions on a store name its tables by %I, and pass keys as text literals
@@ -44,7 +46,7 @@ COMMENT ON FUNCTION order_payment.require_store(name) IS
 CREATE FUNCTION order_payment.order_timeline(order_id text, store name DEFAULT order_payment.current_store())
 	RETURNS TABLE (version integer, recorded_at timestamptz, entity text, entity_id uuid,
 				   from_status text, to_status text, amount numeric, actor text, reason text, detail jsonb)
-	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -61,7 +63,7 @@ COMMENT ON FUNCTION order_payment.order_timeline(text, name) IS
 CREATE FUNCTION order_payment.order_timeline(order_id anynonarray, store name DEFAULT order_payment.current_store())
 	RETURNS TABLE (version integer, recorded_at timestamptz, entity text, entity_id uuid,
 				   from_status text, to_status text, amount numeric, actor text, reason text, detail jsonb)
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT * FROM order_payment.order_timeline($1::text, $2)
@@ -103,7 +105,6 @@ DECLARE
 	c record;
 	begins text;
 BEGIN
-	PERFORM order_payment.require_store(store);
 	EXECUTE format('INSERT INTO %I.event_consumers (consumer, foreign_position, system_identifier)
 					VALUES ($1, ''0'', $2) ON CONFLICT (consumer) DO NOTHING', store) USING consumer, here;
 	-- one reader at a time: a second one waits, and sees what the first acknowledged
@@ -159,13 +160,16 @@ CREATE FUNCTION order_payment.read_events(consumer name, batch integer DEFAULT 1
 	RETURNS TABLE (order_id text, version integer, event_id uuid, entity text, entity_id uuid,
 				   from_status text, to_status text, amount numeric, actor text, reason text,
 				   detail jsonb, recorded_at timestamptz)
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	look record;
 BEGIN
-	IF batch < 1 THEN
+	PERFORM order_payment.require_store(store);
+	IF consumer IS NULL OR batch IS NULL THEN
+		RETURN;
+	ELSIF batch < 1 THEN
 		RAISE EXCEPTION 'batch must be at least 1' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	look := order_payment.open_consumer(consumer, store);
@@ -193,17 +197,22 @@ COMMENT ON FUNCTION order_payment.read_events(name, integer, name) IS
 CREATE FUNCTION order_payment.ack_events(consumer name, event_ids uuid[],
 										 store name DEFAULT order_payment.current_store())
 	RETURNS bigint
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	look record := order_payment.open_consumer(consumer, store);
+	look record;
 	-- what is acknowledged is among the oldest: look there first, and further only if it is not
 	among bigint := 2 * cardinality(event_ids) + 100;
 	looked_at bigint;
 	found_here bigint;
 	acknowledged bigint := 0;
 BEGIN
+	PERFORM order_payment.require_store(store);
+	IF consumer IS NULL OR event_ids IS NULL THEN
+		RETURN NULL;
+	END IF;
+	look := order_payment.open_consumer(consumer, store);
 	LOOP
 		EXECUTE format(
 			'WITH oldest AS (
@@ -246,7 +255,7 @@ COMMENT ON FUNCTION order_payment.ack_events(name, uuid[], name) IS
 CREATE FUNCTION order_payment.notify_events(channel text DEFAULT 'order_events', batch integer DEFAULT 1000,
 											store name DEFAULT order_payment.current_store())
 	RETURNS bigint
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -255,6 +264,10 @@ DECLARE
 	events uuid[] := '{}';
 	event record;
 BEGIN
+	PERFORM order_payment.require_store(store);
+	IF channel IS NULL OR batch IS NULL THEN
+		RETURN NULL;
+	END IF;
 	FOR event IN SELECT * FROM order_payment.read_events(consumer, batch, store) LOOP
 		PERFORM pg_notify(channel, json_build_object(
 			'store', store, 'order_id', event.order_id, 'version', event.version,

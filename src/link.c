@@ -163,6 +163,25 @@ referencing_tables(Relation rel)
 	return result;
 }
 
+static char *
+qualified_name(Oid table)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
+									  get_rel_name(table));
+}
+
+/* In an order of their own: that of the candidates depends on OIDs. */
+op_noreturn static void
+refuse_both(const OpSiblingRole *role, Relation rel, Oid first, Oid second)
+{
+	char *a = qualified_name(first);
+	char *b = qualified_name(second);
+	bool  swap = strcmp(a, b) > 0;
+
+	op_refuse_sibling(role, rel,
+					  psprintf("Both %s and %s could be meant.", swap ? b : a, swap ? a : b));
+}
+
 static Oid
 find_sibling(const OpSiblingRole *role, Relation rel)
 {
@@ -178,9 +197,7 @@ find_sibling(const OpSiblingRole *role, Relation rel)
 		if (!plays_role(role, rel, lfirst_oid(cell)))
 			continue;
 		if (OidIsValid(result))
-			op_refuse_sibling(role, rel,
-							  psprintf("Both \"%s\" and \"%s\" could be meant.", get_rel_name(result),
-									   get_rel_name(lfirst_oid(cell))));
+			refuse_both(role, rel, result, lfirst_oid(cell));
 		result = lfirst_oid(cell);
 	}
 	if (!OidIsValid(result))
@@ -308,8 +325,7 @@ plan_statement(OpLink *link, Relation rel, Relation sibling)
 						psprintf("$%d", i + 1), types[i]);
 	}
 	memcpy(types + role->nkeys, role->argtypes, role->nargs * sizeof(Oid));
-	names.sibling = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(sibling)),
-											   RelationGetRelationName(sibling));
+	names.sibling = qualified_name(RelationGetRelid(sibling));
 	names.keys = keys.data;
 	names.condition = condition.data;
 	role->write(&sql, &names);
@@ -333,7 +349,7 @@ build_link(OpLink *link, Relation rel)
 	link->owner = RelationGetForm(sibling)->relowner;
 	if (link->owner != RelationGetForm(rel)->relowner)
 		op_refuse_sibling(role, rel,
-						  psprintf("Table \"%s\" has another owner.", RelationGetRelationName(sibling)));
+						  psprintf("Table %s has another owner.", qualified_name(link->sibling)));
 
 	GetUserIdAndSecContext(&userid, &context);
 	SetUserIdAndSecContext(link->owner,

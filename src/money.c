@@ -7,7 +7,7 @@
  * has; trailing zeros do not count.  Its sign is free where a function does not
  * say otherwise, for a discount is negative.  A unit is the currency's minor
  * unit (cent), and an amount in units is a whole number.  The exponents of a
- * gateway are those that it uses instead of ISO's.
+ * gateway are those that it uses instead of the currencies'.
  *
  * Exactness.  Nothing passes through a float.  Whatever is divided or rounded
  * is first brought to units, where products are whole or keep every decimal of
@@ -17,7 +17,7 @@
  * Errors.  An argument that makes no sense is 22023, a result that does not fit
  * its type is 22003 and mostly PostgreSQL's own.  No message shows a figure: it
  * may be a card number that was bound to the wrong parameter, or be 131072
- * digits long.
+ * digits long.  A code is shown once it is known to be one.
  */
 #include "postgres.h"
 
@@ -29,7 +29,10 @@
 #include "currency.h"
 #include "money.h"
 
-#define MAX_GATEWAY_EXPONENT 8 /* no gateway counts finer than satoshis */
+#define MAX_GATEWAY_EXPONENT OP_CURRENCY_MAX_EXPONENT /* wei are the finest */
+
+StaticAssertDecl(OP_CURRENCY_MAX_EXPONENT <= OP_INT64_DIGITS,
+				 "the factor between units and amounts must fit in an int64");
 
 Numeric
 op_zero(void)
@@ -100,7 +103,7 @@ op_check_amount(Numeric amount, const text *currency, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s has more decimals than its currency", what),
-				 errdetail("Decimals of %.3s: %d.", VARDATA_ANY(currency), exponent),
+				 errdetail("Decimals of %.*s: %d.", (int) VARSIZE_ANY_EXHDR(currency), VARDATA_ANY(currency), exponent),
 				 errhint("Round it first; amounts are never rounded silently.")));
 
 	return exponent;
@@ -247,7 +250,8 @@ gateway_exponent(const text *currency, int exponent, Jsonb *exceptions)
 		if (token == WJB_KEY)
 		{
 			(void) op_required_exponent(value.val.string.val, value.val.string.len);
-			wanted = memcmp(value.val.string.val, VARDATA_ANY(currency), value.val.string.len) == 0;
+			wanted = value.val.string.len == (int) VARSIZE_ANY_EXHDR(currency) &&
+					 memcmp(value.val.string.val, VARDATA_ANY(currency), value.val.string.len) == 0;
 		}
 		else if (token == WJB_VALUE)
 		{
@@ -273,7 +277,7 @@ op_to_minor_units(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("amount has more decimals than the gateway can take"),
-				 errdetail("Decimals of %.3s at the gateway: %d.", VARDATA_ANY(currency), theirs),
+				 errdetail("Decimals of %.*s at the gateway: %d.", (int) VARSIZE_ANY_EXHDR(currency), VARDATA_ANY(currency), theirs),
 				 errhint("Charge a rounder amount; amounts are never rounded silently.")));
 
 	PG_RETURN_INT64(op_to_int64(op_to_units(amount, theirs)));
@@ -292,7 +296,7 @@ op_from_minor_units(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("figure of the gateway is no amount in its currency"),
-				 errdetail("Decimals of %.3s: %d, at the gateway: %d.", VARDATA_ANY(currency), exponent, theirs),
+				 errdetail("Decimals of %.*s: %d, at the gateway: %d.", (int) VARSIZE_ANY_EXHDR(currency), VARDATA_ANY(currency), exponent, theirs),
 				 errhint("Compare the gateway's exponents with its documentation.")));
 
 	/* exact: it only sets how many decimals are shown */

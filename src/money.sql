@@ -38,7 +38,7 @@ CREATE FUNCTION order_payment.to_minor_units(amount numeric, currency text, exce
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION order_payment.to_minor_units(numeric, text, jsonb) IS
-	'the amount as a gateway counts it: 10.50 USD is 1050, 5 ISK is 5, or 500 where exceptions is {"ISK": 2}, the exponents that this gateway uses instead of ISO''s. '
+	'the amount as a gateway counts it: 10.50 USD is 1050, 5 ISK is 5, or 500 where exceptions is {"ISK": 2}, the exponents (0 to 18) that this gateway uses instead of the currencies''. '
 	'22023, never rounded, for an amount with more decimals than the currency, or than the gateway, has; 22003 for one that bigint cannot hold';
 
 CREATE FUNCTION order_payment.from_minor_units(minor bigint, currency text, exceptions jsonb DEFAULT '{}') RETURNS numeric

@@ -52,7 +52,7 @@ check_price(const OpRow *row)
 		return;
 	if (!op_is_payable_in(DatumGetTextPP(currency.value)))
 		op_refuse_value(row, ORDER_CURRENCY, "the currency of an order must be one with a minor unit",
-						"Use an upper-case ISO 4217 code; order_payment.currencies() lists them.");
+						OP_CURRENCY_HINT);
 	if (!total.isnull &&
 		!op_is_amount_of(DatumGetNumeric(total.value), DatumGetTextPP(currency.value)))
 		op_refuse_value(row, ORDER_TOTAL,

@@ -128,18 +128,21 @@ require_recorder(const OpRow *row, OpPaymentStatus from, OpPaymentStatus to)
 	static const OpPaymentColumn figures[] = {PAYMENT_FEE, PAYMENT_FEE_FINAL, PAYMENT_AUTHORIZED,
 											  PAYMENT_CAPTURE_BEFORE, PAYMENT_FAILURE_CLASS};
 	const char					*what = NULL;
+	OpPaymentColumn				 column = PAYMENT_STATUS;
 
 	if (is_outcome(row, from, to))
 		what = psprintf("the role may not record that a payment is \"%s\"", op_payment_label(to));
 	for (int i = 0; i < (int) lengthof(figures); i++)
 	{
-		if (is_told(row, figures[i]))
-			what = psprintf("the role may not record the column \"%s\" of a payment",
-							op_payment_columns[figures[i]].name);
+		if (!is_told(row, figures[i]))
+			continue;
+		column = figures[i];
+		what = psprintf("the role may not record the column \"%s\" of a payment",
+						op_payment_columns[column].name);
 	}
 	if (what != NULL && !op_may_record(op_root_of(row->rel)))
-		op_refuse_record(row->rel, what,
-						 "An application inserts payments that are created; the role of the gateway records what becomes of them.");
+		op_refuse_record_of(row->rel, row->attnum[column], what,
+							"An application inserts payments that are created; the role of the gateway records what becomes of them.");
 }
 
 /* ---------- the row as figures ---------- */
@@ -180,6 +183,8 @@ static void
 check_request(const OpRow *row, const OpFigures *figures, const OpDemand *demand)
 {
 	Numeric left = op_left_for(figures, demand);
+	int		column = op_sign(demand->refund_pending) > 0 ? PAYMENT_REFUND_PENDING
+														 : PAYMENT_CAPTURE_PENDING;
 
 	if (left == NULL)
 		return;
@@ -195,7 +200,7 @@ check_request(const OpRow *row, const OpFigures *figures, const OpDemand *demand
 					   op_amount_text(left),
 					   op_amount_text(op_max(demand->capture_pending, demand->refund_pending))),
 			 errhint("payment_overview shows what can be captured and refunded; requests that are under way count."),
-			 errtable(row->rel)));
+			 errtablecol(row->rel, row->attnum[column])));
 }
 
 /* One currency in a payment and its operations. */
@@ -297,7 +302,7 @@ check_amounts(const OpRow *row)
 				 errmsg("column \"%s\" of table \"%s\" must be an amount of its currency",
 						op_payment_columns[amounts[i]].name, RelationGetRelationName(row->rel)),
 				 errdetail("Amounts are finite and within the decimals of a currency that has a minor unit; what is paid is above 0."),
-				 errhint("Round before: amounts are never rounded silently. order_payment.currencies() lists currencies and decimals."),
+				 errhint("Round before: amounts are never rounded silently. order_payment.currency_exponent() tells how many a currency has."),
 				 errtablecol(row->rel, row->attnum[amounts[i]]),
 				 errtableconstraint(row->rel, "payments_money_check")));
 	}

@@ -150,6 +150,7 @@ BEGIN
 	IF state.status IS NULL THEN
 		RAISE EXCEPTION 'order % does not exist', order_id USING ERRCODE = 'no_data_found';
 	ELSIF currency <> state.currency THEN
+		PERFORM order_payment.currency_exponent(currency);  -- raises if it is none, and does not show it
 		RAISE EXCEPTION 'order % is in %, not in %', order_id, state.currency, currency
 			USING ERRCODE = 'check_violation', HINT = 'All payments of an order are in its currency.';
 	END IF;
@@ -173,7 +174,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.require_payable(text, record, numeric, text, boolean) IS
-	'returns if the order, by what payable() says of it, can have one more payment of this amount (null: all that is left), else raises OP006, OP005, 23514 or P0002. Called by create_payment() and retry_payment()';
+	'returns if the order, by what payable() says of it, can have one more payment of this amount (null: all that is left), else raises OP006, OP005, 23514, 22023 or P0002. Called by create_payment() and retry_payment()';
 
 CREATE FUNCTION order_payment.require_gateway(gateway text, store name) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -154,7 +154,7 @@ CREATE VIEW %1$I.refunds WITH (security_invoker = true) AS
 ALTER VIEW %1$I.refunds ALTER COLUMN kind SET DEFAULT 'refund';
 
 COMMENT ON TABLE %1$I.gateways IS 'payment gateways. Kept by the owner; a gateway that payments name stays, and is switched off by active';
-COMMENT ON COLUMN %1$I.gateways.minor_unit_exponents IS 'currencies whose minor unit this gateway counts otherwise than ISO 4217, as {"ISK": 2}; for to_minor_units()';
+COMMENT ON COLUMN %1$I.gateways.minor_unit_exponents IS 'currencies whose minor unit this gateway counts otherwise than ISO 4217, or than their code says, as {"ISK": 2, "ETH.18": 9}; for to_minor_units()';
 COMMENT ON COLUMN %1$I.gateways.retry_schedule IS 'by failure class, how long after the first, second ... failure a payment is tried again; for due_retries()';
 COMMENT ON TABLE %1$I.gateway_fees IS 'what a gateway takes: amount * rate + fixed, rounded half-up once. The row with the payment''s method goes before ''*'', the latest valid_from before older ones. Kept by the owner';
 COMMENT ON TABLE %1$I.payments IS 'payments of orders: one row is one attempt. Inserted by the application; outcomes recorded by the gateway role; amounts kept by the server';

@@ -188,7 +188,17 @@ CREATE FUNCTION order_payment.request_due_refunds(batch integer DEFAULT 100, sto
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	uncovered CONSTANT text := format($query$
+	uncovered text;
+	n integer := 0;
+	held integer;
+	captured integer;
+	is_held boolean;
+	candidate record;
+	due record;
+BEGIN
+	PERFORM order_payment.require_store(store);
+	PERFORM order_payment.require_batch(batch);
+	uncovered := format($query$
 
 SELECT o.order_id::text AS id, o.refund_due_amount - c.amount AS amount
 FROM %1$I.orders o
@@ -201,15 +211,6 @@ CROSS JOIN LATERAL (
 WHERE o.refund_due_amount > 0 AND o.refund_due_amount > c.amount
 
 		$query$, store);
-	n integer := 0;
-	held integer;
-	captured integer;
-	is_held boolean;
-	candidate record;
-	due record;
-BEGIN
-	PERFORM order_payment.require_store(store);
-	PERFORM order_payment.require_batch(batch);
 	FOR candidate IN EXECUTE uncovered || ' ORDER BY o.order_id' LOOP
 		EXECUTE format('SELECT count(*) FROM (SELECT FROM %I.payments p WHERE p.order_id = %L AND p.captured_amount > 0
 											  ORDER BY p.payment_id FOR NO KEY UPDATE SKIP LOCKED) l', store, candidate.id)

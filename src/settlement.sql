@@ -148,11 +148,14 @@ CREATE FUNCTION order_payment.post_settlement(gateway text, settlement_id text,
 											  store name DEFAULT order_payment.current_store(),
 											  OUT operations_posted bigint, OUT payments_posted bigint,
 											  OUT lines_open bigint)
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM order_payment.require_store(store);
+	IF gateway IS NULL OR settlement_id IS NULL THEN
+		RAISE EXCEPTION 'gateway and settlement_id may not be null' USING ERRCODE = 'null_value_not_allowed';
+	END IF;
 	EXECUTE format('SELECT count(*) FROM %I.settlement_lines l WHERE l.gateway = $1 AND l.settlement_id = $2', store)
 		INTO lines_open USING gateway, settlement_id;
 	IF lines_open = 0 THEN

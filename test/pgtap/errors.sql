@@ -1,7 +1,7 @@
 -- The SQLSTATE of every refusal: programs test it, and no prose. Whatever is refused leaves the store in order.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(478);
+SELECT plan(481);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 INSERT INTO shop.orders (order_id, customer_id, request_key, price) VALUES (1, 7, 'a', 10), (2, 7, 'b', 10), (3, 7, 'c', NULL);
@@ -475,6 +475,9 @@ OP006	WITH l AS (INSERT INTO shop.order_items (order_id, line_no, kind, price) V
 42P01	SELECT * FROM order_payment.order_timeline(1)
 22023	SELECT order_payment.currency_exponent('usd')
 22023	SELECT order_payment.currency_exponent('')
+22023	SELECT order_payment.currency_exponent('POINTS')
+22023	SELECT order_payment.currency_exponent('USD.3')
+22023	SELECT order_payment.create_store('shop2', 'points.0')
 2BP01	DROP EXTENSION order_payment
 2BP01	DROP TYPE order_payment.order_status
 2BP01	DROP TYPE order_payment.payment_status
@@ -530,7 +533,7 @@ SELECT is(pg_temp.diagnose($$ UPDATE shop.payments SET captured_amount = 1 WHERE
 SELECT is(pg_temp.diagnose($$ UPDATE shop.payment_operations SET amount = 1 WHERE order_id = 11 $$), '{shop,payment_operations,amount,false,true}', 'of an operation');
 SELECT is(pg_temp.diagnose($$ DELETE FROM shop.payments WHERE order_id = 13 $$), '{shop,payments,"",false,true}', 'of a row about money');
 SELECT is(pg_temp.diagnose($$ SELECT order_payment.create_payment(17, 'manual', request_key => 'first', store => 'shop') $$), '{"","","",true,true}', 'OP002 has detail and hint');
-SELECT is(pg_temp.diagnose($$ INSERT INTO shop.refunds (order_id, payment_id, amount) VALUES (11, '11000000-0000-7000-8000-000000000000', 99) $$), '{shop,payments,"",true,true}', 'OP005 names the table, with detail and hint');
+SELECT is(pg_temp.diagnose($$ INSERT INTO shop.refunds (order_id, payment_id, amount) VALUES (11, '11000000-0000-7000-8000-000000000000', 99) $$), '{shop,payments,refund_pending_amount,true,true}', 'OP005 names the column, with detail and hint');
 SELECT is(pg_temp.diagnose($$ SELECT * FROM order_payment.refund_order(11, 99, store => 'shop') $$), '{"","","",true,true}', 'a function as well says what is left');
 SELECT is(pg_temp.diagnose($$ UPDATE shop.orders SET status = 'authorized' WHERE order_id = 1 $$), '{shop,orders,status,true,true}', 'OP006 names the column, with detail and hint');
 SELECT is(pg_temp.diagnose($$ UPDATE shop.orders SET price = 7 WHERE order_id = 10 $$), '{shop,orders,total_amount,true,true}', 'of a frozen total');
@@ -540,10 +543,10 @@ CREATE ROLE regress_tap_app;
 GRANT USAGE ON SCHEMA shop TO regress_tap_app;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA shop TO regress_tap_app;
 SET LOCAL ROLE regress_tap_app;
-SELECT is(pg_temp.diagnose($$ UPDATE shop.payments SET status = 'succeeded' WHERE order_id = 10 $$), '{shop,payments,"",true,true}', 'OP004 names the table, with detail and hint');
-SELECT is(pg_temp.diagnose($$ UPDATE shop.payments SET fee_final = true WHERE order_id = 10 $$), '{shop,payments,"",true,true}', 'of a fee');
+SELECT is(pg_temp.diagnose($$ UPDATE shop.payments SET status = 'succeeded' WHERE order_id = 10 $$), '{shop,payments,status,true,true}', 'OP004 names the column, with detail and hint');
+SELECT is(pg_temp.diagnose($$ UPDATE shop.payments SET fee_final = true WHERE order_id = 10 $$), '{shop,payments,fee_final,true,true}', 'of a fee');
 SELECT is(pg_temp.diagnose($$ UPDATE shop.refunds SET status = 'succeeded' WHERE order_id = 11 AND status = 'requested' $$), '{shop,payment_operations,"",true,true}', 'of an operation');
-SELECT is(pg_temp.diagnose($$ UPDATE shop.orders SET status = 'paid' WHERE order_id = 1 $$), '{shop,orders,"",true,true}', 'of a manual settlement');
+SELECT is(pg_temp.diagnose($$ UPDATE shop.orders SET status = 'paid' WHERE order_id = 1 $$), '{shop,orders,status,true,true}', 'of a manual settlement');
 RESET ROLE;
 SELECT is(pg_temp.diagnose($$ UPDATE shop.orders SET status = 'payed' WHERE order_id = 1 $$), '{"","","",false,true}', '22P02 has a hint');
 

@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(230);
+SELECT plan(232);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -80,7 +80,9 @@ SELECT is(order_payment.currency_exponent(NULL), NULL, 'currency_exponent(NULL)'
 SELECT is(order_payment.currency_exponent('XAU'), NULL, 'currency_exponent() of gold');
 SELECT is(order_payment.currency_exponent(code), exponent, 'currency_exponent() of ' || code)
 FROM (VALUES ('USD', 2), ('JPY', 0), ('KWD', 3), ('CLF', 4)) v (code, exponent);
+SELECT is(order_payment.currency_exponent('ETH.18'), 18, 'currency_exponent() of a private code');
 SELECT is(order_payment.is_currency(NULL), NULL, 'is_currency(NULL)');
+SELECT is(order_payment.is_currency('POINTS.0'), true, 'is_currency() of a private code');
 SELECT is(order_payment.is_currency(''), false, 'is_currency('''')');
 SELECT is(order_payment.is_currency('eur'), false, 'is_currency() of small letters');
 SELECT is(order_payment.is_amount(NULL, 'USD'), NULL, 'is_amount(NULL, )');
@@ -160,14 +162,14 @@ SELECT results_eq($$ SELECT version, entity, from_status, to_status FROM order_p
                   $$ VALUES (1, 'order', NULL::text, 'pending'), (2, 'order', 'pending', 'paid'), (3, 'payment', NULL, 'succeeded') $$, 'order_timeline() in order');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::bigint) $$, 'order_timeline(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(NULL::text) $$, 'order_timeline(NULL::text)');
-SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(1001, NULL) $$, 'order_timeline(, NULL)');
+SELECT throws_ok($$ SELECT * FROM order_payment.order_timeline(1001, NULL) $$, '22004', NULL, 'order_timeline(, NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.order_timeline(99) $$, 'order_timeline() of no order');
 SELECT throws_ok($$ SELECT * FROM order_payment.order_timeline('') $$, '22P02', NULL, 'order_timeline('''')');
 SELECT throws_ok($$ SELECT * FROM order_payment.order_timeline('1 OR true') $$, '22P02', NULL, 'order_timeline() quotes what it is given');
 
 SELECT is_empty($$ SELECT * FROM order_payment.read_events(NULL) $$, 'read_events(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.read_events('c', NULL) $$, 'read_events(, NULL)');
-SELECT is_empty($$ SELECT * FROM order_payment.read_events('c', 1, NULL) $$, 'read_events(, , NULL)');
+SELECT throws_ok($$ SELECT * FROM order_payment.read_events('c', 1, NULL) $$, '22004', NULL, 'read_events(, , NULL)');
 SELECT is(order_payment.ack_events(NULL, ARRAY[]::uuid[]), NULL, 'ack_events(NULL, )');
 SELECT is(order_payment.ack_events('c', NULL), NULL, 'ack_events(, NULL)');
 SELECT is(order_payment.ack_events('c', ARRAY[]::uuid[]), 0::bigint, 'ack_events() of nothing');
@@ -279,9 +281,9 @@ SELECT is(order_payment.choose_gateway(2006), NULL, 'choose_gateway(): none');
 
 INSERT INTO settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, fee, currency, settled_on)
 SELECT gateway, 's', 1, 'payment', replace(payment_id::text, '-', ''), 100, 3, currency, current_date FROM payments WHERE order_id = 2003;
-SELECT is(order_payment.post_settlement(NULL, 's'), NULL, 'post_settlement(NULL, )');
-SELECT is(order_payment.post_settlement('stripe', NULL), NULL, 'post_settlement(, NULL)');
-SELECT is(order_payment.post_settlement('stripe', 's', NULL), NULL, 'post_settlement(, , NULL)');
+SELECT throws_ok($$ SELECT order_payment.post_settlement(NULL, 's') $$, '22004', NULL, 'post_settlement(NULL, )');
+SELECT throws_ok($$ SELECT order_payment.post_settlement('stripe', NULL) $$, '22004', NULL, 'post_settlement(, NULL)');
+SELECT throws_ok($$ SELECT order_payment.post_settlement('stripe', 's', NULL) $$, '22004', NULL, 'post_settlement(, , NULL)');
 SELECT is((s.operations_posted, s.payments_posted, s.lines_open)::text, '(0,1,0)', 'post_settlement()') FROM order_payment.post_settlement('stripe', 's') s;
 SELECT is((s.operations_posted, s.payments_posted, s.lines_open)::text, '(0,0,0)', 'post_settlement() once more, by name')
 FROM order_payment.post_settlement(gateway => 'stripe', settlement_id => 's', store => 'shop') s;
