@@ -108,7 +108,7 @@ BEGIN
   END LOOP;
   SET LOCAL session_replication_role = origin;
   SELECT string_agg(concat_ws(' | ', problem, table_name, key, column_name, 'stored ' || stored, 'expected ' || expected), E'\n'
-                    ORDER BY problem COLLATE "C", table_name COLLATE "C", key COLLATE "C", column_name COLLATE "C") INTO result
+                    ORDER BY problem COLLATE "C", table_name COLLATE "C", key COLLATE "C", column_name COLLATE "C", expected COLLATE "C") INTO result
   FROM order_payment.verify_store('verify_test');
   RAISE EXCEPTION USING ERRCODE = 'ZZZZZ', MESSAGE = coalesce(result, 'nothing found');
 EXCEPTION
