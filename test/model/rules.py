@@ -279,6 +279,8 @@ class Order(Row):
         if not self.is_dead:
             self.due = min(self.due, max(ZERO, self.held))
         if self.status in ("pending", "authorized") and self.total is not None and self.total >= 0:
+            # a refund that is reversed paid a due that was measured by the total of its time
+            self.due = min(self.due, max(ZERO, self.held - self.total))
             outstanding = self.outstanding()
             if outstanding == 0:
                 if self.total > 0 or self.paid > 0:
