@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "amount.h"
+#include "coming.h"
 #include "derived.h"
 #include "inquiry.h"
 #include "line.h"
@@ -310,7 +311,29 @@ static const OpSiblingRole pending_refunds = {
 	.write = write_pending_refunds,
 };
 
-/* The same of those refunds that have acted on their payments already. */
+/* Of what was due, also by those that are ended by a statement, and have not acted yet. */
+static void
+write_standing_refunds(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT pg_catalog.sum(obligatory_amount) FROM %s"
+					 " WHERE %s AND operation_id OPERATOR(pg_catalog.<>) $2"
+					 " AND (kind OPERATOR(pg_catalog.=) 'refund' AND status OPERATOR(pg_catalog.<=) 'unknown'"
+					 " OR operation_id OPERATOR(pg_catalog.=) ANY ($3))",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole standing_refunds = {
+	.what = "the operations",
+	.path = OP_SELF,
+	.column = "order_id",
+	.nkeys = 1,
+	.nargs = 2,
+	.argtypes = {UUIDOID, UUIDARRAYOID},
+	.write = write_standing_refunds,
+};
+
+/* Whole, those that have acted on their payments already. */
 static void
 write_reserved_refunds(StringInfo sql, const OpSiblingNames *names)
 {
@@ -345,20 +368,11 @@ lock_order(Relation operations, TupleTableSlot *operation, OpMoney *money)
 	return true;
 }
 
-/* Fills pending[]: the amount, the obligatory part, whether another one has succeeded. */
-static void
-find_pending_refunds(Relation operations, TupleTableSlot *operation, Datum operation_id,
-					 NullableDatum *pending)
-{
-	Datum args[] = {operation_id, TransactionIdGetDatum(GetCurrentTransactionId())};
-
-	op_sibling_fetch(&pending_refunds, operations, operation, args, "  ", pending, 3);
-}
-
 Numeric
 op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id,
 				 Numeric captured, bool *is_sure)
 {
+	Datum		  args[] = {operation_id, TransactionIdGetDatum(GetCurrentTransactionId())};
 	NullableDatum pending[3];
 	OpMoney		  money;
 	OpMovement	  movement = OP_NO_MOVEMENT;
@@ -371,7 +385,7 @@ op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation
 		movement.captured = captured;
 		op_move_money(&money, &movement);
 	}
-	find_pending_refunds(operations, operation, operation_id, pending);
+	op_sibling_fetch(&pending_refunds, operations, operation, args, "  ", pending, 3);
 	*is_sure = !DatumGetBool(pending[2].value);
 	return op_above_zero(
 		op_sub(money.due, op_numeric_of(pending[op_is_dead(money.status) ? 0 : 1])));
@@ -380,7 +394,7 @@ op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation
 Numeric
 op_uncovered_due_now(Relation operations, TupleTableSlot *operation, Datum operation_id)
 {
-	NullableDatum pending[3];
+	Datum		  args[] = {operation_id, op_ending_requests()};
 	NullableDatum covered;
 	OpMoney		  money;
 
@@ -389,9 +403,6 @@ op_uncovered_due_now(Relation operations, TupleTableSlot *operation, Datum opera
 	if (op_is_dead(money.status))
 		op_sibling_fetch(&reserved_refunds, operations, operation, NULL, NULL, &covered, 1);
 	else
-	{
-		find_pending_refunds(operations, operation, operation_id, pending);
-		covered = pending[1];
-	}
+		op_sibling_fetch(&standing_refunds, operations, operation, args, "  ", &covered, 1);
 	return op_above_zero(op_sub(money.due, op_numeric_of(covered)));
 }

@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 
 #include "amount.h"
+#include "coming.h"
 #include "derived.h"
 #include "effects.h"
 #include "errors.h"
@@ -234,45 +235,6 @@ counts_for_due(OperationKind kind, OpOperationStatus status)
 		   (kind == KIND_CHARGEBACK && status == OP_OPERATION_SUCCEEDED);
 }
 
-/*
- * New rows whose effects are still to come. doubtful: what one of them pays of
- * the due depends on what another one does. A row that was never stored (ON
- * CONFLICT, an error that was caught) is counted until the transaction ends:
- * then more is asked than need be.
- */
-static struct
-{
-	TransactionId xid;
-	int			  nrows;
-	bool		  doubtful;
-} coming;
-
-/* A new row. Are there others? */
-static bool
-begin_row(void)
-{
-	TransactionId xid = GetTopTransactionId();
-
-	if (coming.xid != xid)
-	{
-		coming.xid = xid;
-		coming.nrows = 0;
-		coming.doubtful = false;
-	}
-	return coming.nrows++ > 0;
-}
-
-/* A new row acts. Is what it pays of the due in doubt? */
-static bool
-end_row(void)
-{
-	bool result = coming.doubtful;
-
-	if (coming.nrows > 0 && --coming.nrows == 0)
-		coming.doubtful = false;
-	return result;
-}
-
 /* What a new row pays of the due; 0 if that is settled when it acts. */
 static Numeric
 obligatory_of_new(OpRow *row, TupleTableSlot *given, const OpLockedPayment *payment,
@@ -288,7 +250,7 @@ obligatory_of_new(OpRow *row, TupleTableSlot *given, const OpLockedPayment *paym
 						 to == OP_OPERATION_SUCCEEDED ? presupposed(payment) : op_zero(), &is_sure);
 	if (is_sure || !has_others)
 		return op_min(DatumGetNumeric(row->value[OPERATION_AMOUNT].value), uncovered);
-	coming.doubtful = true;
+	op_new_is_open();
 	return op_zero();
 }
 
@@ -302,7 +264,7 @@ static void
 maintain_new(OpRow *row, TupleTableSlot *given, OpOperationStatus to)
 {
 	OpLockedPayment payment = {{0, true}, op_zero(), op_zero(), op_zero(), op_zero()};
-	bool			has_others = begin_row();
+	bool			has_others = op_new_comes();
 	Numeric			obligatory = op_zero();
 
 	require_payment(row, op_lock_payment(row->rel, given, &payment));
@@ -317,13 +279,15 @@ static void
 maintain_old(OpRow *row, OpOperationStatus to, Numeric settled)
 {
 	OpOperationStatus from = status_of(op_old_value(row, OPERATION_STATUS));
+	Numeric			  obligatory = op_old_numeric(row, OPERATION_OBLIGATORY);
 
+	if (is_request(from) && !is_request(to) && op_sign(obligatory) > 0)
+		op_request_ends(DatumGetUUIDP(op_old_value(row, OPERATION_ID).value));
 	if (settled != NULL)
 		op_effect_met();
 	else if (begins_to_count(kind_of(row->value[OPERATION_KIND]), from, to))
 		settled = op_zero(); /* until it acts */
-	op_derive_numeric(row, OPERATION_OBLIGATORY,
-					  settled ? settled : op_old_numeric(row, OPERATION_OBLIGATORY));
+	op_derive_numeric(row, OPERATION_OBLIGATORY, settled ? settled : obligatory);
 }
 
 PG_FUNCTION_INFO_V1(op_maintain_operation);
@@ -468,13 +432,15 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	effect.cause.to = label_of(to);
 	effect.cause.late = !is_new && to == OP_OPERATION_SUCCEEDED && !counts(from);
 	effect.ncauses = 1;
-	is_settled = is_new && !end_row();
+	is_settled = is_new && !op_new_acts();
 	prepare_payment(rel, row, is_new, &effect);
 	obligatory = is_settled || !begins_to_count(kind, from, to)
 					 ? op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]))
 					 : settle_obligatory(rel, row, column);
 	gives = op_sign(effect.demand.refunded) != 0 || op_sign(effect.demand.charged_back) != 0;
 	effect.due_paid = gives ? obligatory : op_zero();
+	if (is_request(from) && !is_request(to))
+		op_request_acts(DatumGetUUIDP(effect.cause.entity_id));
 	op_affect_payment(rel, row, &effect);
 	return PointerGetDatum(NULL);
 }

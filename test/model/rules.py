@@ -807,13 +807,16 @@ class Store:
         if order is None:
             raise Fault(("23503", "operation of no order"), *itertools.chain.from_iterable(
                 self.app_faults(role, kind, status) for _, _, kind, _, _, status, _ in rows))
-        done, faults = 0, set()
+        done, faults, wrong = 0, set(), []
         for row in rows:
             try:
                 done += self.insert_operation(order, role, skip_conflict, *row)
             except Fault as fault:
                 # what is wrong with a later row may be told before what an earlier one does to its payment
                 faults |= fault.faults
+                wrong.append(row)
+            if not skip_conflict and any(row[-1] is not None and row[-1] == w[-1] for w in wrong if w is not row):
+                faults.add(("23505", "operation"))  # the wrong one was stored before that was told
         self.check(order, faults)
         return done
 
