@@ -290,9 +290,13 @@ INSERT INTO shop.orders (price) VALUES (1);
 INSERT INTO shop.orders (price) VALUES (1) RETURNING order_id;
 SELECT setval(pg_get_serial_sequence('shop.orders', 'order_id'), max(order_id)) FROM shop.orders;
 INSERT INTO shop.orders (price) VALUES (1) RETURNING order_id;
-INSERT INTO shop.orders (customer_id, request_key) VALUES (1, 'k'), (2, 'k'), (NULL, 'k'), (NULL, 'k') RETURNING customer_id;
+INSERT INTO shop.orders (customer_id, request_key) VALUES (1, 'k'), (2, 'k'), (NULL, 'k'), (NULL, 'l'), (NULL, NULL), (NULL, NULL) RETURNING customer_id;
 \set VERBOSITY terse
 INSERT INTO shop.orders (customer_id, request_key) VALUES (1, 'k');
+INSERT INTO shop.orders (customer_id, request_key) VALUES (NULL, 'k');
+UPDATE shop.orders SET customer_id = NULL WHERE customer_id = 2;
+-- a customer who is to be forgotten: his key goes with him
+UPDATE shop.orders SET customer_id = NULL, request_key = NULL WHERE customer_id = 2;
 \set VERBOSITY default
 
 -- which store?

@@ -145,6 +145,20 @@ INSERT INTO orders (customer_id, price, request_key) VALUES (7, 100, 'checkout')
 RESET ROLE;
 SELECT state(:id), details(:id), problems(:id), (SELECT count(*) FROM orders WHERE customer_id = 7) AS orders, (SELECT version FROM orders WHERE order_id = :id);
 
+\echo '== story: duplicate submit by a guest'
+-- A guest has no customer_id: the key is told from those of other guests, and of customers. ON CONFLICT without a target serves both.
+SET ROLE regress_story_app;
+INSERT INTO orders (price, request_key) VALUES (100, 'checkout') RETURNING order_id AS id \gset
+INSERT INTO orders (price, request_key) VALUES (100, 'checkout');
+INSERT INTO orders (price, request_key) VALUES (100, 'checkout') ON CONFLICT DO NOTHING RETURNING order_id;
+INSERT INTO orders (price, request_key) VALUES (100, 'checkout') ON CONFLICT (request_key) WHERE customer_id IS NULL AND request_key IS NOT NULL DO NOTHING RETURNING order_id;
+INSERT INTO orders (customer_id, price, request_key) VALUES (7, 100, 'checkout') ON CONFLICT DO NOTHING RETURNING order_id;
+INSERT INTO orders (customer_id, price, request_key) VALUES (8, 100, 'checkout') ON CONFLICT DO NOTHING RETURNING customer_id;
+INSERT INTO orders (price, request_key) VALUES (100, 'checkout 2') ON CONFLICT DO NOTHING RETURNING request_key;
+INSERT INTO orders (price) VALUES (100), (100) ON CONFLICT DO NOTHING RETURNING request_key;
+RESET ROLE;
+SELECT state(:id), problems(:id), (SELECT count(*) FROM orders WHERE request_key = 'checkout' AND customer_id IS NULL) AS orders;
+
 \echo '== story: an outcome that is told twice'
 -- an upsert by the key: the first is the birth, the second changes nothing, the third is another outcome
 SELECT place_order(100) AS id \gset

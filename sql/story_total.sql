@@ -110,6 +110,35 @@ SELECT * FROM tell(NULL, $$
   line 2 120                  -> pending, captured 100, refunded 100, outstanding 100
   pay b 100 succeeded         -> paid, captured 200, refunded 100
 $$);
+-- What is held pays for the order first: a refund paid back what was due by a total that is no more, and then it is reversed.
+SELECT * FROM tell(NULL, $$
+  line 1 discount 20           -> pending
+  pay a 100 succeeded          -> pending, captured 100, due 100
+  refund r of a 100 succeeded  -> pending, captured 100, refunded 100
+  drop 1                       -> pending, captured 100, refunded 100, total unknown
+  line 2 60                    -> pending, captured 100, refunded 100, outstanding 60
+  r reversed                   -> paid, captured 100, due 40
+$$);
+SELECT * FROM tell(NULL, $$
+  line 1 discount 20           -> pending
+  pay a 100 succeeded          -> pending, captured 100, due 100
+  refund r of a 50 succeeded   -> pending, captured 100, refunded 50, due 50
+  refund s of a 50 succeeded   -> pending, captured 100, refunded 100
+  line 2 100                   -> pending, captured 100, refunded 100, outstanding 80
+  s reversed                   -> pending, captured 100, refunded 50, outstanding 30
+  pay b 30 succeeded           -> paid, captured 130, refunded 50
+  r reversed                   -> paid, captured 130, due 50
+$$);
+SELECT * FROM tell(NULL, $$
+  line 1 discount 300              -> pending
+  pay a 150 succeeded              -> pending, captured 150, due 150
+  refund r of a 100 succeeded      -> pending, captured 150, refunded 100, due 50
+  chargeback z of a 50 succeeded   -> pending, captured 150, refunded 100, charged back 50
+  drop 1                           -> pending, captured 150, refunded 100, charged back 50, total unknown
+  line 1 50                        -> pending, captured 150, refunded 100, charged back 50, outstanding 50
+  r reversed                       -> paid, captured 150, charged back 50, due 50
+  z reversed                       -> paid, captured 150, due 100
+$$);
 SELECT * FROM tell_in_every_order(NULL, $$
   line 1 discount 20
   line 2 120

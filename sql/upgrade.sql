@@ -227,6 +227,17 @@ WHERE c.oid = 'fresh.payment_operations'::regclass AND x.grantee <> c.relowner G
 SELECT x.grantee::regrole, x.privilege_type FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = 'fresh.payment_operations'::regclass;
 SELECT * FROM order_payment.verify_store('fresh');
 
+-- ---------- a key that guests have used twice, before it was one ----------
+
+DROP INDEX fresh.orders_guest_request_key_idx;
+INSERT INTO fresh.orders (order_id, customer_id, price, request_key) VALUES (101, NULL, 1, 'twice'), (102, NULL, 1, 'twice'), (103, 7, 1, 'twice'), (104, NULL, 1, NULL), (105, NULL, 1, NULL);
+SELECT * FROM order_payment.upgrade_store('fresh');
+SELECT problem, table_name, column_name FROM order_payment.verify_store('fresh');
+UPDATE fresh.orders SET request_key = NULL WHERE order_id = 102;
+SELECT * FROM order_payment.upgrade_store('fresh');
+INSERT INTO fresh.orders (price, request_key) VALUES (1, 'twice') ON CONFLICT DO NOTHING RETURNING order_id;
+SELECT * FROM order_payment.verify_store('fresh');
+
 -- ---------- other key types; partitions ----------
 
 SELECT order_payment.create_store('typed', owner => 'regress_op_owner', order_id_type => 'uuid', customer_id_type => 'text', product_id_type => 'integer');

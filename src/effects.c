@@ -8,8 +8,9 @@
  *			says nothing but which row is meant: what becomes of that row is
  *			decided by the sibling's own trigger, under the lock of the row
  *
- * Locks are taken from child to parent: an operation, its payment, its order.
- * So no two statements on one row each wait for each other.
+ * Locks are taken from child to parent: operations, the payments of the order
+ * by their keys, the order. So no two statements on one order wait for each
+ * other, however many of its operations they meet.
  */
 #include "postgres.h"
 
@@ -158,6 +159,39 @@ const OpPaymentEffect *
 op_past_payment_effect(const TriggerData *trigdata)
 {
 	return op_effect_past(&payment_of_operation, trigdata);
+}
+
+/* ---------- an operation settles what of it pays the due ---------- */
+
+static void
+write_touch_operation(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "UPDATE %s SET obligatory_amount = obligatory_amount"
+					 " WHERE %s AND operation_id OPERATOR(pg_catalog.=) $2",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole operation_itself = {
+	.what = "the operation",
+	.path = OP_SELF,
+	.column = "order_id",
+	.nkeys = 1,
+	.nargs = 1,
+	.argtypes = {UUIDOID},
+	.write = write_touch_operation,
+};
+
+void
+op_settle_operation(Relation rel, TupleTableSlot *operation, Datum operation_id, Numeric obligatory)
+{
+	op_sibling_affect(&operation_itself, rel, operation, &operation_id, " ", obligatory);
+}
+
+Numeric
+op_settled_obligatory(const TriggerData *trigdata)
+{
+	return op_effect_coming(&operation_itself, trigdata);
 }
 
 /* ---------- an order that is settled by hand books a payment ---------- */

@@ -73,6 +73,12 @@ extern void					  op_affect_payment(Relation rel, TupleTableSlot *operation,
 extern const OpPaymentEffect *op_payment_effect(const TriggerData *trigdata);
 extern const OpPaymentEffect *op_past_payment_effect(const TriggerData *trigdata);
 
+/* ---------- an operation settles what of it pays the due ---------- */
+
+extern void	   op_settle_operation(Relation rel, TupleTableSlot *operation, Datum operation_id,
+								   Numeric obligatory);
+extern Numeric op_settled_obligatory(const TriggerData *trigdata); /* NULL: none comes */
+
 /* ---------- an order that is settled by hand books a payment ---------- */
 
 typedef struct OpManualPayment

@@ -10,12 +10,14 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "amount.h"
+#include "coming.h"
 #include "derived.h"
 #include "inquiry.h"
 #include "line.h"
@@ -224,15 +226,20 @@ op_next_retry(Relation payments, TupleTableSlot *payment, NullableDatum failure_
 
 /* ---------- what the trigger of an operation asks ---------- */
 
+/*
+ * All payments of the order, in the order of their keys, and before the order
+ * itself: a statement, or a transaction, may come to another one of them later,
+ * and then holds the order already.
+ */
 static void
 write_lock_payment(StringInfo sql, const OpSiblingNames *names)
 {
 	appendStringInfo(sql,
-					 "SELECT currency, amount, authorized_amount, captured_amount, CASE WHEN status OPERATOR(pg_catalog.=) 'authorized'"
+					 "SELECT %s, currency, amount, authorized_amount, captured_amount, CASE WHEN status OPERATOR(pg_catalog.=) 'authorized'"
 					 " THEN authorized_amount OPERATOR(pg_catalog.-) captured_amount"
 					 " OPERATOR(pg_catalog.-) capture_pending_amount ELSE 0 END"
-					 " FROM %s WHERE %s FOR NO KEY UPDATE",
-					 names->sibling, names->condition);
+					 " FROM %s WHERE %s ORDER BY %s FOR NO KEY UPDATE",
+					 names->condition, names->sibling, names->family, names->keys);
 }
 
 static const OpSiblingRole locked_payment_of_operation = {
@@ -240,22 +247,23 @@ static const OpSiblingRole locked_payment_of_operation = {
 	.path = OP_PARENT,
 	.marker = op_maintain_payment,
 	.nkeys = 2,
+	.tells = true,
 	.write = write_lock_payment,
 };
 
 bool
 op_lock_payment(Relation operations, TupleTableSlot *operation, OpLockedPayment *result)
 {
-	NullableDatum fetched[5];
+	NullableDatum fetched[6];
 
 	if (!op_sibling_fetch(&locked_payment_of_operation, operations, operation, NULL, NULL, fetched,
-						  5))
+						  6))
 		return false;
-	result->currency = fetched[0];
-	result->amount = op_numeric_of(fetched[1]);
-	result->authorized = op_numeric_of(fetched[2]);
-	result->captured = op_numeric_of(fetched[3]);
-	result->rest = op_numeric_of(fetched[4]);
+	result->currency = fetched[1];
+	result->amount = op_numeric_of(fetched[2]);
+	result->authorized = op_numeric_of(fetched[3]);
+	result->captured = op_numeric_of(fetched[4]);
+	result->rest = op_numeric_of(fetched[5]);
 	return true;
 }
 
@@ -276,15 +284,20 @@ static const OpSiblingRole locked_order_of_operation = {
 	.write = write_lock_order,
 };
 
-/* Refunds of the order under way: whole, and of what was due. */
+/*
+ * Refunds of the order under way: whole, and of what was due. Has another
+ * operation of this transaction succeeded?
+ */
 static void
 write_pending_refunds(StringInfo sql, const OpSiblingNames *names)
 {
 	appendStringInfo(sql,
-					 "SELECT coalesce(pg_catalog.sum(amount), 0), coalesce(pg_catalog.sum(obligatory_amount), 0)"
-					 " FROM %s WHERE %s AND kind OPERATOR(pg_catalog.=) 'refund'"
-					 " AND status OPERATOR(pg_catalog.<=) 'unknown'"
-					 " AND operation_id OPERATOR(pg_catalog.<>) $2",
+					 "SELECT pg_catalog.sum(amount) FILTER (WHERE status OPERATOR(pg_catalog.<=) 'unknown'),"
+					 " pg_catalog.sum(obligatory_amount) FILTER (WHERE status OPERATOR(pg_catalog.<=) 'unknown'),"
+					 " coalesce(pg_catalog.bool_or(status OPERATOR(pg_catalog.=) 'succeeded'), false)"
+					 " FROM %s WHERE %s AND operation_id OPERATOR(pg_catalog.<>) $2"
+					 " AND (kind OPERATOR(pg_catalog.=) 'refund' AND status OPERATOR(pg_catalog.<=) 'unknown'"
+					 " OR status OPERATOR(pg_catalog.=) 'succeeded' AND xmin OPERATOR(pg_catalog.=) $3)",
 					 names->sibling, names->condition);
 }
 
@@ -293,36 +306,103 @@ static const OpSiblingRole pending_refunds = {
 	.path = OP_SELF,
 	.column = "order_id",
 	.nkeys = 1,
-	.nargs = 1,
-	.argtypes = {UUIDOID},
+	.nargs = 2,
+	.argtypes = {UUIDOID, XIDOID},
 	.write = write_pending_refunds,
 };
 
-Numeric
-op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id,
-				 Numeric captured)
+/* Of what was due, also by those that are ended by a statement, and have not acted yet. */
+static void
+write_standing_refunds(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT pg_catalog.sum(obligatory_amount) FROM %s"
+					 " WHERE %s AND operation_id OPERATOR(pg_catalog.<>) $2"
+					 " AND (kind OPERATOR(pg_catalog.=) 'refund' AND status OPERATOR(pg_catalog.<=) 'unknown'"
+					 " OR operation_id OPERATOR(pg_catalog.=) ANY ($3))",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole standing_refunds = {
+	.what = "the operations",
+	.path = OP_SELF,
+	.column = "order_id",
+	.nkeys = 1,
+	.nargs = 2,
+	.argtypes = {UUIDOID, UUIDARRAYOID},
+	.write = write_standing_refunds,
+};
+
+/* Whole, those that have acted on their payments already. */
+static void
+write_reserved_refunds(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT pg_catalog.sum(refund_pending_amount) FROM %s WHERE %s AND $2 IS NOT NULL",
+					 names->sibling, names->family);
+}
+
+static const OpSiblingRole reserved_refunds = {
+	.what = "the payments",
+	.path = OP_PARENT,
+	.marker = op_maintain_payment,
+	.nkeys = 2,
+	.write = write_reserved_refunds,
+};
+
+static bool
+lock_order(Relation operations, TupleTableSlot *operation, OpMoney *money)
 {
 	NullableDatum order[8];
-	NullableDatum pending[2];
+
+	if (!op_sibling_fetch(&locked_order_of_operation, operations, operation, NULL, NULL, order, 8))
+		return false;
+	money->status = order[0].isnull ? OP_PENDING : (OpOrderStatus) DatumGetStatus(order[0].value);
+	money->total = order[1].isnull ? NULL : DatumGetNumeric(order[1].value);
+	money->authorized = op_numeric_of(order[2]);
+	money->paid = op_numeric_of(order[3]);
+	money->refunded = op_numeric_of(order[4]);
+	money->charged_back = op_numeric_of(order[5]);
+	money->due = op_numeric_of(order[6]);
+	money->covered = DatumGetBool(order[7].value);
+	return true;
+}
+
+Numeric
+op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id,
+				 Numeric captured, bool *is_sure)
+{
+	Datum		  args[] = {operation_id, TransactionIdGetDatum(GetCurrentTransactionId())};
+	NullableDatum pending[3];
 	OpMoney		  money;
 	OpMovement	  movement = OP_NO_MOVEMENT;
 
-	if (!op_sibling_fetch(&locked_order_of_operation, operations, operation, NULL, NULL, order, 8))
+	*is_sure = true;
+	if (!lock_order(operations, operation, &money))
 		return op_zero();
-	money.status = order[0].isnull ? OP_PENDING : (OpOrderStatus) DatumGetStatus(order[0].value);
-	money.total = order[1].isnull ? NULL : DatumGetNumeric(order[1].value);
-	money.authorized = op_numeric_of(order[2]);
-	money.paid = op_numeric_of(order[3]);
-	money.refunded = op_numeric_of(order[4]);
-	money.charged_back = op_numeric_of(order[5]);
-	money.due = op_numeric_of(order[6]);
-	money.covered = DatumGetBool(order[7].value);
 	if (op_sign(captured) > 0)
 	{
 		movement.captured = captured;
 		op_move_money(&money, &movement);
 	}
-	op_sibling_fetch(&pending_refunds, operations, operation, &operation_id, " ", pending, 2);
+	op_sibling_fetch(&pending_refunds, operations, operation, args, "  ", pending, 3);
+	*is_sure = !DatumGetBool(pending[2].value);
 	return op_above_zero(
 		op_sub(money.due, op_numeric_of(pending[op_is_dead(money.status) ? 0 : 1])));
+}
+
+Numeric
+op_uncovered_due_now(Relation operations, TupleTableSlot *operation, Datum operation_id)
+{
+	Datum		  args[] = {operation_id, op_ending_requests()};
+	NullableDatum covered;
+	OpMoney		  money;
+
+	if (!lock_order(operations, operation, &money) || op_sign(money.due) == 0)
+		return op_zero();
+	if (op_is_dead(money.status))
+		op_sibling_fetch(&reserved_refunds, operations, operation, NULL, NULL, &covered, 1);
+	else
+		op_sibling_fetch(&standing_refunds, operations, operation, args, "  ", &covered, 1);
+	return op_above_zero(op_sub(money.due, op_numeric_of(covered)));
 }

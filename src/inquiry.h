@@ -33,7 +33,7 @@ extern bool op_find_fee(Relation payments, Datum gateway, NullableDatum method, 
 extern NullableDatum op_next_retry(Relation payments, TupleTableSlot *payment,
 								   NullableDatum failure_class, int32 attempt);
 
-/* An operation's payment, locked. */
+/* An operation's payment, as it is when all payments of the order are locked. */
 typedef struct OpLockedPayment
 {
 	NullableDatum currency;
@@ -48,10 +48,17 @@ extern bool op_lock_payment(Relation operations, TupleTableSlot *operation,
 
 /*
  * What is due to the customer of an operation's order and not covered by
- * refunds under way, other than this operation. Locks the order. captured: what
- * is to be captured before, 0 mostly.
+ * refunds under way, other than this operation. Locks the order.
+ *
+ * ... before the operation is stored. captured: what is to be captured before,
+ * 0 mostly. is_sure: false if an operation of this transaction has succeeded,
+ * whose effect may be still to come.
  */
 extern Numeric op_uncovered_due(Relation operations, TupleTableSlot *operation,
-								Datum operation_id, Numeric captured);
+								Datum operation_id, Numeric captured, bool *is_sure);
+
+/* ... when it acts, after all that acted before and before all that will act. */
+extern Numeric op_uncovered_due_now(Relation operations, TupleTableSlot *operation,
+									Datum operation_id);
 
 #endif

@@ -323,6 +323,8 @@ plan_statement(OpLink *link, Relation rel, Relation sibling)
 		appendStringInfoString(&condition, i == 0 ? "" : " AND ");
 		write_condition(&condition, role->path, &key[i], column, attr->atttypid,
 						psprintf("$%d", i + 1), types[i]);
+		if (i == 0)
+			names.family = pstrdup(condition.data);
 	}
 	memcpy(types + role->nkeys, role->argtypes, role->nargs * sizeof(Oid));
 	names.sibling = qualified_name(RelationGetRelid(sibling));

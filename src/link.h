@@ -28,6 +28,7 @@ typedef struct OpSiblingNames
 	const char *sibling;   /* its name, with its schema */
 	const char *keys;	   /* its key columns, for an INSERT */
 	const char *condition; /* that they equal the parameters, for the others */
+	const char *family;	   /* that the first of them does: all rows of the order */
 } OpSiblingNames;
 
 /*
@@ -45,6 +46,7 @@ typedef struct OpSiblingRole
 	Oid			  argtypes[OP_SIBLING_MAX_ARGS];
 	int			  nrows;	 /* that an INSERT writes; 0 means 1 */
 	bool		  has_after; /* an AFTER trigger of the sibling asks for the effect too */
+	bool		  tells;	 /* the first column of a query says which row is meant */
 
 	/* how to see, when no row was touched, whether there is one; NULL: that is an error */
 	const struct OpSiblingRole *if_missed;

@@ -6,8 +6,14 @@
  *				asks for is reserved
  * done			succeeded: it has happened to the money
  * obligatory	the part of a refund or chargeback that pays back what was due to
- *				the customer; settled when the operation is asked for, or
- *				becomes known
+ *				the customer; settled when the operation begins to count: when
+ *				it is asked for, or becomes known
+ *
+ * Locks. All rows of a statement are stored before the first of them acts.
+ * Nobody waits for a row that is not stored yet, so a new one locks payments and
+ * order before: what it asks for may depend on them. A row that changes is
+ * locked by the statement itself, and others of it follow, so it locks payments
+ * and order when it acts.
  *
  * A dispute that is opened is a chargeback, reversed if it is won. A void takes
  * the rest of an authorisation, whole. A refund that fails is tried again on the
@@ -20,6 +26,7 @@
 #include "utils/rel.h"
 
 #include "amount.h"
+#include "coming.h"
 #include "derived.h"
 #include "effects.h"
 #include "errors.h"
@@ -27,6 +34,7 @@
 #include "link.h"
 #include "recorder.h"
 #include "settings.h"
+#include "sibling.h"
 #include "status.h"
 #include "uuid_v7.h"
 
@@ -227,26 +235,59 @@ counts_for_due(OperationKind kind, OpOperationStatus status)
 		   (kind == KIND_CHARGEBACK && status == OP_OPERATION_SUCCEEDED);
 }
 
-/*
- * What a refund or chargeback pays of the due is settled when it begins to
- * count. The payment is locked before the order.
- */
-static void
-maintain_obligatory(OpRow *row, TupleTableSlot *given, OpOperationStatus to,
-					const OpLockedPayment *payment)
+/* What a new row pays of the due; 0 if that is settled when it acts. */
+static Numeric
+obligatory_of_new(OpRow *row, TupleTableSlot *given, const OpLockedPayment *payment,
+				  OpOperationStatus to, bool has_others)
 {
-	OperationKind kind = kind_of(row->value[OPERATION_KIND]);
-	Numeric		  result = op_old_numeric(row, OPERATION_OBLIGATORY);
-	bool		  counted =
-		row->old && counts_for_due(kind, status_of(op_old_value(row, OPERATION_STATUS)));
+	bool	is_sure;
+	Numeric uncovered;
 
-	if (counts_for_due(kind, to) && !counted && !row->value[OPERATION_AMOUNT].isnull &&
-		!row->value[OPERATION_ID].isnull)
-		result = op_min(DatumGetNumeric(row->value[OPERATION_AMOUNT].value),
-						op_uncovered_due(row->rel, given, row->value[OPERATION_ID].value,
-										 to == OP_OPERATION_SUCCEEDED ? presupposed(payment)
-																	  : op_zero()));
-	op_derive_numeric(row, OPERATION_OBLIGATORY, result);
+	if (row->value[OPERATION_AMOUNT].isnull || row->value[OPERATION_ID].isnull)
+		return op_zero();
+	uncovered =
+		op_uncovered_due(row->rel, given, row->value[OPERATION_ID].value,
+						 to == OP_OPERATION_SUCCEEDED ? presupposed(payment) : op_zero(), &is_sure);
+	if (is_sure || !has_others)
+		return op_min(DatumGetNumeric(row->value[OPERATION_AMOUNT].value), uncovered);
+	op_new_is_open();
+	return op_zero();
+}
+
+static bool
+begins_to_count(OperationKind kind, OpOperationStatus from, OpOperationStatus to)
+{
+	return counts_for_due(kind, to) && !counts_for_due(kind, from);
+}
+
+static void
+maintain_new(OpRow *row, TupleTableSlot *given, OpOperationStatus to)
+{
+	OpLockedPayment payment = {{0, true}, op_zero(), op_zero(), op_zero(), op_zero()};
+	bool			has_others = op_new_comes();
+	Numeric			obligatory = op_zero();
+
+	require_payment(row, op_lock_payment(row->rel, given, &payment));
+	fill_new(row, &payment);
+	if (counts_for_due(kind_of(row->value[OPERATION_KIND]), to))
+		obligatory = obligatory_of_new(row, given, &payment, to, has_others);
+	op_derive_numeric(row, OPERATION_OBLIGATORY, obligatory);
+}
+
+/* settled: what it pays of the due, as it has just found out itself, or NULL. */
+static void
+maintain_old(OpRow *row, OpOperationStatus to, Numeric settled)
+{
+	OpOperationStatus from = status_of(op_old_value(row, OPERATION_STATUS));
+	Numeric			  obligatory = op_old_numeric(row, OPERATION_OBLIGATORY);
+
+	if (is_request(from) && !is_request(to) && op_sign(obligatory) > 0)
+		op_request_ends(DatumGetUUIDP(op_old_value(row, OPERATION_ID).value));
+	if (settled != NULL)
+		op_effect_met();
+	else if (begins_to_count(kind_of(row->value[OPERATION_KIND]), from, to))
+		settled = op_zero(); /* until it acts */
+	op_derive_numeric(row, OPERATION_OBLIGATORY, settled ? settled : obligatory);
 }
 
 PG_FUNCTION_INFO_V1(op_maintain_operation);
@@ -257,25 +298,21 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 	static NullableDatum	  last_created_at = {0, true};
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "maintain_operation", firings,
 														 "BEFORE INSERT OR UPDATE, for each row");
-	TupleTableSlot			 *given;
-	OpLockedPayment			  payment = {{0, true}, op_zero(), op_zero(), op_zero(), op_zero()};
 	OpOperationStatus		  to;
 	OpRow					  row;
 
 	if (op_restore)
 		return op_unchanged(trigdata);
 	op_open_row(&row, trigdata, operation_columns, OPERATION_NCOLUMNS);
-	given = row.old ? trigdata->tg_newslot : trigdata->tg_trigslot;
 	to = status_of(row.value[OPERATION_STATUS]);
 	op_maintain_created_at(&row, OPERATION_CREATED_AT, &last_created_at);
 	if (row.old)
 		keep_links(&row);
 	require_recorder(&row, to);
-	if (row.old == NULL || to != status_of(op_old_value(&row, OPERATION_STATUS)))
-		require_payment(&row, op_lock_payment(row.rel, given, &payment));
-	if (row.old == NULL)
-		fill_new(&row, &payment);
-	maintain_obligatory(&row, given, to, &payment);
+	if (row.old)
+		maintain_old(&row, to, op_settled_obligatory(trigdata));
+	else
+		maintain_new(&row, trigdata->tg_trigslot, to);
 	return op_close_row(&row, trigdata);
 }
 
@@ -314,20 +351,46 @@ demand_of(OperationKind kind, OpOperationStatus from, OpOperationStatus to, Nume
 
 /* Money can go back only if it came: what is known of the refund tells of the capture. */
 static void
-presuppose_capture(Relation rel, TupleTableSlot *row, const OpPaymentEffect *effect)
+presuppose_capture(Relation rel, TupleTableSlot *row, const char *currency)
 {
-	OpLockedPayment payment;
 	OpPaymentEffect presupposed;
 
-	if (op_sign(effect->demand.refunded) <= 0 && op_sign(effect->demand.charged_back) <= 0)
-		return;
-	if (!op_lock_payment(rel, row, &payment) || op_sign(payment.captured) > 0)
-		return;
 	memset(&presupposed, 0, sizeof(presupposed));
 	presupposed.presupposes_capture = true;
 	presupposed.due_paid = op_zero();
-	presupposed.currency = effect->currency;
+	presupposed.currency = currency;
 	op_affect_payment(rel, row, &presupposed);
+}
+
+/* What an operation that acts pays of the due, if that was left open till now. */
+static Numeric
+settle_obligatory(Relation rel, TupleTableSlot *row, const AttrNumber *column)
+{
+	Numeric stored = op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
+	Datum	id = op_require_value(rel, row, column[OPERATION_ID]);
+	Numeric result;
+
+	if (op_sign(stored) > 0)
+		return stored;
+	result = op_min(op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT])),
+					op_uncovered_due_now(rel, row, id));
+	if (op_sign(result) > 0)
+		op_settle_operation(rel, row, id, result);
+	return result;
+}
+
+/* Locks the payments, unless that was done before the row was stored. */
+static void
+prepare_payment(Relation rel, TupleTableSlot *row, bool is_new, const OpPaymentEffect *effect)
+{
+	bool gives_back =
+		op_sign(effect->demand.refunded) > 0 || op_sign(effect->demand.charged_back) > 0;
+	OpLockedPayment payment;
+
+	if ((is_new && !gives_back) || !op_lock_payment(rel, row, &payment))
+		return;
+	if (gives_back && op_sign(payment.captured) == 0)
+		presuppose_capture(rel, row, effect->currency);
 }
 
 PG_FUNCTION_INFO_V1(op_apply_operation);
@@ -338,39 +401,46 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "apply_operation", firings,
 														 "AFTER INSERT OR UPDATE, for each row");
 	Relation				  rel = trigdata->tg_relation;
-	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
-	TupleTableSlot			 *row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
+	bool					  is_new = !TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
+	TupleTableSlot			 *row = is_new ? trigdata->tg_trigslot : trigdata->tg_newslot;
 	AttrNumber				  column[OPERATION_NCOLUMNS];
 	OpOperationStatus		  from = OP_OPERATION_REVERSED;
 	OpOperationStatus		  to;
 	OpPaymentEffect			  effect;
-	Numeric					  amount;
+	OperationKind			  kind;
+	Numeric					  obligatory;
+	bool					  is_settled;
+	bool					  gives;
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
 	op_row_columns(rel, operation_columns, OPERATION_NCOLUMNS, column);
 	to = status_of(op_value_in(row, column[OPERATION_STATUS]));
-	if (is_update)
+	if (!is_new)
 		from = status_of(op_value_in(trigdata->tg_trigslot, column[OPERATION_STATUS]));
-	if (is_update && from == to)
+	if (!is_new && from == to)
 		return PointerGetDatum(NULL);
 
 	memset(&effect, 0, sizeof(effect));
-	amount = op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT]));
-	effect.demand =
-		demand_of(kind_of(op_value_in(row, column[OPERATION_KIND])), from, to, amount);
-	effect.due_paid = op_zero();
-	if (op_sign(effect.demand.refunded) != 0 || op_sign(effect.demand.charged_back) != 0)
-		effect.due_paid = op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
+	effect.cause.amount = op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT]));
+	kind = kind_of(op_value_in(row, column[OPERATION_KIND]));
+	effect.demand = demand_of(kind, from, to, effect.cause.amount);
 	effect.currency = TextDatumGetCString(op_require_value(rel, row, column[OPERATION_CURRENCY]));
 	effect.cause.entity = "operation";
 	effect.cause.entity_id = op_require_value(rel, row, column[OPERATION_ID]);
-	effect.cause.from = is_update ? label_of(from) : NULL;
+	effect.cause.from = is_new ? NULL : label_of(from);
 	effect.cause.to = label_of(to);
-	effect.cause.amount = amount;
-	effect.cause.late = is_update && to == OP_OPERATION_SUCCEEDED && !counts(from);
+	effect.cause.late = !is_new && to == OP_OPERATION_SUCCEEDED && !counts(from);
 	effect.ncauses = 1;
-	presuppose_capture(rel, row, &effect);
+	is_settled = is_new && !op_new_acts();
+	prepare_payment(rel, row, is_new, &effect);
+	obligatory = is_settled || !begins_to_count(kind, from, to)
+					 ? op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]))
+					 : settle_obligatory(rel, row, column);
+	gives = op_sign(effect.demand.refunded) != 0 || op_sign(effect.demand.charged_back) != 0;
+	effect.due_paid = gives ? obligatory : op_zero();
+	if (is_request(from) && !is_request(to))
+		op_request_acts(DatumGetUUIDP(effect.cause.entity_id));
 	op_affect_payment(rel, row, &effect);
 	return PointerGetDatum(NULL);
 }

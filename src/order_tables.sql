@@ -57,6 +57,9 @@ CREATE TABLE %1$I.orders (
 		CHECK (order_payment.is_order_money(status, currency, total_amount, paid_amount, refunded_amount,
 											charged_back_amount, refund_due_amount, version))
 );
+-- of guests the key above says nothing, for NULL equals nothing
+CREATE UNIQUE INDEX orders_guest_request_key_idx ON %1$I.orders (request_key)
+	WHERE customer_id IS NULL AND request_key IS NOT NULL;
 CREATE INDEX orders_unpaid_idx ON %1$I.orders (pay_before)
 	WHERE pay_before IS NOT NULL AND paid_at IS NULL AND cancelled_at IS NULL AND expired_at IS NULL;
 CREATE INDEX orders_refund_due_idx ON %1$I.orders (order_id) WHERE refund_due_amount > 0;
@@ -127,7 +130,7 @@ COMMENT ON COLUMN %1$I.orders.refunded_amount IS 'paid back by refunds that succ
 COMMENT ON COLUMN %1$I.orders.charged_back_amount IS 'taken back by chargebacks that were not reversed. Kept by the server';
 COMMENT ON COLUMN %1$I.orders.refund_due_amount IS 'owed to the customer: paid above what was outstanding, or paid for an order that is dead. Kept by the server';
 COMMENT ON COLUMN %1$I.orders.pay_before IS 'deadline for the payment: expire_orders() lets the order expire after it';
-COMMENT ON COLUMN %1$I.orders.request_key IS 'idempotency key of the request that placed the order, unique per customer';
+COMMENT ON COLUMN %1$I.orders.request_key IS 'idempotency key of the request that placed the order, unique per customer; without a customer, unique among the orders of guests';
 COMMENT ON COLUMN %1$I.orders.version IS 'number of events of this order; for optimistic locking as well. Kept by the server';
 COMMENT ON COLUMN %1$I.orders.created_at IS 't_create. Stamped by the server';
 COMMENT ON COLUMN %1$I.orders.paid_at IS 't_pay: when nothing was outstanding for the first time. Stamped by the server, as the other columns named after a status';

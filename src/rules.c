@@ -127,6 +127,21 @@ take_back(OpMoney *money, Numeric amount, Numeric due_paid)
 }
 
 /*
+ * What is held counts for a pending or authorized order before anything of it is
+ * due. A refund that is reversed brings back what it paid of the due, but that
+ * was measured by the total of its time: once the refund had left nothing held,
+ * the order may have got other lines.
+ */
+static void
+pay_order_first(OpMoney *money)
+{
+	if ((money->status == OP_PENDING || money->status == OP_AUTHORIZED) &&
+		money->total != NULL && op_sign(money->total) >= 0)
+		money->due =
+			op_min(money->due, op_above_zero(op_sub(op_held(money), money->total)));
+}
+
+/*
  * A pending or authorized order follows what is paid and authorised. It waits
  * while its total is unknown, or is negative because a discount came first.
  */
@@ -178,6 +193,7 @@ op_move_money(OpMoney *money, const OpMovement *movement)
 
 	/* what has gone back by another way is not owed once more */
 	money->due = op_min(money->due, op_above_zero(op_held(money)));
+	pay_order_first(money);
 	follow_coverage(money);
 	follow_refund(money);
 	op_keep_nothing(money);

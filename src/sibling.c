@@ -235,32 +235,46 @@ op_sibling_affect(const OpSiblingRole *role, Relation rel, TupleTableSlot *row, 
 	return true;
 }
 
+/* The first row of a query, or the first one that its first column tells. */
+static HeapTuple
+row_meant(const OpSiblingRole *role)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		bool	  isnull;
+
+		if (!role->tells || DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull)))
+			return row;
+	}
+	return NULL;
+}
+
 bool
 op_sibling_fetch_by_key(const OpSiblingRole *role, Relation rel, const NullableDatum *keys,
 						const Datum *args, const char *nulls, NullableDatum *result, int ncolumns)
 {
-	Frame frame = {.effect = NULL, .nrows = 0};
-	bool  found;
+	Frame	  frame = {.effect = NULL, .nrows = 0};
+	HeapTuple found;
 
 	SPI_connect();
 	run(role, op_link_of(role, rel), keys, args, nulls, &frame);
-	found = SPI_processed > 0;
+	found = row_meant(role);
 	for (int i = 0; i < ncolumns; i++)
 	{
 		TupleDesc tupdesc = SPI_tuptable->tupdesc;
 
 		result[i].isnull = true;
-		if (!found)
+		if (found == NULL)
 			continue;
-		result[i].value =
-			SPI_getbinval(SPI_tuptable->vals[0], tupdesc, i + 1, &result[i].isnull);
+		result[i].value = SPI_getbinval(found, tupdesc, i + 1, &result[i].isnull);
 		if (!result[i].isnull)
 			result[i].value = SPI_datumTransfer(result[i].value,
 												TupleDescAttr(tupdesc, i)->attbyval,
 												TupleDescAttr(tupdesc, i)->attlen);
 	}
 	SPI_finish();
-	return found;
+	return found != NULL;
 }
 
 bool

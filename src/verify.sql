@@ -29,12 +29,12 @@ CREATE FUNCTION order_payment.store_objects()
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT w.table_name, w.kind, o.name,
-		   o.name IN ('orders_customer_id_request_key_key', 'payments_payment_id_key',
+		   o.name IN ('orders_customer_id_request_key_key', 'orders_guest_request_key_idx', 'payments_payment_id_key',
 					  'payments_gateway_gateway_reference_key', 'payment_operations_operation_id_key')
 	FROM (VALUES
 		('orders'::name, 'constraint', '{orders_pkey, orders_customer_id_request_key_key,
 			orders_money_check}'::name[]),
-		('orders', 'index', '{orders_unpaid_idx, orders_refund_due_idx}'),
+		('orders', 'index', '{orders_guest_request_key_idx, orders_unpaid_idx, orders_refund_due_idx}'),
 		('order_items', 'constraint', '{order_items_pkey, order_items_order_id_fkey,
 			order_items_kind_check, order_items_quantity_check, order_items_price_check}'),
 		('order_events', 'constraint', '{order_events_pkey, order_events_order_id_fkey}'),

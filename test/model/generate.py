@@ -279,9 +279,9 @@ class Generator:
     # ---------- operations ----------
 
     def insert_operations(self, order):
-        rows = [self.operation(order) for _ in range(self.weighted((8, 1), (2, 2)))]
-        if any(row[2] == "void" or rules.class_of(row[5]) != "pending" for row in rows):
-            rows = rows[:1]  # what has happened is told row by row: in one statement, a second row would not see the first
+        rows = [self.operation(order) for _ in range(self.weighted((7, 1), (2, 2), (1, 3)))]
+        if any(row[2] == "void" for row in rows):
+            rows = rows[:1]  # how much is left to void is filled in before any row of the statement acts
         usual = "app" if all(row[5] == "requested" and row[2] != "chargeback" for row in rows) else "gateway"
         return "insert_operations", {"order_id": order.order_id, "role": self.role(usual), "rows": rows}
 

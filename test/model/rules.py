@@ -279,6 +279,8 @@ class Order(Row):
         if not self.is_dead:
             self.due = min(self.due, max(ZERO, self.held))
         if self.status in ("pending", "authorized") and self.total is not None and self.total >= 0:
+            # a refund that is reversed paid a due that was measured by the total of its time
+            self.due = min(self.due, max(ZERO, self.held - self.total))
             outstanding = self.outstanding()
             if outstanding == 0:
                 if self.total > 0 or self.paid > 0:
@@ -805,13 +807,16 @@ class Store:
         if order is None:
             raise Fault(("23503", "operation of no order"), *itertools.chain.from_iterable(
                 self.app_faults(role, kind, status) for _, _, kind, _, _, status, _ in rows))
-        done, faults = 0, set()
+        done, faults, wrong = 0, set(), []
         for row in rows:
             try:
                 done += self.insert_operation(order, role, skip_conflict, *row)
             except Fault as fault:
                 # what is wrong with a later row may be told before what an earlier one does to its payment
                 faults |= fault.faults
+                wrong.append(row)
+            if not skip_conflict and any(row[-1] is not None and row[-1] == w[-1] for w in wrong if w is not row):
+                faults.add(("23505", "operation"))  # the wrong one was stored before that was told
         self.check(order, faults)
         return done
 

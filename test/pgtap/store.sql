@@ -19,7 +19,7 @@ SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relname
                         ('refunds', 'v'), ('order_overview', 'v'), ('payment_overview', 'v'), ('open_work', 'v'), ('needs_attention', 'v'),
                         ('daily_settlement', 'v'), ('gateway_success', 'v'), ('settlement_facts', 'v'), ('settlement_matches', 'v'),
                         ('orders_order_id_seq', 'S'),
-                        ('orders_pkey', 'i'), ('orders_customer_id_request_key_key', 'i'), ('orders_unpaid_idx', 'i'), ('orders_refund_due_idx', 'i'),
+                        ('orders_pkey', 'i'), ('orders_customer_id_request_key_key', 'i'), ('orders_guest_request_key_idx', 'i'), ('orders_unpaid_idx', 'i'), ('orders_refund_due_idx', 'i'),
                         ('order_items_pkey', 'i'), ('order_events_pkey', 'i'), ('order_events_xid_idx', 'i'),
                         ('event_consumers_pkey', 'i'), ('consumer_offsets_pkey', 'i'), ('gateways_pkey', 'i'), ('gateway_fees_pkey', 'i'),
                         ('payments_pkey', 'i'), ('payments_payment_id_key', 'i'), ('payments_gateway_gateway_reference_key', 'i'),
@@ -497,6 +497,7 @@ SELECT bag_eq($$ SELECT c.relname::text, regexp_replace(pg_get_indexdef(c.oid), 
                  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
                  WHERE c.relnamespace = 'shop'::regnamespace AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.conindid = c.oid) $$,
               $$ VALUES
+                        ('orders_guest_request_key_idx', 'UNIQUE shop.orders USING btree (request_key) WHERE ((customer_id IS NULL) AND (request_key IS NOT NULL))'),
                         ('orders_unpaid_idx', 'shop.orders USING btree (pay_before) WHERE ((pay_before IS NOT NULL) AND (paid_at IS NULL) AND (cancelled_at IS NULL) AND (expired_at IS NULL))'),
                         ('orders_refund_due_idx', 'shop.orders USING btree (order_id) WHERE (refund_due_amount > (0)::numeric)'),
                         ('order_events_xid_idx', 'shop.order_events USING btree (xid, order_id, version)'),
@@ -512,11 +513,11 @@ SELECT bag_eq($$ SELECT c.relname::text, regexp_replace(pg_get_indexdef(c.oid), 
                         ('settlement_lines_reference_idx', 'shop.settlement_lines USING btree (gateway, gateway_reference) WHERE ((number IS NULL) AND (gateway_reference IS NOT NULL))'),
                         ('settlement_lines_settled_on_idx', 'shop.settlement_lines USING btree (gateway, settled_on)') $$,
               'indexes that are no constraints');
--- principle 9: order_id leads every key of a table that has it, but for a customer's request_key, and for what must be unique in the whole store
+-- principle 9: order_id leads every key of a table that has it, but for a customer's or guest's request_key, and for what must be unique in the whole store
 SELECT bag_eq($$ SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
                  WHERE c.relnamespace = 'shop'::regnamespace AND i.indisunique
                    AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'order_id' AND a.attnum <> i.indkey[0]) $$,
-              $$ VALUES ('shop.orders_customer_id_request_key_key'), ('shop.payments_payment_id_key'), ('shop.payments_gateway_gateway_reference_key'),
+              $$ VALUES ('shop.orders_customer_id_request_key_key'), ('shop.orders_guest_request_key_idx'), ('shop.payments_payment_id_key'), ('shop.payments_gateway_gateway_reference_key'),
                         ('shop.payment_operations_operation_id_key') $$, 'order_id leads the unique keys');
 
 -- ---------- triggers ----------
