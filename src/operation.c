@@ -156,7 +156,8 @@ is_outcome(const OpRow *row, OpOperationStatus to)
 static void
 require_recorder(const OpRow *row, OpOperationStatus to)
 {
-	const char *what = NULL;
+	OperationColumn column = OPERATION_STATUS;
+	const char	   *what = NULL;
 
 	if (is_outcome(row, to))
 		what = psprintf("the role may not record that a %s is \"%s\"",
@@ -164,9 +165,12 @@ require_recorder(const OpRow *row, OpOperationStatus to)
 						label_of(to));
 	else if (row->old == NULL ? op_sign(op_numeric_of(row->value[OPERATION_FEE])) != 0
 							  : !op_is_unchanged(row, OPERATION_FEE))
+	{
+		column = OPERATION_FEE;
 		what = "the role may not record the column \"fee\" of an operation";
+	}
 	if (what != NULL && !op_may_record(op_root_of(row->rel)))
-		op_refuse_record(row->rel, what,
+		op_refuse_record(row->rel, row->attnum[column], what,
 						 "An application requests captures, voids and refunds; the role of the gateway records what becomes of them.");
 }
 

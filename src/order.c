@@ -155,11 +155,11 @@ require_recorder(const OpRow *row, Numeric outstanding)
 
 	if (op_may_record(payments) || is_for_the_guard(row))
 		return;
-	op_refuse_record_of(row->rel, row->attnum[ORDER_STATUS],
-						psprintf("%s is outstanding, and the role may not record a payment of it",
-								 op_amount_text(outstanding)),
-						psprintf("Insert a payment: INSERT INTO %s (order_id, gateway, amount) VALUES (...). The order is paid when the gateway's role records its success.",
-								 get_rel_name(payments)));
+	op_refuse_record(row->rel, row->attnum[ORDER_STATUS],
+					 psprintf("%s is outstanding, and the role may not record a payment of it",
+							  op_amount_text(outstanding)),
+					 psprintf("Insert a payment: INSERT INTO %s (order_id, gateway, amount) VALUES (...). The order is paid when the gateway's role records its success.",
+							  get_rel_name(payments)));
 }
 
 /* R5, and settlement by hand: the move must be fit for the money of the order. */

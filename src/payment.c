@@ -141,8 +141,8 @@ require_recorder(const OpRow *row, OpPaymentStatus from, OpPaymentStatus to)
 						op_payment_columns[column].name);
 	}
 	if (what != NULL && !op_may_record(op_root_of(row->rel)))
-		op_refuse_record_of(row->rel, row->attnum[column], what,
-							"An application inserts payments that are created; the role of the gateway records what becomes of them.");
+		op_refuse_record(row->rel, row->attnum[column], what,
+						 "An application inserts payments that are created; the role of the gateway records what becomes of them.");
 }
 
 /* ---------- the row as figures ---------- */

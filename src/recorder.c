@@ -48,7 +48,7 @@ op_may_record(Oid table)
 }
 
 void
-op_refuse_record_of(Relation rel, AttrNumber column, const char *what, const char *hint)
+op_refuse_record(Relation rel, AttrNumber column, const char *what, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OP_MAY_NOT_RECORD),
@@ -56,12 +56,6 @@ op_refuse_record_of(Relation rel, AttrNumber column, const char *what, const cha
 			 errdetail("Role \"%s\" has no privilege UPDATE (status) on the table that records it.",
 					   GetUserNameFromId(GetUserId(), false)),
 			 errhint("%s", hint),
-			 column == InvalidAttrNumber ? errtable(rel) : errtablecol(rel, column)));
+			 errtablecol(rel, column)));
 	pg_unreachable();
-}
-
-void
-op_refuse_record(Relation rel, const char *what, const char *hint)
-{
-	op_refuse_record_of(rel, InvalidAttrNumber, what, hint);
 }

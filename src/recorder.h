@@ -12,10 +12,8 @@
 /* May the current role record outcomes in this table of payments or operations? */
 extern bool op_may_record(Oid table);
 
-/* The one place where a role is refused; for a row of rel, and a column of it if there is one. */
-op_noreturn extern void op_refuse_record_of(Relation rel, AttrNumber column, const char *what,
-											const char *hint);
-
-op_noreturn extern void op_refuse_record(Relation rel, const char *what, const char *hint);
+/* The one place where a role is refused; for a column of a row of rel. */
+op_noreturn extern void op_refuse_record(Relation rel, AttrNumber column, const char *what,
+										 const char *hint);
 
 #endif

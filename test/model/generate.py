@@ -144,7 +144,7 @@ class Generator:
             args["quantity"] = self.weighted((8, Decimal(1)), (2, Decimal(3)), (1, Decimal("0.5")), (0.1, Decimal(0)),
                                              (0.1, None))
         if self.chance(25):
-            args["currency"] = rng.choice(("JPY", "KWD"))
+            args["currency"] = rng.choice(("JPY", "KWD", "POINTS.0", "BTC.8"))
         if self.chance(20):
             args["key"] = f"o{rng.randrange(3)}"
         if self.chance(3):

@@ -20,7 +20,7 @@ shallow copy of the dictionary of orders.
 import itertools
 from decimal import Decimal, ROUND_HALF_UP
 
-EXPONENT = {"USD": 2, "JPY": 0, "KWD": 3}
+EXPONENT = {"USD": 2, "JPY": 0, "KWD": 3, "POINTS.0": 0, "BTC.8": 8}
 
 ORDER_GRAPH = {
     "pending": {"authorized", "paid", "cancelled", "expired"},
