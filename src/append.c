@@ -147,7 +147,8 @@ invalidate_plains(Datum arg, Oid relation)
 	hash_seq_init(&seq, plains);
 	while ((plain = hash_seq_search(&seq)) != NULL)
 	{
-		if (relation == InvalidOid || plain->key.relation == relation || plain->key.parent == relation)
+		if (relation == InvalidOid || plain->key.relation == relation ||
+			plain->key.parent == relation)
 			plain->valid = false;
 	}
 }
@@ -178,7 +179,8 @@ sweep_plains(void)
 
 /* Where the columns are, if rows of these may be appended; else NULL. */
 static const AttrNumber *
-plain_columns(Relation rel, Relation parent, PGFunction marker, const OpColumn *columns, int ncolumns)
+plain_columns(Relation rel, Relation parent, PGFunction marker, const OpColumn *columns,
+			  int ncolumns)
 {
 	PlainKey   key = {RelationGetRelid(rel), RelationGetRelid(parent)};
 	Plain	  *plain = hash_search(plains, &key, HASH_FIND, NULL);
@@ -256,8 +258,9 @@ append_rows(Relation rel, const AttrNumber *attnum, int ncolumns, NullableDatum 
 	for (int i = 0; i < nrows; i++)
 	{
 		slots[i] = table_slot_create(rel, NULL);
-		memcpy(&row[1], &values[i * ncolumns], ncolumns * sizeof(NullableDatum));
+		memcpy(&row[1], values, ncolumns * sizeof(NullableDatum));
 		result = fill_slot(slots[i], where, 1 + ncolumns, row) && result;
+		values += ncolumns;
 	}
 	if (result)
 		store_rows(rel, slots, nrows);

@@ -44,10 +44,10 @@ static const char *
 label_in(TupleTableSlot *row, const AttrNumber *column)
 {
 	NullableDatum		 value = op_value_in(row, column[TOLD_STATUS]);
-	const OpStatusLabel *label =
-		value.isnull ? NULL
-					 : op_label_by_code(&op_vocabularies[OP_ORDER_STATUS], DatumGetStatus(value.value));
+	const OpStatusLabel *label = NULL;
 
+	if (!value.isnull)
+		label = op_label_by_code(&op_vocabularies[OP_ORDER_STATUS], DatumGetStatus(value.value));
 	return label ? label->name : NULL;
 }
 

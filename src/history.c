@@ -190,14 +190,16 @@ op_history_add(OpHistory *history, const OpCause *cause)
 void
 op_history_write(const OpHistory *history, Relation orders, TupleTableSlot *order)
 {
-	const OpSiblingRole *role = &events_of_order[history->n - 1];
 	const NullableDatum *values = &history->events[0][0];
+	const OpSiblingRole *role;
 	Datum				 args[OP_SIBLING_MAX_ARGS];
 	char				 nulls[OP_SIBLING_MAX_ARGS];
 	int					 met; /* the history's trigger needs no more than to be met */
 
-	if (history->n == 0 ||
-		op_append(role, orders, order, event_columns, EVENT_NCOLUMNS, values, history->n))
+	if (history->n == 0)
+		return;
+	role = &events_of_order[history->n - 1];
+	if (op_append(role, orders, order, event_columns, EVENT_NCOLUMNS, values, history->n))
 		return;
 	for (int i = 0; i < role->nargs; i++)
 	{
