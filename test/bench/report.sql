@@ -74,8 +74,9 @@ SELECT format('| one %s in a store of %s orders | of %s orders | <= 1.2 | %s |',
 			  :growth_rows, least(:rows, 100000), bench.ratio(pair, 'small', 'large'))
 FROM (VALUES ('growth of checkout_by_server', 'checkout'), ('growth of lookup', 'lookup'), ('growth of refund_by_server', 'refund')) g (pair, what)
 WHERE EXISTS (SELECT FROM bench.timing t WHERE t.pair = g.pair);
-SELECT format('| verify_store() of %s orders and their history, nothing found | | minutes | %s s |', touched, round(amount))
-FROM bench.timing WHERE pair = 'verify';
+SELECT format('| %s of %s orders and their history | | %s | %s s |', side, touched,
+			  CASE side WHEN 'verify_store()' THEN 'minutes' ELSE '' END, bench.short(amount))
+FROM bench.timing WHERE pair = 'audit' ORDER BY side DESC;
 \echo
 SELECT format('PostgreSQL %s, ROWS=%s, %s runs; made by: %s', split_part(current_setting('server_version'), ' ', 1), :rows,
 			  (SELECT max(run) FROM bench.timing WHERE pair <> 'narrow'), :'command');
