@@ -47,7 +47,7 @@ OBJS = \
 	src/line.o \
 	src/payment.o \
 	src/payment_effect.o \
-	src/coming.o \
+	src/ending.o \
 	src/operation.o \
 	src/soundness.o \
 	src/store.o \

@@ -67,7 +67,8 @@ $$);
 -- operations have fees of their own, negative where one is given back
 SELECT place_order(100) AS id \gset
 SELECT do_step(:id, 'pay a 100 succeeded'), do_step(:id, 'order cancelled');
-INSERT INTO payment_operations (order_id, payment_id, kind, amount, fee) SELECT order_id, payment_id, 'refund', 50, f FROM payments, unnest(ARRAY[0.25, -1.5]) AS f WHERE order_id = :id RETURNING kind, amount, fee, obligatory_amount;
+INSERT INTO payment_operations (order_id, payment_id, kind, amount, fee) SELECT order_id, payment_id, 'refund', 50, f FROM payments, unnest(ARRAY[0.25, -1.5]) AS f WHERE order_id = :id;
+SELECT kind, amount, fee, obligatory_amount FROM payment_operations WHERE order_id = :id ORDER BY fee DESC;
 UPDATE payment_operations SET status = 'succeeded', fee = fee + 0.05 WHERE order_id = :id RETURNING amount, fee, status;
 SELECT state(:id), problems(:id), net_amount FROM payments WHERE order_id = :id;
 

@@ -139,6 +139,15 @@ SELECT * FROM tell(NULL, $$
   r reversed                       -> paid, captured 150, charged back 50, due 50
   z reversed                       -> paid, captured 150, due 100
 $$);
+SELECT * FROM tell(NULL, $$
+  line 1 discount 200             -> pending
+  pay a 20 succeeded              -> pending, captured 20, due 20
+  chargeback z of a 20 succeeded  -> pending, captured 20, charged back 20
+  drop 1                          -> pending, captured 20, charged back 20, total unknown
+  z reversed                      -> pending, captured 20, total unknown
+  line 1 50                       -> pending, captured 20, outstanding 30
+  pay b 30 succeeded              -> paid, captured 50
+$$);
 SELECT * FROM tell_in_every_order(NULL, $$
   line 1 discount 20
   line 2 120

@@ -10,15 +10,14 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "amount.h"
-#include "coming.h"
 #include "derived.h"
+#include "ending.h"
 #include "inquiry.h"
 #include "line.h"
 #include "order.h"
@@ -284,34 +283,7 @@ static const OpSiblingRole locked_order_of_operation = {
 	.write = write_lock_order,
 };
 
-/*
- * Refunds of the order under way: whole, and of what was due. Has another
- * operation of this transaction succeeded?
- */
-static void
-write_pending_refunds(StringInfo sql, const OpSiblingNames *names)
-{
-	appendStringInfo(sql,
-					 "SELECT pg_catalog.sum(amount) FILTER (WHERE status OPERATOR(pg_catalog.<=) 'unknown'),"
-					 " pg_catalog.sum(obligatory_amount) FILTER (WHERE status OPERATOR(pg_catalog.<=) 'unknown'),"
-					 " coalesce(pg_catalog.bool_or(status OPERATOR(pg_catalog.=) 'succeeded'), false)"
-					 " FROM %s WHERE %s AND operation_id OPERATOR(pg_catalog.<>) $2"
-					 " AND (kind OPERATOR(pg_catalog.=) 'refund' AND status OPERATOR(pg_catalog.<=) 'unknown'"
-					 " OR status OPERATOR(pg_catalog.=) 'succeeded' AND xmin OPERATOR(pg_catalog.=) $3)",
-					 names->sibling, names->condition);
-}
-
-static const OpSiblingRole pending_refunds = {
-	.what = "the operations",
-	.path = OP_SELF,
-	.column = "order_id",
-	.nkeys = 1,
-	.nargs = 2,
-	.argtypes = {UUIDOID, XIDOID},
-	.write = write_pending_refunds,
-};
-
-/* Of what was due, also by those that are ended by a statement, and have not acted yet. */
+/* The due that refunds under way stand for; those as well that end, and have not acted yet. */
 static void
 write_standing_refunds(StringInfo sql, const OpSiblingNames *names)
 {
@@ -369,30 +341,7 @@ lock_order(Relation operations, TupleTableSlot *operation, OpMoney *money)
 }
 
 Numeric
-op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id,
-				 Numeric captured, bool *is_sure)
-{
-	Datum		  args[] = {operation_id, TransactionIdGetDatum(GetCurrentTransactionId())};
-	NullableDatum pending[3];
-	OpMoney		  money;
-	OpMovement	  movement = OP_NO_MOVEMENT;
-
-	*is_sure = true;
-	if (!lock_order(operations, operation, &money))
-		return op_zero();
-	if (op_sign(captured) > 0)
-	{
-		movement.captured = captured;
-		op_move_money(&money, &movement);
-	}
-	op_sibling_fetch(&pending_refunds, operations, operation, args, "  ", pending, 3);
-	*is_sure = !DatumGetBool(pending[2].value);
-	return op_above_zero(
-		op_sub(money.due, op_numeric_of(pending[op_is_dead(money.status) ? 0 : 1])));
-}
-
-Numeric
-op_uncovered_due_now(Relation operations, TupleTableSlot *operation, Datum operation_id)
+op_uncovered_due(Relation operations, TupleTableSlot *operation, Datum operation_id)
 {
 	Datum		  args[] = {operation_id, op_ending_requests()};
 	NullableDatum covered;

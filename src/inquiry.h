@@ -48,17 +48,10 @@ extern bool op_lock_payment(Relation operations, TupleTableSlot *operation,
 
 /*
  * What is due to the customer of an operation's order and not covered by
- * refunds under way, other than this operation. Locks the order.
- *
- * ... before the operation is stored. captured: what is to be captured before,
- * 0 mostly. is_sure: false if an operation of this transaction has succeeded,
- * whose effect may be still to come.
+ * refunds under way, other than this operation, when it acts: after all that
+ * acted before and before all that will act. Locks the order.
  */
 extern Numeric op_uncovered_due(Relation operations, TupleTableSlot *operation,
-								Datum operation_id, Numeric captured, bool *is_sure);
-
-/* ... when it acts, after all that acted before and before all that will act. */
-extern Numeric op_uncovered_due_now(Relation operations, TupleTableSlot *operation,
-									Datum operation_id);
+								Datum operation_id);
 
 #endif

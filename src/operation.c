@@ -26,8 +26,8 @@
 #include "utils/rel.h"
 
 #include "amount.h"
-#include "coming.h"
 #include "derived.h"
+#include "ending.h"
 #include "effects.h"
 #include "errors.h"
 #include "inquiry.h"
@@ -222,40 +222,12 @@ fill_new(OpRow *row, const OpLockedPayment *payment)
 		fill_void(row, payment);
 }
 
-/* What has to be captured before money can go back: see presuppose_capture(). */
-static Numeric
-presupposed(const OpLockedPayment *payment)
-{
-	if (op_sign(payment->captured) > 0)
-		return op_zero();
-	return op_sign(payment->authorized) > 0 ? payment->authorized : payment->amount;
-}
-
 /* Does it count against what is due? A refund from when it is asked for. */
 static bool
 counts_for_due(OperationKind kind, OpOperationStatus status)
 {
 	return (kind == KIND_REFUND && counts(status)) ||
 		   (kind == KIND_CHARGEBACK && status == OP_OPERATION_SUCCEEDED);
-}
-
-/* What a new row pays of the due; 0 if that is settled when it acts. */
-static Numeric
-obligatory_of_new(OpRow *row, TupleTableSlot *given, const OpLockedPayment *payment,
-				  OpOperationStatus to, bool has_others)
-{
-	bool	is_sure;
-	Numeric uncovered;
-
-	if (row->value[OPERATION_AMOUNT].isnull || row->value[OPERATION_ID].isnull)
-		return op_zero();
-	uncovered =
-		op_uncovered_due(row->rel, given, row->value[OPERATION_ID].value,
-						 to == OP_OPERATION_SUCCEEDED ? presupposed(payment) : op_zero(), &is_sure);
-	if (is_sure || !has_others)
-		return op_min(DatumGetNumeric(row->value[OPERATION_AMOUNT].value), uncovered);
-	op_new_is_open();
-	return op_zero();
 }
 
 static bool
@@ -265,17 +237,13 @@ begins_to_count(OperationKind kind, OpOperationStatus from, OpOperationStatus to
 }
 
 static void
-maintain_new(OpRow *row, TupleTableSlot *given, OpOperationStatus to)
+maintain_new(OpRow *row, TupleTableSlot *given)
 {
 	OpLockedPayment payment = {{0, true}, op_zero(), op_zero(), op_zero(), op_zero()};
-	bool			has_others = op_new_comes();
-	Numeric			obligatory = op_zero();
 
 	require_payment(row, op_lock_payment(row->rel, given, &payment));
 	fill_new(row, &payment);
-	if (counts_for_due(kind_of(row->value[OPERATION_KIND]), to))
-		obligatory = obligatory_of_new(row, given, &payment, to, has_others);
-	op_derive_numeric(row, OPERATION_OBLIGATORY, obligatory);
+	op_derive_numeric(row, OPERATION_OBLIGATORY, op_zero());
 }
 
 /* settled: what it pays of the due, as it has just found out itself, or NULL. */
@@ -316,7 +284,7 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 	if (row.old)
 		maintain_old(&row, to, op_settled_obligatory(trigdata));
 	else
-		maintain_new(&row, trigdata->tg_trigslot, to);
+		maintain_new(&row, trigdata->tg_trigslot);
 	return op_close_row(&row, trigdata);
 }
 
@@ -366,18 +334,17 @@ presuppose_capture(Relation rel, TupleTableSlot *row, const char *currency)
 	op_affect_payment(rel, row, &presupposed);
 }
 
-/* What an operation that acts pays of the due, if that was left open till now. */
+/*
+ * What an operation pays of the due. It is known when it acts and not before:
+ * operations of the same statement may act first.
+ */
 static Numeric
 settle_obligatory(Relation rel, TupleTableSlot *row, const AttrNumber *column)
 {
-	Numeric stored = op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
 	Datum	id = op_require_value(rel, row, column[OPERATION_ID]);
-	Numeric result;
+	Numeric result = op_min(op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT])),
+							op_uncovered_due(rel, row, id));
 
-	if (op_sign(stored) > 0)
-		return stored;
-	result = op_min(op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT])),
-					op_uncovered_due_now(rel, row, id));
 	if (op_sign(result) > 0)
 		op_settle_operation(rel, row, id, result);
 	return result;
@@ -413,7 +380,6 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	OpPaymentEffect			  effect;
 	OperationKind			  kind;
 	Numeric					  obligatory;
-	bool					  is_settled;
 	bool					  gives;
 
 	if (op_restore)
@@ -436,11 +402,10 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	effect.cause.to = label_of(to);
 	effect.cause.late = !is_new && to == OP_OPERATION_SUCCEEDED && !counts(from);
 	effect.ncauses = 1;
-	is_settled = is_new && !op_new_acts();
 	prepare_payment(rel, row, is_new, &effect);
-	obligatory = is_settled || !begins_to_count(kind, from, to)
-					 ? op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]))
-					 : settle_obligatory(rel, row, column);
+	obligatory = begins_to_count(kind, from, to)
+					 ? settle_obligatory(rel, row, column)
+					 : op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
 	gives = op_sign(effect.demand.refunded) != 0 || op_sign(effect.demand.charged_back) != 0;
 	effect.due_paid = gives ? obligatory : op_zero();
 	if (is_request(from) && !is_request(to))

@@ -13,8 +13,9 @@
  * The rows of one request share request_hash; the first has the request key,
  * the others the key with '#2', '#3' ... behind it.
  *
- * Locks: all captured payments of the order by id, then, through the rows, the
- * order. So refunds of one order go one after the other, and never deadlock.
+ * Locks: all payments of the order by id, as the rows themselves do, then,
+ * through the rows, the order. So refunds of one order go one after the other,
+ * and never deadlock.
  */
 CREATE TYPE order_payment.requested_refund AS (
 	order_id text,
@@ -58,10 +59,12 @@ BEGIN
 			'INSERT INTO %I.payment_operations AS r (order_id, payment_id, kind, amount, reason, request_key, request_hash)
 			 VALUES (%L, $1, ''refund'', $2, $3, $4, $5)
 			 RETURNING r.order_id::text, r.operation_id, replace(r.operation_id::text, ''-'', ''''), r.payment_id, $6,
-					   r.amount, r.obligatory_amount, r.currency, r.status, false', store, order_id)
+					   r.amount, NULL::numeric, r.currency, r.status, false', store, order_id)
 			INTO refund
 			USING payment.payment_id, least(rest, payment.amount), reason,
 				  request_key || CASE WHEN n > 1 THEN '#' || n ELSE '' END, request_hash, payment.gateway;
+		EXECUTE format('SELECT r.obligatory_amount FROM %I.payment_operations r WHERE r.order_id = %L AND r.operation_id = $1',
+					   store, order_id) INTO refund.obligatory_amount USING refund.operation_id;
 		RETURN NEXT refund;
 		rest := rest - least(rest, payment.amount);
 	END LOOP;
@@ -133,8 +136,7 @@ BEGIN
 	IF currency IS NULL THEN
 		RAISE EXCEPTION 'order % does not exist', order_id USING ERRCODE = 'no_data_found';
 	END IF;
-	EXECUTE format('SELECT FROM %I.payments p WHERE p.order_id = %L AND p.captured_amount > 0
-					ORDER BY p.payment_id FOR NO KEY UPDATE', store, order_id);
+	EXECUTE format('SELECT FROM %I.payments p WHERE p.order_id = %L ORDER BY p.payment_id FOR NO KEY UPDATE', store, order_id);
 	RETURN QUERY SELECT * FROM order_payment.find_refunds(order_id, request_key, hash, store);
 	IF FOUND THEN
 		RETURN;
@@ -191,7 +193,7 @@ DECLARE
 	uncovered text;
 	n integer := 0;
 	held integer;
-	captured integer;
+	payments integer;
 	is_held boolean;
 	candidate record;
 	due record;
@@ -212,16 +214,15 @@ WHERE o.refund_due_amount > 0 AND o.refund_due_amount > c.amount
 
 		$query$, store);
 	FOR candidate IN EXECUTE uncovered || ' ORDER BY o.order_id' LOOP
-		EXECUTE format('SELECT count(*) FROM (SELECT FROM %I.payments p WHERE p.order_id = %L AND p.captured_amount > 0
+		EXECUTE format('SELECT count(*) FROM (SELECT FROM %I.payments p WHERE p.order_id = %L
 											  ORDER BY p.payment_id FOR NO KEY UPDATE SKIP LOCKED) l', store, candidate.id)
 			INTO held;
 		EXECUTE format('SELECT true FROM %I.orders o WHERE o.order_id = %L FOR NO KEY UPDATE SKIP LOCKED', store, candidate.id)
 			INTO is_held;
 		CONTINUE WHEN is_held IS NULL;
 		-- another session that had one of them may have asked for the refunds
-		EXECUTE format('SELECT count(*) FROM %I.payments p WHERE p.order_id = %L AND p.captured_amount > 0', store, candidate.id)
-			INTO captured;
-		CONTINUE WHEN held <> captured;
+		EXECUTE format('SELECT count(*) FROM %I.payments p WHERE p.order_id = %L', store, candidate.id) INTO payments;
+		CONTINUE WHEN held <> payments;
 		EXECUTE uncovered || format(' AND o.order_id = %L', candidate.id) INTO due;
 		CONTINUE WHEN due.id IS NULL;
 		RETURN QUERY SELECT * FROM order_payment.add_refunds(due.id, due.amount, 'due', NULL, NULL, store);

@@ -130,13 +130,17 @@ take_back(OpMoney *money, Numeric amount, Numeric due_paid)
  * What is held counts for a pending or authorized order before anything of it is
  * due. A refund that is reversed brings back what it paid of the due, but that
  * was measured by the total of its time: once the refund had left nothing held,
- * the order may have got other lines.
+ * the order may have got other lines, or have lost them all. Of a total that is
+ * unknown nothing is too much.
  */
 static void
 pay_order_first(OpMoney *money)
 {
-	if ((money->status == OP_PENDING || money->status == OP_AUTHORIZED) &&
-		money->total != NULL && op_sign(money->total) >= 0)
+	if (money->status != OP_PENDING && money->status != OP_AUTHORIZED)
+		return;
+	if (money->total == NULL)
+		money->due = op_zero();
+	else if (op_sign(money->total) >= 0)
 		money->due =
 			op_min(money->due, op_above_zero(op_sub(op_held(money), money->total)));
 }

@@ -278,6 +278,8 @@ class Order(Row):
         """The order's status and due follow what has just happened."""
         if not self.is_dead:
             self.due = min(self.due, max(ZERO, self.held))
+        if self.status in ("pending", "authorized") and self.total is None:
+            self.due = ZERO  # of what nobody knows nothing is too much
         if self.status in ("pending", "authorized") and self.total is not None and self.total >= 0:
             # a refund that is reversed paid a due that was measured by the total of its time
             self.due = min(self.due, max(ZERO, self.held - self.total))
