@@ -41,7 +41,7 @@ FROM unnest(ARRAY['points.0', 'Points.0', 'POINTs.0', 'P.0', '.0', 'POINTS', 'PO
                   'POINTS.99', 'POINTS.100', 'POINTS.18446744073709551616', 'POINTS.-1', 'POINTS.+1', 'POINTS. 1', 'POINTS.1 ', 'POINTS.0.0', 'POINTS..0',
                   'POINTS.1e1', 'POINTS.0x1', 'POINTS.A', 'POINTS,0', 'POINTS:0', 'BTC.8 ', ' BTC.8', E'BTC.8\n', E'BTC\t.8', 'BT C.8', 'BT-C.8', 'BT_C.8',
                   '1BTC.8', '12.8', '411111111111.1', 'GIFTCARD20261.2', 'ABCDEFGHIJKLM.0', U&'\00C4B.2', U&'A\00C4.2', U&'AB.\0662', U&'AB\FF0E2',
-                  'AB.2' || U&'\200B', 'USD.2', 'USD.3', 'JPY.0', 'XAU.2', 'XXX.0', 'usd.2'])
+                  'AB.2' || U&'\00A0', 'USD.2', 'USD.3', 'JPY.0', 'XAU.2', 'XXX.0', 'usd.2'])
      AS code;
 SELECT is_currency('BTC.8'::char(9)) AS "char", is_currency(repeat('A', 1000000) || '.0') AS long_name, is_currency('AB.' || repeat('0', 1000000)) AS long_exponent,
        is_currency('AB.1' || repeat('0', 1000000)) AS large_exponent;

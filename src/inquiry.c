@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -225,38 +226,76 @@ op_next_retry(Relation payments, TupleTableSlot *payment, NullableDatum failure_
 
 /* ---------- what the trigger of an operation asks ---------- */
 
-/*
- * All payments of the order, in the order of their keys, and before the order
- * itself: a statement, or a transaction, may come to another one of them later,
- * and then holds the order already.
- */
 static void
-write_lock_payment(StringInfo sql, const OpSiblingNames *names)
+write_order_xmin(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql, "SELECT xmin FROM %s WHERE %s", names->sibling, names->condition);
+}
+
+static const OpSiblingRole xmin_of_order = {
+	.what = "the order",
+	.path = OP_PARENT,
+	.marker = op_maintain_order,
+	.nkeys = 1,
+	.write = write_order_xmin,
+};
+
+/* Has this transaction written the order, so that others wait for it? */
+static bool
+holds_order(Relation operations, TupleTableSlot *operation)
+{
+	NullableDatum xmin;
+
+	return op_sibling_fetch(&xmin_of_order, operations, operation, NULL, NULL, &xmin, 1) &&
+		   TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin.value));
+}
+
+static void
+write_lock_payments(StringInfo sql, const OpSiblingNames *names, const char *which)
 {
 	appendStringInfo(sql,
 					 "SELECT %s, currency, amount, authorized_amount, captured_amount, CASE WHEN status OPERATOR(pg_catalog.=) 'authorized'"
 					 " THEN authorized_amount OPERATOR(pg_catalog.-) captured_amount"
 					 " OPERATOR(pg_catalog.-) capture_pending_amount ELSE 0 END"
 					 " FROM %s WHERE %s ORDER BY %s FOR NO KEY UPDATE",
-					 names->condition, names->sibling, names->family, names->keys);
+					 names->condition, names->sibling, which, names->keys);
 }
 
-static const OpSiblingRole locked_payment_of_operation = {
-	.what = "the payment",
-	.path = OP_PARENT,
-	.marker = op_maintain_payment,
-	.nkeys = 2,
-	.tells = true,
-	.write = write_lock_payment,
-};
+static void
+write_lock_own_payment(StringInfo sql, const OpSiblingNames *names)
+{
+	write_lock_payments(sql, names, names->condition);
+}
 
+static void
+write_lock_all_payments(StringInfo sql, const OpSiblingNames *names)
+{
+	write_lock_payments(sql, names, names->family);
+}
+
+#define PAYMENTS_TO_LOCK(writer) \
+	{ \
+		.what = "the payment", .path = OP_PARENT, .marker = op_maintain_payment, .nkeys = 2, \
+		.tells = true, .write = writer, \
+	}
+
+static const OpSiblingRole own_payment = PAYMENTS_TO_LOCK(write_lock_own_payment);
+static const OpSiblingRole all_payments = PAYMENTS_TO_LOCK(write_lock_all_payments);
+
+/*
+ * All payments of the order, in the order of their keys, and before the order
+ * itself: the statement, or the transaction, may come to another one of them
+ * later, and then holds the order. If it holds that already, it is too late:
+ * whoever has one of the others may be waiting for the order.
+ */
 bool
 op_lock_payment(Relation operations, TupleTableSlot *operation, OpLockedPayment *result)
 {
+	bool		  is_late = holds_order(operations, operation);
 	NullableDatum fetched[6];
 
-	if (!op_sibling_fetch(&locked_payment_of_operation, operations, operation, NULL, NULL, fetched,
-						  6))
+	if (!op_sibling_fetch(is_late ? &own_payment : &all_payments, operations, operation, NULL, NULL,
+						  fetched, 6))
 		return false;
 	result->currency = fetched[1];
 	result->amount = op_numeric_of(fetched[2]);
