@@ -146,6 +146,25 @@ BEGIN
 	END IF;
 END $$;
 
+-- of every payment something, in one statement
+CREATE PROCEDURE storm.tell_all(id bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	told record;
+BEGIN
+	PERFORM storm.become('storm_gateway');
+	FOR told IN
+		INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status)
+		SELECT id, payment_id, storm.one_of('refund', 'refund', 'chargeback'), storm.amount(),
+			   storm.one_of('requested', 'succeeded', 'succeeded')::order_payment.operation_status
+		FROM shop.payments WHERE order_id = id AND captured_amount > 0
+		RETURNING payment_id, kind, amount, status
+	LOOP
+		IF told.status = 'succeeded' THEN
+			CALL storm.enter(id, told.payment_id, told.kind, told.amount);
+		END IF;
+	END LOOP;
+END $$;
+
 -- an operation gets its answer, from the status in which it was seen and no other
 CREATE PROCEDURE storm.answer(id bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -240,7 +259,7 @@ DECLARE
 		WHERE order_id BETWEEN 1 AND newest - CASE WHEN hot THEN 0 ELSE floor(random() * newest) END
 		ORDER BY order_id DESC OFFSET CASE WHEN hot THEN floor(random() * 8) ELSE 0 END LIMIT 1);
 	action CONSTANT text := storm.one_of('place_order', 'pay', 'pay', 'pay', 'settle_payment', 'settle_payment', 'request', 'request',
-		'request', 'checkout', 'tell', 'tell', 'answer', 'answer', 'answer', 'answer', 'move', 'move', 'edit', 'ask', 'ask', 'forge', 'look');
+		'request', 'checkout', 'tell', 'tell', 'tell_all', 'answer', 'answer', 'answer', 'answer', 'move', 'move', 'edit', 'ask', 'ask', 'forge', 'look');
 BEGIN
 	BEGIN
 		EXECUTE format('CALL storm.%I(%s)', action, CASE WHEN action <> 'place_order' THEN id END);
