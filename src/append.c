@@ -8,9 +8,8 @@
  * it is logged, decoded, counted and found as any other.
  *
  * plain	a table whose INSERT would do no more than that: no partitions, rules,
- *			CHECKs, defaults, generated columns, and no trigger but ours
- *			and the check of the one foreign key whose parent the caller holds
- *			locked
+ *			CHECKs, defaults, generated columns, no trigger but ours, and no
+ *			foreign key but the one to the parent, whose row is there and locked
  */
 #include "postgres.h"
 
@@ -23,19 +22,22 @@
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 #include "append.h"
 #include "compat.h"
 #include "trigger_call.h"
 
 /*
- * Does an INSERT fire ours, and nothing else but the check of a key of that
- * parent? If ours is missing, the INSERT is the one to complain.
+ * Does an INSERT fire ours, and nothing else but the checks of foreign keys? If
+ * ours is missing, the INSERT is the one to complain.
  */
 static bool
-has_plain_triggers(Relation rel, Relation parent, PGFunction marker)
+has_plain_triggers(Relation rel, PGFunction marker)
 {
 	TriggerDesc *trigdesc = CopyTriggerDesc(rel->trigdesc); /* see op_has_trigger() */
 	bool		 is_marked = false;
@@ -46,8 +48,7 @@ has_plain_triggers(Relation rel, Relation parent, PGFunction marker)
 
 		if (!TRIGGER_FOR_INSERT(trigger->tgtype))
 			continue;
-		if (trigger->tgisinternal && RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_FK &&
-			trigger->tgconstrrelid == RelationGetRelid(parent))
+		if (trigger->tgisinternal && RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_FK)
 			continue;
 		if (trigger->tgisinternal || !TRIGGER_FOR_ROW(trigger->tgtype) ||
 			!TRIGGER_FOR_BEFORE(trigger->tgtype) || trigger->tgqual != NULL ||
@@ -57,6 +58,23 @@ has_plain_triggers(Relation rel, Relation parent, PGFunction marker)
 		is_marked = true;
 	}
 	return is_marked;
+}
+
+/* Is there no foreign key but that from this column to the parent's? */
+static bool
+has_plain_keys(Relation rel, AttrNumber column, Relation parent, AttrNumber referenced)
+{
+	ListCell *cell;
+
+	foreach (cell, RelationGetFKeyList(rel))
+	{
+		ForeignKeyCacheInfo *fk = lfirst(cell);
+
+		if (fk->confrelid != RelationGetRelid(parent) || fk->nkeys != 1 ||
+			fk->conkey[0] != column || fk->confkey[0] != referenced)
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -73,7 +91,17 @@ find_columns(Relation rel, const OpColumn *columns, int ncolumns, AttrNumber *at
 	return true;
 }
 
-/* The other columns are content with NULL. */
+/* A type may have a default as well, and a domain may refuse NULL, from now on too. */
+static bool
+is_plain_type(Oid type)
+{
+	return get_typtype(type) != TYPTYPE_DOMAIN && get_typdefault(type) == NULL;
+}
+
+/*
+ * The other columns are content with NULL. A generated column among those given
+ * is refused when the INSERT is planned.
+ */
 static bool
 has_plain_columns(Relation rel, const AttrNumber *given, int ngiven)
 {
@@ -86,11 +114,11 @@ has_plain_columns(Relation rel, const AttrNumber *given, int ngiven)
 
 		for (int j = 0; j < ngiven; j++)
 			is_given = is_given || given[j] == attr->attnum;
-		if (!is_given && (attr->attnotnull || attr->atthasdef || attr->attidentity))
+		if (!is_given && (attr->attnotnull || attr->atthasdef || attr->attidentity ||
+						  !is_plain_type(attr->atttypid)))
 			return false;
 	}
-	return tupdesc->constr == NULL ||
-		   (tupdesc->constr->num_check == 0 && !tupdesc->constr->has_generated_stored);
+	return tupdesc->constr == NULL || tupdesc->constr->num_check == 0;
 }
 
 static bool
@@ -114,11 +142,10 @@ has_plain_indexes(Relation rel)
 
 /* Policies do not matter: rows are written with the owner's rights, as by a foreign key. */
 static bool
-is_plain_table(Relation rel, Relation parent, PGFunction marker)
+is_plain_table(Relation rel, PGFunction marker)
 {
 	return rel->rd_rel->relkind == RELKIND_RELATION && !rel->rd_rel->relispartition &&
-		   rel->rd_rules == NULL &&
-		   has_plain_triggers(rel, parent, marker) && has_plain_indexes(rel);
+		   rel->rd_rules == NULL && has_plain_triggers(rel, marker) && has_plain_indexes(rel);
 }
 
 /* What was found out, by table and parent; whatever changes one of them marks it invalid. */
@@ -177,10 +204,13 @@ sweep_plains(void)
 	}
 }
 
-/* Where the columns are, if rows of these may be appended; else NULL. */
+/*
+ * Where the columns are, if rows of these may be appended; else NULL. The first
+ * of them is the key, which references a column of the parent.
+ */
 static const AttrNumber *
-plain_columns(Relation rel, Relation parent, PGFunction marker, const OpColumn *columns,
-			  int ncolumns)
+plain_columns(Relation rel, Relation parent, AttrNumber referenced, PGFunction marker,
+			  const OpColumn *columns, int ncolumns)
 {
 	PlainKey   key = {RelationGetRelid(rel), RelationGetRelid(parent)};
 	Plain	  *plain = hash_search(plains, &key, HASH_FIND, NULL);
@@ -189,8 +219,8 @@ plain_columns(Relation rel, Relation parent, PGFunction marker, const OpColumn *
 
 	if (plain == NULL || !plain->valid)
 	{
-		is_plain = is_plain_table(rel, parent, marker) &&
-				   find_columns(rel, columns, ncolumns, attnum) &&
+		is_plain = is_plain_table(rel, marker) && find_columns(rel, columns, ncolumns, attnum) &&
+				   has_plain_keys(rel, attnum[0], parent, referenced) &&
 				   has_plain_columns(rel, attnum, ncolumns);
 		sweep_plains();
 		plain = hash_search(plains, &key, HASH_ENTER, NULL);
@@ -269,6 +299,19 @@ append_rows(Relation rel, const AttrNumber *attnum, int ncolumns, NullableDatum 
 	return result;
 }
 
+/*
+ * What an INSERT would ask each time: may the owner insert, and is the parent's
+ * row still there? A trigger may have deleted it since; if it has changed it, the
+ * INSERT finds the new one.
+ */
+static bool
+may_append(Relation table, Oid owner, Relation rel, TupleTableSlot *parent)
+{
+	return !XactReadOnly &&
+		   pg_class_aclcheck(RelationGetRelid(table), owner, ACL_INSERT) == ACLCHECK_OK &&
+		   table_tuple_satisfies_snapshot(rel, parent, SnapshotSelf);
+}
+
 bool
 op_append(const OpSiblingRole *role, Relation rel, TupleTableSlot *parent, const OpColumn *columns,
 		  int ncolumns, const NullableDatum *values, int nrows)
@@ -294,8 +337,8 @@ op_append(const OpSiblingRole *role, Relation rel, TupleTableSlot *parent, const
 	all[0].name = link.names[0];
 	all[0].type = link.types[0];
 	memcpy(&all[1], columns, ncolumns * sizeof(OpColumn));
-	attnum = plain_columns(table, rel, role->marker, all, 1 + ncolumns);
-	if (attnum != NULL && !key.isnull)
+	attnum = plain_columns(table, rel, link.columns[0], role->marker, all, 1 + ncolumns);
+	if (attnum != NULL && !key.isnull && may_append(table, link.owner, rel, parent))
 	{
 		GetUserIdAndSecContext(&userid, &context);
 		SetUserIdAndSecContext(link.owner,
