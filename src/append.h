@@ -8,9 +8,7 @@
 #include "derived.h"
 #include "link.h"
 
-#define OP_APPEND_MAX_ROWS 4
-
-extern void op_append_init(void);
+#define OP_APPEND_MAX_ROWS 3
 
 /*
  * Appends nrows rows to the children of a row of rel, as their owner: the
