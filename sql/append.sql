@@ -44,6 +44,12 @@ SELECT * FROM history('ALTER TABLE append.order_events ALTER entity TYPE varchar
 SELECT * FROM history('ALTER TABLE append.order_events ALTER order_id TYPE integer');
 SELECT * FROM history('ALTER TABLE append.order_events RENAME order_id TO o; ALTER TABLE append.order_events RENAME o TO order_id');
 SELECT * FROM history('ALTER TABLE append.order_events DROP actor');
+-- a domain has a default of its own, or refuses NULL; it may do so later
+SELECT * FROM history('CREATE DOMAIN append.noted AS text DEFAULT ''default''; ALTER TABLE append.order_events ADD note append.noted');
+SELECT * FROM history('CREATE DOMAIN append.noted AS text; ALTER TABLE append.order_events ADD note append.noted; ALTER DOMAIN append.noted SET DEFAULT ''later''');
+SELECT * FROM history('CREATE DOMAIN append.noted AS text CHECK (VALUE IS NOT NULL); ALTER TABLE append.order_events ADD note append.noted');
+SELECT * FROM history('ALTER TABLE append.order_events ALTER version ADD GENERATED ALWAYS AS IDENTITY');
+SELECT * FROM history('ALTER TABLE append.order_events ADD note integer GENERATED ALWAYS AS IDENTITY');
 -- constraints, indexes, rules, policies
 SELECT * FROM history('ALTER TABLE append.order_events ADD CHECK (entity <> ''payment'')');
 SELECT * FROM history('CREATE UNIQUE INDEX once ON append.order_events (order_id, (entity))');
@@ -55,6 +61,11 @@ SELECT * FROM history('ALTER TABLE append.order_events ENABLE ROW LEVEL SECURITY
 SELECT * FROM history('ALTER TABLE append.order_events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY');
 CREATE TABLE other (order_id bigint PRIMARY KEY);
 SELECT * FROM history('ALTER TABLE append.order_events ADD FOREIGN KEY (order_id) REFERENCES other');
+SELECT * FROM history('ALTER TABLE append.orders ADD other integer UNIQUE; ALTER TABLE append.order_events ADD FOREIGN KEY (version) REFERENCES append.orders (other)');
+SELECT * FROM history('ALTER TABLE append.order_events DROP CONSTRAINT order_events_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES append.orders DEFERRABLE INITIALLY DEFERRED');
+-- what the owner may do
+SELECT * FROM history('REVOKE INSERT ON append.order_events FROM regress_append_owner');
+SELECT * FROM history('REVOKE USAGE ON SCHEMA append FROM regress_append_owner');
 -- triggers
 SELECT * FROM history('CREATE TRIGGER speak BEFORE INSERT ON append.order_events FOR EACH ROW EXECUTE FUNCTION speak()');
 SELECT * FROM history('CREATE TRIGGER forbid AFTER INSERT ON append.order_events FOR EACH ROW EXECUTE FUNCTION forbid()');
@@ -63,6 +74,11 @@ SELECT * FROM history('CREATE TRIGGER forbid AFTER INSERT ON append.order_events
 SELECT * FROM history('CREATE TRIGGER forbid BEFORE UPDATE OR DELETE ON append.order_events FOR EACH ROW EXECUTE FUNCTION forbid()');
 SELECT * FROM history('ALTER TABLE append.order_events DISABLE TRIGGER "000_append_only"');
 SELECT * FROM history('DROP TRIGGER "000_append_only" ON append.order_events');
+-- the order is gone, or is another, before its event is written
+CREATE FUNCTION vanish() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM append.orders WHERE order_id = NEW.order_id; RETURN NULL; END $$;
+CREATE FUNCTION turn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE append.orders SET payment_method = 'card' WHERE order_id = NEW.order_id; RETURN NULL; END $$;
+SELECT * FROM history('CREATE TRIGGER "0" AFTER INSERT ON append.orders FOR EACH ROW EXECUTE FUNCTION vanish()');
+SELECT * FROM history('CREATE TRIGGER "0" AFTER INSERT ON append.orders FOR EACH ROW EXECUTE FUNCTION turn()');
 -- as the changes were taken back, all is as before; another column list in the same session too
 SELECT * FROM history('');
 -- a history that is partitioned, and a key that is no number
@@ -86,6 +102,6 @@ SELECT count(*) FROM append.order_events WHERE xid = pg_current_xact_id();
 RESET enable_seqscan;
 DROP SCHEMA append, append_text CASCADE;
 DROP TABLE other;
-DROP FUNCTION history, speak, forbid;
+DROP FUNCTION history, speak, forbid, vanish, turn;
 REVOKE CREATE ON DATABASE contrib_regression FROM regress_append_owner;
 DROP ROLE regress_append_owner;

@@ -463,6 +463,27 @@ RESET client_min_messages;
 DROP OWNED BY regress_op_references;
 DROP ROLE regress_op_references;
 
+-- a further foreign key to orders, for whatever its owner needs, does not bring money to the wrong order
+SET client_min_messages = warning;
+SELECT order_payment.create_store('further', owner => 'regress_op_owner');
+RESET client_min_messages;
+SET ROLE regress_op_owner;
+ALTER TABLE further.payments ADD combined_with bigint CONSTRAINT payments_combined_with_fkey REFERENCES further.orders;
+ALTER TABLE further.order_items ADD exchanged_for bigint CONSTRAINT order_items_exchanged_for_fkey REFERENCES further.orders;
+ALTER TABLE further.payment_operations ADD because_of bigint CONSTRAINT payment_operations_because_of_fkey REFERENCES further.orders;
+ALTER TABLE further.order_events ADD about bigint CONSTRAINT order_events_about_fkey REFERENCES further.orders;
+INSERT INTO further.orders (order_id, price) VALUES (1, 10), (2, 10), (3, NULL);
+INSERT INTO further.payments (order_id, gateway, amount, status, combined_with) VALUES (1, 'cod', 10, 'succeeded', 2);
+INSERT INTO further.refunds (order_id, payment_id, amount, status) SELECT order_id, payment_id, 4, 'succeeded' FROM further.payments;
+INSERT INTO further.order_items (order_id, line_no, price, exchanged_for) VALUES (3, 1, 7, 2);
+SELECT order_id, status, total_amount, paid_amount, refunded_amount, item_count, version FROM further.orders ORDER BY order_id;
+-- where names do not tell, nothing is guessed
+ALTER TABLE further.payments RENAME order_id TO belongs_to;
+UPDATE further.orders SET status = 'paid' WHERE order_id = 2;
+ALTER TABLE further.payments RENAME belongs_to TO order_id;
+RESET ROLE;
+SELECT * FROM verify_store('further');
+
 -- payments in partitions: the same refusals, in the partitions too
 SET client_min_messages = warning;
 SELECT order_payment.create_store('parted', owner => 'regress_op_owner', app_role => 'regress_op_app', gateway_role => 'regress_op_gateway');
@@ -559,5 +580,5 @@ SET search_path = public;
 SET client_min_messages = warning;
 DROP TABLE mv, alike, other, i, p, ev, o;
 DROP FUNCTION pg_temp.swallow(), pg_temp.forge(), pg_temp.forge_paid();
-DROP SCHEMA attacked, second, parted, twin, unquiet CASCADE;
+DROP SCHEMA attacked, second, further, parted, twin, unquiet CASCADE;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway;

@@ -227,6 +227,12 @@ WHERE c.oid = 'fresh.payment_operations'::regclass AND x.grantee <> c.relowner G
 SELECT x.grantee::regrole, x.privilege_type FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = 'fresh.payment_operations'::regclass;
 SELECT * FROM order_payment.verify_store('fresh');
 
+-- ---------- CHECKs of users, by the names of those of the first release ----------
+
+ALTER TABLE fresh.orders ADD CHECK (currency IN ('EUR', 'USD')), ADD CHECK (price < 1000000), ADD CHECK (quantity < 1000);
+SELECT * FROM order_payment.upgrade_store('fresh');
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'fresh.orders'::regclass AND contype = 'c' ORDER BY conname;
+
 -- ---------- a key that guests have used twice, before it was one ----------
 
 DROP INDEX fresh.orders_guest_request_key_idx;

@@ -8,13 +8,11 @@
  * it is logged, decoded, counted and found as any other.
  *
  * plain	a table whose INSERT would do no more than that: no partitions, rules,
- *			CHECKs, defaults, generated columns, and no trigger but ours
- *			and the check of the one foreign key whose parent the caller holds
- *			locked
+ *			CHECKs, defaults, generated columns, no trigger but ours, and no
+ *			foreign key but the one to the parent, whose row is there and locked
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -23,19 +21,21 @@
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 #include "append.h"
 #include "compat.h"
 #include "trigger_call.h"
 
 /*
- * Does an INSERT fire ours, and nothing else but the check of a key of that
- * parent? If ours is missing, the INSERT is the one to complain.
+ * Does an INSERT fire ours, and nothing else but the checks of foreign keys? A
+ * deferrable key has a trigger as well. If ours is missing, the INSERT is the one
+ * to complain.
  */
 static bool
-has_plain_triggers(Relation rel, Relation parent, PGFunction marker)
+has_plain_triggers(Relation rel, PGFunction marker)
 {
 	TriggerDesc *trigdesc = CopyTriggerDesc(rel->trigdesc); /* see op_has_trigger() */
 	bool		 is_marked = false;
@@ -46,8 +46,7 @@ has_plain_triggers(Relation rel, Relation parent, PGFunction marker)
 
 		if (!TRIGGER_FOR_INSERT(trigger->tgtype))
 			continue;
-		if (trigger->tgisinternal && RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_FK &&
-			trigger->tgconstrrelid == RelationGetRelid(parent))
+		if (trigger->tgisinternal && RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_FK)
 			continue;
 		if (trigger->tgisinternal || !TRIGGER_FOR_ROW(trigger->tgtype) ||
 			!TRIGGER_FOR_BEFORE(trigger->tgtype) || trigger->tgqual != NULL ||
@@ -57,6 +56,23 @@ has_plain_triggers(Relation rel, Relation parent, PGFunction marker)
 		is_marked = true;
 	}
 	return is_marked;
+}
+
+/* Is there no foreign key but that from this column to the parent's? */
+static bool
+has_plain_keys(Relation rel, AttrNumber column, Relation parent, AttrNumber referenced)
+{
+	ListCell *cell;
+
+	foreach (cell, RelationGetFKeyList(rel))
+	{
+		ForeignKeyCacheInfo *fk = lfirst(cell);
+
+		if (fk->confrelid != RelationGetRelid(parent) || fk->nkeys != 1 ||
+			fk->conkey[0] != column || fk->confkey[0] != referenced)
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -73,7 +89,17 @@ find_columns(Relation rel, const OpColumn *columns, int ncolumns, AttrNumber *at
 	return true;
 }
 
-/* The other columns are content with NULL. */
+/* A type may have a default as well, and a domain may refuse NULL, from now on too. */
+static bool
+is_plain_type(Oid type)
+{
+	return get_typtype(type) != TYPTYPE_DOMAIN && get_typdefault(type) == NULL;
+}
+
+/*
+ * The other columns are content with NULL. A generated column among those given
+ * is refused when the INSERT is planned.
+ */
 static bool
 has_plain_columns(Relation rel, const AttrNumber *given, int ngiven)
 {
@@ -86,120 +112,35 @@ has_plain_columns(Relation rel, const AttrNumber *given, int ngiven)
 
 		for (int j = 0; j < ngiven; j++)
 			is_given = is_given || given[j] == attr->attnum;
-		if (!is_given && (attr->attnotnull || attr->atthasdef || attr->attidentity))
+		if (!is_given && (attr->attnotnull || attr->atthasdef || attr->attidentity ||
+						  !is_plain_type(attr->atttypid)))
 			return false;
 	}
-	return tupdesc->constr == NULL ||
-		   (tupdesc->constr->num_check == 0 && !tupdesc->constr->has_generated_stored);
-}
-
-static bool
-has_plain_indexes(Relation rel)
-{
-	List	 *indexes = RelationGetIndexList(rel);
-	ListCell *cell;
-	bool	  result = true;
-
-	foreach (cell, indexes)
-	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-
-		if (!index->rd_index->indimmediate || index->rd_index->indisexclusion)
-			result = false;
-		index_close(index, AccessShareLock);
-	}
-	list_free(indexes);
-	return result;
+	return tupdesc->constr == NULL || tupdesc->constr->num_check == 0;
 }
 
 /* Policies do not matter: rows are written with the owner's rights, as by a foreign key. */
 static bool
-is_plain_table(Relation rel, Relation parent, PGFunction marker)
+is_plain_table(Relation rel, PGFunction marker)
 {
 	return rel->rd_rel->relkind == RELKIND_RELATION && !rel->rd_rel->relispartition &&
-		   rel->rd_rules == NULL &&
-		   has_plain_triggers(rel, parent, marker) && has_plain_indexes(rel);
+		   rel->rd_rules == NULL && has_plain_triggers(rel, marker);
 }
 
-/* What was found out, by table and parent; whatever changes one of them marks it invalid. */
-typedef struct PlainKey
-{
-	Oid relation;
-	Oid parent;
-} PlainKey;
-
-typedef struct Plain
-{
-	PlainKey   key; /* must be first */
-	bool	   valid;
-	bool	   is_plain;
-	AttrNumber attnum[OP_ROW_MAX_COLUMNS]; /* of the key, then of the columns */
-} Plain;
-
-static HTAB *plains = NULL;
-
+/* What an INSERT would do besides: whatever changes that marks the link invalid. */
 static void
-invalidate_plains(Datum arg, Oid relation)
+examine(OpLink *link, Relation rel, Relation parent, const OpColumn *columns, int ncolumns)
 {
-	HASH_SEQ_STATUS seq;
-	Plain		   *plain;
+	OpColumn	all[OP_ROW_MAX_COLUMNS] = {{link->names[0], link->types[0], NULL}};
+	AttrNumber *attnum = link->plain_columns;
 
-	hash_seq_init(&seq, plains);
-	while ((plain = hash_seq_search(&seq)) != NULL)
-	{
-		if (relation == InvalidOid || plain->key.relation == relation ||
-			plain->key.parent == relation)
-			plain->valid = false;
-	}
-}
-
-void
-op_append_init(void)
-{
-	HASHCTL ctl = {.keysize = sizeof(PlainKey), .entrysize = sizeof(Plain)};
-
-	plains = hash_create("order_payment plain tables", 16, &ctl, HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(invalidate_plains, (Datum) 0);
-}
-
-/* Forgets every invalid entry, so that dropped tables leave nothing behind. */
-static void
-sweep_plains(void)
-{
-	HASH_SEQ_STATUS seq;
-	Plain		   *plain;
-
-	hash_seq_init(&seq, plains);
-	while ((plain = hash_seq_search(&seq)) != NULL)
-	{
-		if (!plain->valid)
-			hash_search(plains, &plain->key, HASH_REMOVE, NULL);
-	}
-}
-
-/* Where the columns are, if rows of these may be appended; else NULL. */
-static const AttrNumber *
-plain_columns(Relation rel, Relation parent, PGFunction marker, const OpColumn *columns,
-			  int ncolumns)
-{
-	PlainKey   key = {RelationGetRelid(rel), RelationGetRelid(parent)};
-	Plain	  *plain = hash_search(plains, &key, HASH_FIND, NULL);
-	AttrNumber attnum[OP_ROW_MAX_COLUMNS];
-	bool	   is_plain;
-
-	if (plain == NULL || !plain->valid)
-	{
-		is_plain = is_plain_table(rel, parent, marker) &&
-				   find_columns(rel, columns, ncolumns, attnum) &&
-				   has_plain_columns(rel, attnum, ncolumns);
-		sweep_plains();
-		plain = hash_search(plains, &key, HASH_ENTER, NULL);
-		plain->is_plain = is_plain;
-		if (is_plain)
-			memcpy(plain->attnum, attnum, ncolumns * sizeof(AttrNumber));
-		plain->valid = true;
-	}
-	return plain->is_plain ? plain->attnum : NULL;
+	memcpy(&all[1], columns, ncolumns * sizeof(OpColumn));
+	ncolumns++;
+	link->is_plain = is_plain_table(rel, link->key.role->marker) &&
+					 find_columns(rel, all, ncolumns, attnum) &&
+					 has_plain_keys(rel, attnum[0], parent, link->columns[0]) &&
+					 has_plain_columns(rel, attnum, ncolumns);
+	link->is_examined = true;
 }
 
 /* ---------- the rows ---------- */
@@ -249,17 +190,14 @@ append_rows(Relation rel, const AttrNumber *attnum, int ncolumns, NullableDatum 
 {
 	TupleTableSlot *slots[OP_APPEND_MAX_ROWS];
 	NullableDatum	row[OP_ROW_MAX_COLUMNS];
-	AttrNumber		where[OP_ROW_MAX_COLUMNS];
 	bool			result = true;
 
-	/* once rows are stored, the cache may have forgotten them */
-	memcpy(where, attnum, (1 + ncolumns) * sizeof(AttrNumber));
 	row[0] = key;
 	for (int i = 0; i < nrows; i++)
 	{
 		slots[i] = table_slot_create(rel, NULL);
 		memcpy(&row[1], values, ncolumns * sizeof(NullableDatum));
-		result = fill_slot(slots[i], where, 1 + ncolumns, row) && result;
+		result = fill_slot(slots[i], attnum, 1 + ncolumns, row) && result;
 		values += ncolumns;
 	}
 	if (result)
@@ -269,38 +207,49 @@ append_rows(Relation rel, const AttrNumber *attnum, int ncolumns, NullableDatum 
 	return result;
 }
 
+/*
+ * What an INSERT would ask each time: may the owner insert, and is the parent's
+ * row still there? A trigger may have deleted it since; if it has changed it, the
+ * INSERT finds the new one.
+ */
+static bool
+may_append(Relation table, Oid owner, Relation rel, TupleTableSlot *parent)
+{
+	return !XactReadOnly &&
+		   pg_class_aclcheck(RelationGetRelid(table), owner, ACL_INSERT) == ACLCHECK_OK &&
+		   table_tuple_satisfies_snapshot(rel, parent, SnapshotSelf);
+}
+
 bool
 op_append(const OpSiblingRole *role, Relation rel, TupleTableSlot *parent, const OpColumn *columns,
 		  int ncolumns, const NullableDatum *values, int nrows)
 {
-	OpLink			  link;
-	NullableDatum	  key;
-	Relation		  table;
-	OpColumn		  all[OP_ROW_MAX_COLUMNS];
-	const AttrNumber *attnum;
-	Oid				  userid;
-	int				  context;
-	bool			  result = false;
+	OpLink		 *found;
+	OpLink		  link;
+	NullableDatum key;
+	Relation	  table;
+	Oid			  userid;
+	int			  context;
+	bool		  result = false;
 
 	Assert(role->path == OP_CHILD && role->nkeys == 1);
 	Assert(ncolumns < OP_ROW_MAX_COLUMNS && nrows <= OP_APPEND_MAX_ROWS);
 	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
 		return false;
 	SPI_connect();
-	link = *op_link_of(role, rel);
+	found = op_link_of(role, rel);
+	table = table_open(found->sibling, NoLock);
+	if (!found->is_examined)
+		examine(found, table, rel, columns, ncolumns);
+	link = *found; /* indexes may run code of users, and the cache drop its own */
 	SPI_finish();
 	key = op_value_in(parent, link.columns[0]);
-	table = table_open(link.sibling, NoLock);
-	all[0].name = link.names[0];
-	all[0].type = link.types[0];
-	memcpy(&all[1], columns, ncolumns * sizeof(OpColumn));
-	attnum = plain_columns(table, rel, role->marker, all, 1 + ncolumns);
-	if (attnum != NULL && !key.isnull)
+	if (link.is_plain && !key.isnull && may_append(table, link.owner, rel, parent))
 	{
 		GetUserIdAndSecContext(&userid, &context);
 		SetUserIdAndSecContext(link.owner,
 							   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-		result = append_rows(table, attnum, ncolumns, key, values, nrows);
+		result = append_rows(table, link.plain_columns, ncolumns, key, values, nrows);
 		SetUserIdAndSecContext(userid, context);
 	}
 	table_close(table, NoLock);

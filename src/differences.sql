@@ -101,17 +101,23 @@ BEGIN
 	  AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.ours AND g.tgname = o.tgname)
 	ORDER BY t.ours, o.tgname;
 
-	-- others do what these did
+	-- others do what these did; a CHECK of a user's, which PostgreSQL may have given the same name, is none of them
 	RETURN QUERY
 	SELECT 31, format('constraint %s of %s dropped', o.conname, t.relname),
 		   format('ALTER TABLE %I.%I DROP CONSTRAINT %I', store, t.relname, o.conname)
 	FROM order_payment.store_relations(store, pattern) t
 	JOIN pg_constraint o ON o.conrelid = t.theirs
-	WHERE (t.relname, o.conname) IN (
-		('orders', 'orders_quantity_check'), ('orders', 'orders_price_check'),
-		('orders', 'orders_currency_check'),
-		('orders', 'orders_total_amount_scale_check'), ('orders', 'orders_total_amount_sign_check'),
-		('orders', 'orders_total_amount_known_check'), ('orders', 'orders_total_amount_product_check'))
+	WHERE t.relname = 'orders' AND (o.conname, pg_get_constraintdef(o.oid)) IN (
+		('orders_quantity_check', 'CHECK (((quantity > (0)::numeric) AND (quantity < ''Infinity''::numeric)))'),
+		('orders_price_check', 'CHECK (((price >= (0)::numeric) AND (price < ''Infinity''::numeric)))'),
+		('orders_currency_check', 'CHECK (order_payment.is_currency(currency))'),
+		('orders_total_amount_scale_check', 'CHECK (order_payment.is_amount(total_amount, currency))'),
+		('orders_total_amount_sign_check',
+		 'CHECK (((total_amount >= (0)::numeric) OR (status <= ''pending''::order_payment.order_status)))'),
+		('orders_total_amount_known_check',
+		 'CHECK (((total_amount IS NOT NULL) OR (status <= ''pending''::order_payment.order_status)))'),
+		('orders_total_amount_product_check',
+		 'CHECK (((item_count > 0) OR (NOT (total_amount IS DISTINCT FROM (quantity * price)))))'))
 	ORDER BY o.conname;
 
 	RETURN QUERY SELECT * FROM order_payment.constraint_differences(store, pattern);

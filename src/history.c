@@ -59,6 +59,7 @@ static const OpColumn event_columns[] = { EVENT_COLUMNS(AS_COLUMN) };
 StaticAssertDecl(EVENT_NCOLUMNS == OP_EVENT_NCOLUMNS, "an event has room for its columns");
 StaticAssertDecl(1 + OP_MAX_EVENTS * EVENT_NCOLUMNS <= OP_SIBLING_MAX_ARGS,
 				 "a statement has room for the parameters");
+StaticAssertDecl(OP_MAX_EVENTS <= OP_APPEND_MAX_ROWS, "they can be appended together");
 
 /* ---------- the statement ---------- */
 

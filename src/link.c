@@ -205,21 +205,48 @@ find_sibling(const OpSiblingRole *role, Relation rel)
 	return result;
 }
 
-/* The foreign key from child to parent, copied out of the relcache. */
-static ForeignKeyCacheInfo
+/* order_id references order_id, as create_store() made it. */
+static bool
+is_same_by_name(const ForeignKeyCacheInfo *fk)
+{
+	for (int i = 0; i < fk->nkeys; i++)
+	{
+		if (strcmp(get_attname(fk->conrelid, fk->conkey[i], false),
+				   get_attname(fk->confrelid, fk->confkey[i], false)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The foreign key from child to parent. Users may add others, to orders that a
+ * row has to do with but does not belong to: then names tell which is meant.
+ */
+static ForeignKeyCacheInfo *
 find_foreign_key(const OpSiblingRole *role, Relation rel, Relation child, Oid parent)
 {
-	ListCell *cell;
+	ForeignKeyCacheInfo *result = NULL;
+	int					 n = 0;
+	ListCell			*cell;
 
-	foreach (cell, RelationGetFKeyList(child))
+	foreach (cell, copyObject(RelationGetFKeyList(child))) /* names are looked up meanwhile */
 	{
 		ForeignKeyCacheInfo *fk = lfirst(cell);
 
-		if (fk->confrelid == parent && fk->nkeys == role->nkeys)
-			return *fk;
+		if (fk->confrelid != parent || fk->nkeys != role->nkeys)
+			continue;
+		if (is_same_by_name(fk))
+			return fk;
+		result = fk;
+		n++;
 	}
-	op_refuse_sibling(role, rel, psprintf("Its foreign key must have %d columns.", role->nkeys));
-	pg_unreachable();
+	if (n == 0)
+		op_refuse_sibling(role, rel,
+						  psprintf("Its foreign key must have %d columns.", role->nkeys));
+	if (n > 1)
+		op_refuse_sibling(role, rel,
+						  "Several foreign keys lead there, none of them between columns of the same names.");
+	return result;
 }
 
 Oid
@@ -259,8 +286,8 @@ typedef struct KeyColumn
 static void
 find_key(const OpSiblingRole *role, Relation rel, Relation sibling, KeyColumn *key)
 {
-	bool				is_parent = role->path == OP_PARENT;
-	ForeignKeyCacheInfo fk;
+	bool				 is_parent = role->path == OP_PARENT;
+	ForeignKeyCacheInfo *fk;
 
 	if (role->path == OP_SELF)
 	{
@@ -276,9 +303,9 @@ find_key(const OpSiblingRole *role, Relation rel, Relation sibling, KeyColumn *k
 						  is_parent ? RelationGetRelid(sibling) : RelationGetRelid(rel));
 	for (int i = 0; i < role->nkeys; i++)
 	{
-		key[i].theirs = is_parent ? fk.confkey[i] : fk.conkey[i];
-		key[i].ours = is_parent ? fk.conkey[i] : fk.confkey[i];
-		key[i].equals = fk.conpfeqop[i];
+		key[i].theirs = is_parent ? fk->confkey[i] : fk->conkey[i];
+		key[i].ours = is_parent ? fk->conkey[i] : fk->confkey[i];
+		key[i].equals = fk->conpfeqop[i];
 	}
 }
 

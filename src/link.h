@@ -10,6 +10,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "derived.h"
 
 #define OP_SIBLING_MAX_KEYS 2
 #define OP_SIBLING_MAX_ARGS 40 /* parameters of a statement, with those of the key */
@@ -71,6 +72,11 @@ typedef struct OpLink
 	Oid		   types[OP_SIBLING_MAX_KEYS];				/* of the relation's */
 	Oid		   equals[OP_SIBLING_MAX_KEYS];				/* parent's column = child's column */
 	SPIPlanPtr plan;
+
+	/* of append.c: may rows be stored without that plan, and in which columns? */
+	bool	   is_examined;
+	bool	   is_plain;
+	AttrNumber plain_columns[OP_ROW_MAX_COLUMNS];
 } OpLink;
 
 extern void op_link_init(void);

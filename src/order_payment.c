@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "append.h"
 #include "compat.h"
 #include "derived.h"
 #include "guard.h"
@@ -22,7 +21,6 @@ _PG_init(void)
 	op_settings_init();
 	op_guard_init();
 	op_link_init();
-	op_append_init();
 	op_derived_init();
 	op_identity_init();
 }

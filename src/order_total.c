@@ -31,7 +31,7 @@ product_total(const OpRow *row)
 	return result;
 }
 
-/* What no order may have; the CHECK orders_money_check is the net under it. */
+/* What no order may have; for currency and total, orders_money_check is the net under it. */
 static void
 check_price(const OpRow *row)
 {
