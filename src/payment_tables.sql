@@ -103,7 +103,7 @@ CREATE UNIQUE INDEX payments_one_live_attempt_idx ON %1$I.payments (order_id)
 CREATE INDEX payments_authorized_idx ON %1$I.payments (capture_before, order_id) WHERE status = 'authorized';
 CREATE INDEX payments_live_idx ON %1$I.payments (created_at, order_id) WHERE status <= 'unknown';
 CREATE INDEX payments_retry_at_idx ON %1$I.payments (retry_at, order_id) WHERE retry_at IS NOT NULL;
-CREATE INDEX payments_created_at_idx ON %1$I.payments USING brin (created_at);  -- a period, for choose_gateway()
+CREATE INDEX payments_period_idx ON %1$I.payments USING brin (created_at);  -- a period, for choose_gateway()
 
 CREATE TABLE %1$I.payment_operations (
 	order_id %2$s NOT NULL,
