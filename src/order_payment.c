@@ -7,6 +7,7 @@
 #include "append.h"
 #include "compat.h"
 #include "derived.h"
+#include "ending.h"
 #include "guard.h"
 #include "identity.h"
 #include "settings.h"
@@ -25,4 +26,5 @@ _PG_init(void)
 	op_append_init();
 	op_derived_init();
 	op_identity_init();
+	op_ending_init();
 }
