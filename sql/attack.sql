@@ -530,6 +530,10 @@ DO $$ BEGIN PERFORM hasty.refund_done(operation_id) FROM hasty.refunds; END $$;
 CREATE TRIGGER all_done AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION all_done();
 INSERT INTO payments (order_id, gateway, amount, split) VALUES (2, 'manual', 5, true), (2, 'manual', 5, true);
 INSERT INTO payments (order_id, gateway, amount) VALUES (2, 'manual', 10);
+-- no message shows what may be a card number, bound to the wrong parameter
+INSERT INTO refunds (order_id, payment_id, amount, currency) SELECT order_id, payment_id, 1, '4111111111111111' FROM payments WHERE order_id = 1;
+INSERT INTO refunds (order_id, payment_id, amount) SELECT order_id, payment_id, 4111111111111111.555 FROM payments WHERE order_id = 1;
+UPDATE refunds SET fee = 4111111111111111.555;
 SELECT order_id, status, paid_amount, refunded_amount, refund_due_amount, version FROM orders ORDER BY order_id;
 SELECT amount, obligatory_amount, status, reason FROM refunds ORDER BY amount;
 SELECT * FROM verify_store();

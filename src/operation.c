@@ -32,6 +32,7 @@
 #include "errors.h"
 #include "inquiry.h"
 #include "link.h"
+#include "money.h"
 #include "recorder.h"
 #include "settings.h"
 #include "sibling.h"
@@ -246,6 +247,40 @@ maintain_new(OpRow *row, TupleTableSlot *given)
 	op_derive_numeric(row, OPERATION_OBLIGATORY, op_zero());
 }
 
+static void
+refuse_amount(const OpRow *row, OperationColumn column, const char *constraint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("column \"%s\" of table \"%s\" must be an amount of its currency",
+					operation_columns[column].name, RelationGetRelationName(row->rel)),
+			 errdetail("Amounts are finite and within the decimals of a currency that has a minor unit; what is asked for, or has happened, is above 0."),
+			 errhint("Round before: amounts are never rounded silently. order_payment.currency_exponent() tells how many a currency has."),
+			 errtablecol(row->rel, row->attnum[column]),
+			 errtableconstraint(row->rel, constraint)));
+}
+
+/*
+ * The CHECKs are the net under it: they would show the whole row, where an amount
+ * or a currency may be a card number that was bound to the wrong parameter.
+ */
+static void
+check_amounts(const OpRow *row)
+{
+	NullableDatum amount = row->value[OPERATION_AMOUNT];
+	NullableDatum fee = row->value[OPERATION_FEE];
+	const text	 *currency;
+
+	if (row->value[OPERATION_CURRENCY].isnull)
+		return;
+	currency = DatumGetTextPP(row->value[OPERATION_CURRENCY].value);
+	if (!amount.isnull && (op_sign(DatumGetNumeric(amount.value)) <= 0 ||
+						   !op_is_amount_of(DatumGetNumeric(amount.value), currency)))
+		refuse_amount(row, OPERATION_AMOUNT, "payment_operations_amount_check");
+	if (!fee.isnull && !op_is_amount_of(DatumGetNumeric(fee.value), currency))
+		refuse_amount(row, OPERATION_FEE, "payment_operations_fee_check");
+}
+
 /* settled: what it pays of the due, as it has just found out itself, or NULL. */
 static void
 maintain_old(OpRow *row, OpOperationStatus to, Numeric settled)
@@ -285,6 +320,7 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 		maintain_old(&row, to, op_settled_obligatory(trigdata));
 	else
 		maintain_new(&row, trigdata->tg_trigslot);
+	check_amounts(&row);
 	return op_close_row(&row, trigdata);
 }
 
