@@ -8,10 +8,10 @@
  * for it.
  *
  * This is known of one transaction at a time, and forgotten with it. A row that
- * was counted and does not act is a request still, and counts as one anyway:
- * another trigger has kept it as it was, or its statement failed. But when the
- * subtransaction of that statement is rolled back its lock is gone as well, and
- * another session may end the request: what it knew must be forgotten then.
+ * was counted and never acts, because its statement failed, is a request still
+ * and counts as one anyway. But when that error was caught, the lock of the row
+ * has gone with the subtransaction, and another session may end the request: so
+ * it is forgotten with the subtransaction, too.
  */
 #include "postgres.h"
 

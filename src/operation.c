@@ -432,12 +432,14 @@ pay_due(Relation rel, TupleTableSlot *row, const AttrNumber *column, OpOperation
 {
 	OperationKind	  kind = kind_of(op_value_in(row, column[OPERATION_KIND]));
 	OpOperationStatus to = status_of(op_value_in(row, column[OPERATION_STATUS]));
-	Numeric			  obligatory = begins_to_count(kind, from, to)
-									   ? settle_obligatory(rel, row, column)
-									   : op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
+	bool			  gives = op_sign(demand->refunded) != 0 || op_sign(demand->charged_back) != 0;
+	Numeric			  obligatory;
 
-	return op_sign(demand->refunded) != 0 || op_sign(demand->charged_back) != 0 ? obligatory
-																				: op_zero();
+	if (begins_to_count(kind, from, to))
+		obligatory = settle_obligatory(rel, row, column);
+	else
+		obligatory = op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
+	return gives ? obligatory : op_zero();
 }
 
 PG_FUNCTION_INFO_V1(op_apply_operation);
