@@ -29,6 +29,7 @@ UPDATE payments SET status = 'succeeded' WHERE order_id = 1 RETURNING captured_a
 SELECT status, paid_amount FROM orders WHERE order_id = 1;
 \set VERBOSITY terse
 SELECT refund_order(1, 20.5);
+SELECT create_payment(1, 'manual', 4111111111111111.5);
 \set VERBOSITY default
 SELECT amount, currency, status FROM refund_order(1, 20);
 UPDATE refunds SET status = 'succeeded' WHERE order_id = 1;

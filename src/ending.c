@@ -8,8 +8,10 @@
  * for it.
  *
  * This is known of one transaction at a time, and forgotten with it. A row that
- * was counted and never acts (its statement failed, and the error was caught)
- * does no harm: it is a request still.
+ * was counted and never acts, because its statement failed, is a request still
+ * and counts as one anyway. But when that error was caught, the lock of the row
+ * has gone with the subtransaction, and another session may end the request: so
+ * it is forgotten with the subtransaction, too.
  */
 #include "postgres.h"
 
@@ -21,40 +23,67 @@
 
 #include "ending.h"
 
-static TransactionId known_xid = InvalidTransactionId;
-static HTAB			*ending = NULL; /* in the memory of that transaction */
-
-/* What an earlier transaction has left is gone with its memory. */
-static void
-forget_others(void)
+typedef struct EndingRequest
 {
-	TransactionId xid = GetTopTransactionId();
+	pg_uuid_t		 operation_id; /* the hash key: first */
+	SubTransactionId subxact;	   /* that ends it */
+} EndingRequest;
 
-	if (known_xid != xid)
-		ending = NULL;
-	known_xid = xid;
+static HTAB *ending = NULL; /* in the memory of the transaction */
+
+/* The memory goes with the transaction, whatever becomes of it. */
+static void
+forget_all(XactEvent event, void *arg)
+{
+	ending = NULL;
+}
+
+/* What was begun within a subtransaction, and in its own ones, has a higher number. */
+static void
+forget_subtransaction(SubXactEvent event, SubTransactionId subxact, SubTransactionId parent,
+					  void *arg)
+{
+	HASH_SEQ_STATUS seq;
+	EndingRequest  *request;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB || ending == NULL)
+		return;
+	hash_seq_init(&seq, ending);
+	while ((request = hash_seq_search(&seq)) != NULL)
+	{
+		if (request->subxact >= subxact)
+			hash_search(ending, &request->operation_id, HASH_REMOVE, NULL);
+	}
+}
+
+void
+op_ending_init(void)
+{
+	RegisterXactCallback(forget_all, NULL);
+	RegisterSubXactCallback(forget_subtransaction, NULL);
 }
 
 void
 op_request_ends(const pg_uuid_t *operation_id)
 {
-	forget_others();
+	EndingRequest *request;
+
 	if (ending == NULL)
 	{
 		HASHCTL ctl = {.keysize = sizeof(pg_uuid_t),
-					   .entrysize = sizeof(pg_uuid_t),
+					   .entrysize = sizeof(EndingRequest),
 					   .hcxt = TopTransactionContext};
 
 		ending = hash_create("order_payment requests that end", 16, &ctl,
 							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	hash_search(ending, operation_id, HASH_ENTER, NULL);
+	request = hash_search(ending, operation_id, HASH_ENTER, NULL);
+	request->subxact = GetCurrentSubTransactionId();
 }
 
 void
 op_request_acts(const pg_uuid_t *operation_id)
 {
-	forget_others();
 	if (ending != NULL)
 		hash_search(ending, operation_id, HASH_REMOVE, NULL);
 }
@@ -64,14 +93,14 @@ op_ending_requests(void)
 {
 	ArrayBuildState *result = initArrayResult(UUIDOID, CurrentMemoryContext, false);
 	HASH_SEQ_STATUS	 seq;
-	pg_uuid_t		*id;
+	EndingRequest	*request;
 
-	forget_others();
 	if (ending != NULL)
 	{
 		hash_seq_init(&seq, ending);
-		while ((id = hash_seq_search(&seq)) != NULL)
-			accumArrayResult(result, UUIDPGetDatum(id), false, UUIDOID, CurrentMemoryContext);
+		while ((request = hash_seq_search(&seq)) != NULL)
+			accumArrayResult(result, UUIDPGetDatum(&request->operation_id), false, UUIDOID,
+							 CurrentMemoryContext);
 	}
 	return makeArrayResult(result, CurrentMemoryContext);
 }

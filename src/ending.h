@@ -7,6 +7,8 @@
 
 #include "utils/uuid.h"
 
+extern void op_ending_init(void);
+
 /* A request that stands for a part of the due changes its status, and then acts. */
 extern void op_request_ends(const pg_uuid_t *operation_id);
 extern void op_request_acts(const pg_uuid_t *operation_id);

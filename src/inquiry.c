@@ -148,6 +148,37 @@ op_currency_of_order(Relation payments, TupleTableSlot *payment, NullableDatum *
 	return op_sibling_fetch(&currency_of_order, payments, payment, NULL, NULL, result, 1);
 }
 
+/*
+ * As the foreign key would lock it, but before the order: who records what has
+ * become of that payment, with a reference of the gateway, comes to its order
+ * with a lock that the foreign key has to wait for.
+ */
+static void
+write_lock_retried(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT true FROM %s WHERE %s AND payment_id OPERATOR(pg_catalog.=) $2 FOR KEY SHARE",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole retried_payment = {
+	.what = "the payment",
+	.path = OP_SELF,
+	.column = "order_id",
+	.nkeys = 1,
+	.nargs = 1,
+	.argtypes = {UUIDOID},
+	.write = write_lock_retried,
+};
+
+void
+op_lock_retried(Relation payments, TupleTableSlot *payment, Datum retry_of)
+{
+	NullableDatum found;
+
+	op_sibling_fetch(&retried_payment, payments, payment, &retry_of, " ", &found, 1);
+}
+
 /* The payment's own method goes before any, the latest fee before older ones. */
 static void
 write_fee(StringInfo sql, const OpSiblingNames *names)

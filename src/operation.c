@@ -10,10 +10,10 @@
  *				it is asked for, or becomes known
  *
  * Locks. All rows of a statement are stored before the first of them acts.
- * Nobody waits for a row that is not stored yet, so a new one locks payments and
- * order before: what it asks for may depend on them. A row that changes is
- * locked by the statement itself, and others of it follow, so it locks payments
- * and order when it acts.
+ * Nobody waits for a row that is not stored yet, so a new one locks the payments
+ * before: what it asks for may depend on them. A row that changes is locked by
+ * the statement itself, and others of it follow, so it locks the payments when
+ * it acts. The order is locked when a row acts, be it new or not.
  *
  * A dispute that is opened is a chargeback, reversed if it is won. A void takes
  * the rest of an authorisation, whole. A refund that fails is tried again on the
@@ -32,6 +32,7 @@
 #include "errors.h"
 #include "inquiry.h"
 #include "link.h"
+#include "money.h"
 #include "recorder.h"
 #include "settings.h"
 #include "sibling.h"
@@ -246,6 +247,40 @@ maintain_new(OpRow *row, TupleTableSlot *given)
 	op_derive_numeric(row, OPERATION_OBLIGATORY, op_zero());
 }
 
+static void
+refuse_amount(const OpRow *row, OperationColumn column, const char *constraint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("column \"%s\" of table \"%s\" must be an amount of its currency",
+					operation_columns[column].name, RelationGetRelationName(row->rel)),
+			 errdetail("Amounts are finite and within the decimals of a currency that has a minor unit; what is asked for, or has happened, is above 0."),
+			 errhint("Round before: amounts are never rounded silently. order_payment.currency_exponent() tells how many a currency has."),
+			 errtablecol(row->rel, row->attnum[column]),
+			 errtableconstraint(row->rel, constraint)));
+}
+
+/*
+ * The CHECKs are the net under it: they would show the whole row, where an amount
+ * or a currency may be a card number that was bound to the wrong parameter.
+ */
+static void
+check_amounts(const OpRow *row)
+{
+	NullableDatum amount = row->value[OPERATION_AMOUNT];
+	NullableDatum fee = row->value[OPERATION_FEE];
+	const text	 *currency;
+
+	if (row->value[OPERATION_CURRENCY].isnull)
+		return;
+	currency = DatumGetTextPP(row->value[OPERATION_CURRENCY].value);
+	if (!amount.isnull && (op_sign(DatumGetNumeric(amount.value)) <= 0 ||
+						   !op_is_amount_of(DatumGetNumeric(amount.value), currency)))
+		refuse_amount(row, OPERATION_AMOUNT, "payment_operations_amount_check");
+	if (!fee.isnull && !op_is_amount_of(DatumGetNumeric(fee.value), currency))
+		refuse_amount(row, OPERATION_FEE, "payment_operations_fee_check");
+}
+
 /* settled: what it pays of the due, as it has just found out itself, or NULL. */
 static void
 maintain_old(OpRow *row, OpOperationStatus to, Numeric settled)
@@ -285,6 +320,7 @@ op_maintain_operation(PG_FUNCTION_ARGS)
 		maintain_old(&row, to, op_settled_obligatory(trigdata));
 	else
 		maintain_new(&row, trigdata->tg_trigslot);
+	check_amounts(&row);
 	return op_close_row(&row, trigdata);
 }
 
@@ -364,6 +400,48 @@ prepare_payment(Relation rel, TupleTableSlot *row, bool is_new, const OpPaymentE
 		presuppose_capture(rel, row, effect->currency);
 }
 
+/* What it does to its payment, but for what it pays of the due. */
+static OpPaymentEffect
+effect_of(Relation rel, TupleTableSlot *row, const AttrNumber *column, OpOperationStatus from,
+		  bool is_new)
+{
+	OpOperationStatus to = status_of(op_value_in(row, column[OPERATION_STATUS]));
+	Numeric			  amount = op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT]));
+	OpPaymentEffect	  effect = {
+		  .demand = demand_of(kind_of(op_value_in(row, column[OPERATION_KIND])), from, to, amount),
+		  .currency = TextDatumGetCString(op_require_value(rel, row, column[OPERATION_CURRENCY])),
+		  .due_paid = op_zero(),
+		  .cause = {
+			  .entity = "operation",
+			  .entity_id = op_require_value(rel, row, column[OPERATION_ID]),
+			  .from = is_new ? NULL : label_of(from),
+			  .to = label_of(to),
+			  .amount = amount,
+			  .late = !is_new && to == OP_OPERATION_SUCCEEDED && !counts(from),
+		  },
+		  .ncauses = 1,
+	  };
+
+	return effect;
+}
+
+/* Settles what it pays of the due, if it begins to count. That is paid when money moves. */
+static Numeric
+pay_due(Relation rel, TupleTableSlot *row, const AttrNumber *column, OpOperationStatus from,
+		const OpDemand *demand)
+{
+	OperationKind	  kind = kind_of(op_value_in(row, column[OPERATION_KIND]));
+	OpOperationStatus to = status_of(op_value_in(row, column[OPERATION_STATUS]));
+	bool			  gives = op_sign(demand->refunded) != 0 || op_sign(demand->charged_back) != 0;
+	Numeric			  obligatory;
+
+	if (begins_to_count(kind, from, to))
+		obligatory = settle_obligatory(rel, row, column);
+	else
+		obligatory = op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
+	return gives ? obligatory : op_zero();
+}
+
 PG_FUNCTION_INFO_V1(op_apply_operation);
 Datum
 op_apply_operation(PG_FUNCTION_ARGS)
@@ -378,9 +456,6 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	OpOperationStatus		  from = OP_OPERATION_REVERSED;
 	OpOperationStatus		  to;
 	OpPaymentEffect			  effect;
-	OperationKind			  kind;
-	Numeric					  obligatory;
-	bool					  gives;
 
 	if (op_restore)
 		return PointerGetDatum(NULL);
@@ -391,23 +466,10 @@ op_apply_operation(PG_FUNCTION_ARGS)
 	if (!is_new && from == to)
 		return PointerGetDatum(NULL);
 
-	memset(&effect, 0, sizeof(effect));
-	effect.cause.amount = op_numeric_of(op_value_in(row, column[OPERATION_AMOUNT]));
-	kind = kind_of(op_value_in(row, column[OPERATION_KIND]));
-	effect.demand = demand_of(kind, from, to, effect.cause.amount);
-	effect.currency = TextDatumGetCString(op_require_value(rel, row, column[OPERATION_CURRENCY]));
-	effect.cause.entity = "operation";
-	effect.cause.entity_id = op_require_value(rel, row, column[OPERATION_ID]);
-	effect.cause.from = is_new ? NULL : label_of(from);
-	effect.cause.to = label_of(to);
-	effect.cause.late = !is_new && to == OP_OPERATION_SUCCEEDED && !counts(from);
-	effect.ncauses = 1;
+	op_require_latest(trigdata, column[OPERATION_STATUS]);
+	effect = effect_of(rel, row, column, from, is_new);
 	prepare_payment(rel, row, is_new, &effect);
-	obligatory = begins_to_count(kind, from, to)
-					 ? settle_obligatory(rel, row, column)
-					 : op_numeric_of(op_value_in(row, column[OPERATION_OBLIGATORY]));
-	gives = op_sign(effect.demand.refunded) != 0 || op_sign(effect.demand.charged_back) != 0;
-	effect.due_paid = gives ? obligatory : op_zero();
+	effect.due_paid = pay_due(rel, row, column, from, &effect.demand);
 	if (is_request(from) && !is_request(to))
 		op_request_acts(DatumGetUUIDP(effect.cause.entity_id));
 	op_affect_payment(rel, row, &effect);

@@ -6,6 +6,7 @@
 
 #include "compat.h"
 #include "derived.h"
+#include "ending.h"
 #include "guard.h"
 #include "identity.h"
 #include "settings.h"
@@ -23,4 +24,5 @@ _PG_init(void)
 	op_link_init();
 	op_derived_init();
 	op_identity_init();
+	op_ending_init();
 }

@@ -347,6 +347,8 @@ fill_new(OpRow *row, TupleTableSlot *given)
 					 errtablecol(row->rel, row->attnum[PAYMENT_ORDER_ID])));
 		op_set_value(row, PAYMENT_CURRENCY, value);
 	}
+	if (!row->value[PAYMENT_RETRY_OF].isnull)
+		op_lock_retried(row->rel, given, row->value[PAYMENT_RETRY_OF].value);
 	if (row->value[PAYMENT_FEE].isnull)
 	{
 		check_amounts(row);

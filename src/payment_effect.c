@@ -114,6 +114,7 @@ op_apply_payment(PG_FUNCTION_ARGS)
 	if (op_restore)
 		return PointerGetDatum(NULL);
 	op_row_columns(rel, op_payment_columns, PAYMENT_NCOLUMNS, column);
+	op_require_latest(trigdata, column[PAYMENT_STATUS]);
 	operation = is_update ? op_past_payment_effect(trigdata) : NULL;
 	manual = is_update ? NULL : op_past_manual_payment(trigdata);
 	memset(&effect, 0, sizeof(effect));

@@ -54,7 +54,8 @@ CREATE FUNCTION order_payment.require_amount(amount numeric, currency text) RETU
 AS $$
 BEGIN
 	IF amount <= 0 OR NOT order_payment.is_amount(amount, currency) THEN
-		RAISE EXCEPTION '% is no amount of % to be asked for', amount, currency
+		-- the figure is not shown: it may be a card number that was bound to the wrong parameter
+		RAISE EXCEPTION 'the amount is none of % to be asked for', currency
 			USING ERRCODE = 'check_violation',
 				  HINT = 'Amounts are above zero, finite, and have no more decimals than the currency.';
 	END IF;

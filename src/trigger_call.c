@@ -9,8 +9,12 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_trigger.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "trigger_call.h"
@@ -77,6 +81,57 @@ op_changed(const TriggerData *trigdata, const OpChange *changes, int n)
 	result->t_self = given->t_self;
 	result->t_tableOid = given->t_tableOid;
 	return PointerGetDatum(result);
+}
+
+/* Has this transaction stored a later version of the row? */
+static bool
+is_superseded(HeapTuple row)
+{
+	HeapTupleHeader header = row->t_data;
+
+	return (header->t_infomask & HEAP_XMAX_INVALID) == 0 &&
+		   !HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&
+		   TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header)) &&
+		   !ItemPointerEquals(&header->t_ctid, &row->t_self);
+}
+
+void
+op_require_latest(const TriggerData *trigdata, AttrNumber column)
+{
+	Relation		  rel = trigdata->tg_relation;
+	HeapTuple		  row = (HeapTuple) DatumGetPointer(op_unchanged(trigdata));
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+	TupleTableSlot	 *slot;
+	Datum			  ours;
+	Datum			  latest;
+	bool			  isnull[2];
+	bool			  is_same;
+
+	if (!is_superseded(row))
+		return;
+	ours = heap_getattr(row, column, RelationGetDescr(rel), &isnull[0]);
+	slot = table_slot_create(rel, NULL);
+	do
+	{
+		ItemPointerData next = row->t_data->t_ctid;
+
+		if (!table_tuple_fetch_row_version(rel, &next, SnapshotAny, slot))
+			elog(ERROR, "failed to fetch a row version of table \"%s\"",
+				 RelationGetRelationName(rel));
+		row = ExecFetchSlotHeapTuple(slot, false, NULL);
+	} while (is_superseded(row));
+	latest = slot_getattr(slot, column, &isnull[1]);
+	is_same = isnull[0] == isnull[1] &&
+			  (isnull[0] || datum_image_eq(ours, latest, attr->attbyval, attr->attlen));
+	ExecDropSingleTupleTableSlot(slot);
+	if (!is_same)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("column \"%s\" of a row of table \"%s\" was changed again before its first change had taken effect",
+						NameStr(attr->attname), RelationGetRelationName(rel)),
+				 errdetail("A row takes effect when all rows of its statement are stored; a trigger, or a function that the statement calls, came to it before."),
+				 errhint("Change it again by a statement that comes after."),
+				 errtablecol(rel, column)));
 }
 
 bool

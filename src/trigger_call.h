@@ -44,6 +44,13 @@ op_unchanged(const TriggerData *trigdata)
  */
 extern void op_require_last(const TriggerData *trigdata, PGFunction allowed);
 
+/*
+ * In an AFTER trigger: an error if this transaction has given the column of the
+ * row another value since. What did so has acted already, before the row itself
+ * does, and what follows from the order of things would be wrong.
+ */
+extern void op_require_latest(const TriggerData *trigdata, AttrNumber column);
+
 static inline NullableDatum
 op_value_in(TupleTableSlot *row, AttrNumber column)
 {
