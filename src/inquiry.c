@@ -375,7 +375,10 @@ static const OpSiblingRole standing_refunds = {
 	.write = write_standing_refunds,
 };
 
-/* Whole, those that have acted on their payments already. */
+/*
+ * Whole, those that have acted on their payments already. $2, which belongs to
+ * the key as well, has no use here, but a statement must name its parameters.
+ */
 static void
 write_reserved_refunds(StringInfo sql, const OpSiblingNames *names)
 {
