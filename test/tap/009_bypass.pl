@@ -195,6 +195,14 @@ foreach my $case (
 	[ 'more refunded than captured', q{UPDATE shop.payments SET refunded_amount = captured_amount + 1 WHERE order_id = 4}, 'payments',
 		'value out of range' ],
 	[ 'a fee of less than a cent', q{UPDATE shop.payments SET fee = 0.001 WHERE order_id = 20}, 'payments', 'value out of range' ],
+	[ 'a total of less than a cent', q{UPDATE shop.orders SET total_amount = total_amount + 0.001 WHERE order_id = 4}, 'orders', 'value out of range' ],
+	[ 'a currency that is none', q{UPDATE shop.orders SET currency = 'XXX' WHERE order_id = 4}, 'orders', 'value out of range' ],
+	[ 'a payment of nothing', q{UPDATE shop.payments SET amount = 0, authorized_amount = captured_amount WHERE order_id = 4}, 'payments',
+		'value out of range' ],
+	[ 'more captured than there was', q{UPDATE shop.payments SET captured_amount = amount + 1 WHERE order_id = 4}, 'payments',
+		'value out of range' ],
+	[ 'an authorisation below nothing', q{UPDATE shop.payments SET authorized_amount = -1 WHERE order_id = 4}, 'payments',
+		'value out of range' ],
 	[ 'a due below nothing', q{UPDATE shop.orders SET refund_due_amount = -1 WHERE order_id = 4}, 'orders', 'value out of range' ])
 {
 	my ($what, $sql, $table, $problem, $more) = @$case;
