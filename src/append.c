@@ -131,7 +131,7 @@ is_plain_table(Relation rel, PGFunction marker)
 static void
 examine(OpLink *link, Relation rel, Relation parent, const OpColumn *columns, int ncolumns)
 {
-	OpColumn	all[OP_ROW_MAX_COLUMNS] = {{link->names[0], link->types[0], NULL}};
+	OpColumn	all[OP_PLAIN_MAX_COLUMNS] = {{link->names[0], link->types[0], NULL}};
 	AttrNumber *attnum = link->plain_columns;
 
 	memcpy(&all[1], columns, ncolumns * sizeof(OpColumn));
@@ -189,7 +189,7 @@ append_rows(Relation rel, const AttrNumber *attnum, int ncolumns, NullableDatum 
 			const NullableDatum *values, int nrows)
 {
 	TupleTableSlot *slots[OP_APPEND_MAX_ROWS];
-	NullableDatum	row[OP_ROW_MAX_COLUMNS];
+	NullableDatum	row[OP_PLAIN_MAX_COLUMNS];
 	bool			result = true;
 
 	row[0] = key;
@@ -233,7 +233,7 @@ op_append(const OpSiblingRole *role, Relation rel, TupleTableSlot *parent, const
 	bool		  result = false;
 
 	Assert(role->path == OP_CHILD && role->nkeys == 1);
-	Assert(ncolumns < OP_ROW_MAX_COLUMNS && nrows <= OP_APPEND_MAX_ROWS);
+	Assert(ncolumns < OP_PLAIN_MAX_COLUMNS && nrows <= OP_APPEND_MAX_ROWS);
 	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
 		return false;
 	SPI_connect();

@@ -10,7 +10,8 @@
  *
  * Locks are taken from child to parent: operations, the payments of the order
  * by their keys, the order. So no two statements on one order wait for each
- * other, however many of its operations they meet.
+ * other, however many of its operations they meet. Once a transaction has
+ * written the order, its operations lock their own payments only.
  */
 #include "postgres.h"
 

@@ -56,6 +56,7 @@
 enum { EVENT_COLUMNS(AS_PLACE) EVENT_NCOLUMNS };
 static const OpColumn event_columns[] = { EVENT_COLUMNS(AS_COLUMN) };
 
+StaticAssertDecl(1 + EVENT_NCOLUMNS <= OP_PLAIN_MAX_COLUMNS, "an event can be appended");
 StaticAssertDecl(EVENT_NCOLUMNS == OP_EVENT_NCOLUMNS, "an event has room for its columns");
 StaticAssertDecl(1 + OP_MAX_EVENTS * EVENT_NCOLUMNS <= OP_SIBLING_MAX_ARGS,
 				 "a statement has room for the parameters");

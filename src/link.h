@@ -10,10 +10,10 @@
 #include "utils/rel.h"
 
 #include "compat.h"
-#include "derived.h"
 
-#define OP_SIBLING_MAX_KEYS 2
-#define OP_SIBLING_MAX_ARGS 40 /* parameters of a statement, with those of the key */
+#define OP_SIBLING_MAX_KEYS	 2
+#define OP_SIBLING_MAX_ARGS	 40 /* parameters of a statement, with those of the key */
+#define OP_PLAIN_MAX_COLUMNS 16 /* of a row that is appended, with that of the key */
 
 /* Where a sibling is, seen from the table that fired. */
 typedef enum OpSiblingPath
@@ -76,7 +76,7 @@ typedef struct OpLink
 	/* of append.c: may rows be stored without that plan, and in which columns? */
 	bool	   is_examined;
 	bool	   is_plain;
-	AttrNumber plain_columns[OP_ROW_MAX_COLUMNS];
+	AttrNumber plain_columns[OP_PLAIN_MAX_COLUMNS];
 } OpLink;
 
 extern void op_link_init(void);
