@@ -114,8 +114,8 @@ PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
 include $(PGXS)
 
-# beta.c
-SHLIB_LINK += $(filter -lm, $(LIBS))
+# beta.c and crypto.c
+SHLIB_LINK += $(filter -lm, $(LIBS)) -lcrypto
 
 # Every symbol is resolved, and the table of them made read-only, before any code of ours runs.
 ifeq ($(PORTNAME), linux)

@@ -24,4 +24,25 @@
 /* the money of an order forbids what a statement wants */
 #define ERRCODE_OP_MONEY_FORBIDS MAKE_SQLSTATE('O', 'P', '0', '0', '6')
 
+/* a sealed value cannot be opened: changed, cut, moved, or sealed under a key that is not here */
+#define ERRCODE_OP_CANNOT_OPEN MAKE_SQLSTATE('O', 'P', '0', '1', '0')
+
+/* card data in clear, where statements may reach a log */
+#define ERRCODE_OP_CLEAR_CARD MAKE_SQLSTATE('O', 'P', '0', '1', '1')
+
+/* too many payment passwords are being checked at once */
+#define ERRCODE_OP_TOO_BUSY MAKE_SQLSTATE('O', 'P', '0', '1', '2')
+
+/* no root key, no data key that may seal, or a key that was destroyed */
+#define ERRCODE_OP_NO_KEY MAKE_SQLSTATE('O', 'P', '0', '1', '3')
+
+/* a secret is not shown: that could not be recorded, or the role has seen too many */
+#define ERRCODE_OP_MAY_NOT_REVEAL MAKE_SQLSTATE('O', 'P', '0', '1', '4')
+
+/* a payment password is wrong or locked */
+#define ERRCODE_OP_PASSWORD MAKE_SQLSTATE('O', 'P', '0', '1', '5')
+
+/* a card that was sealed outside the database is not taken */
+#define ERRCODE_OP_SEALED_CARD MAKE_SQLSTATE('O', 'P', '0', '1', '6')
+
 #endif
