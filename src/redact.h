@@ -1,0 +1,22 @@
+/*
+ * redact.h
+ *	  Finding card numbers in any text, and masking them.
+ *
+ * Knows nothing of the server. It would rather mask too much: whatever may be
+ * a card number, however it is grouped, is taken for one.
+ */
+#ifndef OP_REDACT_H
+#define OP_REDACT_H
+
+extern bool op_has_card_number(const char *text, size_t size);
+
+/* Overwrites their digits with stars; how many numbers it found. */
+extern int op_redact_card_numbers(char *text, size_t size);
+
+/*
+ * Does the text name what takes secrets that no pattern tells from other
+ * words: a sealing function, a payment password, the holder of a card?
+ */
+extern bool op_names_secrets(const char *text, size_t size);
+
+#endif
