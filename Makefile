@@ -18,6 +18,8 @@ MODULE_big = order_payment
 OBJS = \
 	src/order_payment.o \
 	src/settings.o \
+	src/crypto.o \
+	src/crypto_digest.o \
 	src/status.o \
 	src/graph.o \
 	src/default_graph.o \
@@ -114,7 +116,7 @@ PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
 include $(PGXS)
 
-# beta.c and crypto.c
+# beta.c and crypto*.c
 SHLIB_LINK += $(filter -lm, $(LIBS)) -lcrypto
 
 # Every symbol is resolved, and the table of them made read-only, before any code of ours runs.

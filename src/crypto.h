@@ -1,7 +1,7 @@
 /*
  * crypto.h
- *	  The cryptographic primitives. crypto.c alone includes OpenSSL, and knows
- *	  nothing of the server: it raises no error, allocates by OpenSSL's own
+ *	  The cryptographic primitives. crypto*.c alone include OpenSSL, and know
+ *	  nothing of the server: they raise no error, allocate by OpenSSL's own
  *	  functions, and can be linked into a program without a server.
  *
  * AEAD			authenticated encryption with associated data: what is opened is
@@ -11,7 +11,7 @@
  *
  * Every function that can fail returns false or NULL and has then written
  * nothing but zeros to its output. Why it failed is not told: a caller that
- * said so would help to guess. Sizes are in bytes.
+ * said so would help to guess. Sizes are in bytes. Output never overlaps input.
  */
 #ifndef OP_CRYPTO_H
 #define OP_CRYPTO_H
