@@ -16,6 +16,23 @@ char *op_actor = NULL;
 char *op_reason = NULL;
 bool  op_restore = false;
 bool  op_allow_history_change = false;
+char *op_root_key_file = NULL;
+char *op_root_key_command = NULL;
+bool  op_allow_unguarded = false;
+
+/* where a root key comes from is nobody's business but the administrator's */
+#define SOURCE_FLAGS \
+	(GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_DISALLOW_IN_AUTO_FILE | GUC_NOT_IN_SAMPLE)
+
+void (*op_configuration_read)(void) = NULL;
+
+/* Called whenever the setting is read, whether or not its value has changed. */
+static void
+tell_of_reload(const char *value, void *extra)
+{
+	if (op_configuration_read)
+		op_configuration_read();
+}
 
 void
 op_settings_init(void)
@@ -51,6 +68,33 @@ op_settings_init(void)
 							 "Allows UPDATE, DELETE and TRUNCATE of order_events, and TRUNCATE of orders and lines.",
 							 "For retention and repairs; the change itself is not recorded.",
 							 &op_allow_history_change,
+							 false,
+							 PGC_SUSET,
+							 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("order_payment.root_key_file",
+							   "File with the root key, outside of the data directory.",
+							   NULL,
+							   &op_root_key_file,
+							   "",
+							   PGC_SIGHUP,
+							   SOURCE_FLAGS,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("order_payment.root_key_command",
+							   "Command that prints the root key; goes before root_key_file.",
+							   "Needs order_payment in shared_preload_libraries. Run again after each reload.",
+							   &op_root_key_command,
+							   "",
+							   PGC_SIGHUP,
+							   SOURCE_FLAGS,
+							   NULL, tell_of_reload, NULL);
+
+	DefineCustomBoolVariable("order_payment.allow_unguarded",
+							 "Takes card numbers in clear although the log guard is not loaded.",
+							 "They may then stand in the server log and in pg_stat_activity.",
+							 &op_allow_unguarded,
 							 false,
 							 PGC_SUSET,
 							 0,

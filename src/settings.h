@@ -15,6 +15,16 @@ extern bool op_restore;
 /* superuser only: order_events may be updated, deleted and truncated */
 extern bool op_allow_history_change;
 
+/* where the root key comes from; empty means from nowhere */
+extern char *op_root_key_file;
+extern char *op_root_key_command;
+
+/* superuser only: card data in clear are taken without the log guard */
+extern bool op_allow_unguarded;
+
+/* called when a process has read the configuration */
+extern void (*op_configuration_read)(void);
+
 extern void op_settings_init(void);
 
 #endif

@@ -1,0 +1,230 @@
+/*
+ * card.c
+ *	  Card data in clear, and the functions seal() and reveal().
+ *
+ * Clear text exists in the statement that brings it, in buffers here that are
+ * cleansed before a function returns, and in what reveal() gives to its caller.
+ * An error on the way tells neither the value nor the statement.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "card.h"
+#include "card_text.h"
+#include "compat.h"
+#include "errors.h"
+#include "log_guard.h"
+#include "reveal_log.h"
+#include "sealed.h"
+#include "settings.h"
+
+void
+op_require_log_guard(void)
+{
+	if (op_log_guard_is_active() || op_allow_unguarded)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OP_CLEAR_CARD),
+			 errmsg("clear card data are not taken while the log guard is not loaded"),
+			 errdetail("The statement that brings them may stand in the server log and in pg_stat_activity."),
+			 errhint("Set shared_preload_libraries = 'order_payment' in postgresql.conf and restart the server, or send the card sealed; for tests a superuser may set order_payment.allow_unguarded."),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/* ---------- reading ---------- */
+
+static void
+read_number(const char *text, size_t size, OpClear *clear)
+{
+	char	   digits[OP_PAN_MAX + 1];
+	int		   n = op_pan_digits(text, size, digits);
+	OpPanFault fault = n == 0 ? OP_PAN_NOT_DIGITS : op_pan_check(digits, n);
+
+	if (fault == OP_PAN_GOOD)
+	{
+		memcpy(clear->data, digits, n);
+		clear->size = n;
+		op_pan_mask(digits, n, clear->mask);
+	}
+	op_cleanse(digits, sizeof(digits));
+	if (fault != OP_PAN_GOOD)
+		op_refuse_card_number(fault);
+}
+
+static void
+refuse_holder(const char *detail)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid card holder"),
+					errdetail_internal("%s", detail), errhidestmt(true), errhidecontext(true)));
+}
+
+static void
+read_holder(const char *text, size_t size, OpClear *clear)
+{
+	char  *utf8 = pg_server_to_any(text, (int) size, PG_UTF8);
+	size_t utf8_size = utf8 == text ? size : strlen(utf8);
+
+	if (utf8_size == 0 || utf8_size > OP_HOLDER_MAX)
+		refuse_holder("It has 1 to 96 bytes in UTF-8.");
+	if (memchr(utf8, '*', utf8_size) != NULL)
+		refuse_holder("Stars are for masks, and this is none that the row had before.");
+	memcpy(clear->data, utf8, utf8_size);
+	clear->size = utf8_size;
+	op_holder_mask(utf8, utf8_size, clear->mask);
+	if (utf8 != text)
+		op_cleanse(utf8, utf8_size);
+}
+
+static void
+read_expiry(const char *text, size_t size, OpClear *clear)
+{
+	char yymm[OP_EXPIRY_SIZE];
+
+	if (!op_expiry(text, size, yymm))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_DATETIME_FORMAT), errmsg("invalid card expiry"),
+						errhint("Write month and year as MM/YY."), errhidestmt(true),
+						errhidecontext(true)));
+	memcpy(clear->data, yymm, OP_EXPIRY_SIZE);
+	clear->size = OP_EXPIRY_SIZE;
+	strlcpy(clear->mask, OP_EXPIRY_MASK, sizeof(clear->mask));
+	op_cleanse(yymm, sizeof(yymm));
+}
+
+static void
+read_text(const char *text, size_t size, OpClear *clear)
+{
+	char  *utf8 = pg_server_to_any(text, (int) size, PG_UTF8);
+	size_t utf8_size = utf8 == text ? size : strlen(utf8);
+
+	if (utf8_size > OP_PLAIN_MAX)
+		ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+						errmsg("the value is too long to be sealed"),
+						errdetail("A field \"text\" holds at most %d bytes.", OP_PLAIN_MAX),
+						errhidestmt(true), errhidecontext(true)));
+	memcpy(clear->data, utf8, utf8_size);
+	clear->size = utf8_size;
+	clear->mask[0] = '\0';
+	if (utf8 != text)
+		op_cleanse(utf8, utf8_size);
+}
+
+typedef void (*ReadFunction)(const char *text, size_t size, OpClear *clear);
+
+/* Fields that never come in clear are not here. */
+static const ReadFunction readers[OP_NFIELDS] = {
+	[OP_FIELD_NUMBER] = read_number,
+	[OP_FIELD_HOLDER] = read_holder,
+	[OP_FIELD_EXPIRY] = read_expiry,
+	[OP_FIELD_TEXT] = read_text,
+};
+
+void
+op_read_clear(OpField field, const char *text, size_t size, OpClear *clear)
+{
+	op_require_log_guard();
+	readers[field](text, size, clear);
+}
+
+bool
+op_is_mask(OpField field, const char *text, size_t size)
+{
+	switch (field)
+	{
+		case OP_FIELD_NUMBER:
+			return op_is_pan_mask(text, size);
+		case OP_FIELD_HOLDER:
+			return op_is_holder_mask(text, size);
+		case OP_FIELD_EXPIRY:
+			return size == strlen(OP_EXPIRY_MASK) && memcmp(text, OP_EXPIRY_MASK, size) == 0;
+		default:
+			return false;
+	}
+}
+
+/* ---------- showing ---------- */
+
+text *
+op_show_plain(OpField field, const uint8 *plain, size_t size)
+{
+	const char *utf8 = (const char *) plain;
+	char	   *shown;
+	text	   *result;
+
+	if (field == OP_FIELD_EXPIRY && size == OP_EXPIRY_SIZE)
+	{
+		char expiry[sizeof(OP_EXPIRY_MASK)] = {utf8[2], utf8[3], '/', utf8[0], utf8[1]};
+
+		result = cstring_to_text(expiry);
+		op_cleanse(expiry, sizeof(expiry));
+		return result;
+	}
+	/* what was sealed by somebody else's key holder may be no text at all */
+	if (!pg_verify_mbstr(PG_UTF8, utf8, (int) size, true))
+		op_refuse_to_open();
+	shown = pg_any_to_server(utf8, (int) size, PG_UTF8);
+	result = cstring_to_text_with_len(shown, shown == utf8 ? (int) size : (int) strlen(shown));
+	if (shown != utf8)
+		op_cleanse(shown, strlen(shown));
+	return result;
+}
+
+/* ---------- seal() and reveal() ---------- */
+
+PG_FUNCTION_INFO_V1(op_seal);
+
+/* (plaintext, field, bound_to) */
+Datum
+op_seal(PG_FUNCTION_ARGS)
+{
+	text	 *given = PG_GETARG_TEXT_PP(0);
+	text	 *name = PG_GETARG_TEXT_PP(1);
+	bytea	 *bound_to = PG_GETARG_BYTEA_PP(2);
+	OpField	  field = op_field_by_name(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	OpClear	  clear;
+	OpSealed *result;
+
+	if (field == 0 || readers[field] == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("there is no such field to be sealed"),
+						errhint("The fields are \"number\", \"holder\", \"expiry\" and \"text\"."),
+						errhidestmt(true), errhidecontext(true)));
+	op_read_clear(field, VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &clear);
+	result = op_seal_bytes(field, op_varlena_bytes(bound_to), (OpBytes){clear.data, clear.size});
+	op_cleanse(clear.data, clear.size);
+	PG_RETURN_SEALED_P(result);
+}
+
+PG_FUNCTION_INFO_V1(op_reveal);
+
+/* (value, bound_to) */
+Datum
+op_reveal(PG_FUNCTION_ARGS)
+{
+	OpSealed  *value = PG_GETARG_SEALED_P(0);
+	bytea	  *bound_to = PG_GETARG_BYTEA_PP(1);
+	OpEnvelope envelope;
+	uint8	   plain[OP_PLAIN_MAX];
+	size_t	   size;
+	text	  *result;
+
+	if (!op_sealed_parse(value, &envelope))
+		op_refuse_to_open();
+	if (op_fields[envelope.field].visibility != OP_REVEALED)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("a sealed value of the field \"%s\" is never revealed",
+							   op_fields[envelope.field].name)));
+	op_record_reveal(&(OpReveal){.what = "reveal",
+								 .field = op_fields[envelope.field].name,
+								 .key_id = (int) envelope.key_id,
+								 .bound_to = VARDATA_ANY(bound_to),
+								 .bound_to_size = VARSIZE_ANY_EXHDR(bound_to),
+								 .units = 1});
+	if (!op_open_sealed(value, envelope.field, op_varlena_bytes(bound_to), OP_OPEN_TO_SHOW, plain,
+						&size))
+		op_refuse_to_open();
+	result = op_show_plain(envelope.field, plain, size);
+	op_cleanse(plain, size);
+	PG_RETURN_TEXT_P(result);
+}

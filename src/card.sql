@@ -1,0 +1,11 @@
+/* ---------- sealing and revealing ---------- */
+
+CREATE FUNCTION order_payment.seal(plaintext text, field text, bound_to bytea) RETURNS order_payment.sealed
+	AS 'MODULE_PATHNAME', 'op_seal' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.seal(text, text, bytea) IS
+	'seals a text under the active data key: field is number (digits, checked), holder, expiry (MM/YY) or text; bound_to, as binding() makes it, must be given again to open it. OP011 where statements may reach a log, OP013 without a key';
+
+CREATE FUNCTION order_payment.reveal(value order_payment.sealed, bound_to bytea) RETURNS text
+	AS 'MODULE_PATHNAME', 'op_reveal' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.reveal(order_payment.sealed, bytea) IS
+	'opens a sealed number, holder, expiry or text; that it was asked for is recorded in reveal_log, and committed, before. OP010 if it does not open, OP014 if it cannot be recorded or the role has opened too many';

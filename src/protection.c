@@ -1,0 +1,291 @@
+/*
+ * protection.c
+ *	  What a trigger protect_card() protects; see protection.h.
+ *
+ * As guards are (guard.c), a protection is kept by the OID of its trigger, and
+ * marked invalid by whatever changes the table.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "pan.h"
+#include "protect.h"
+#include "protection.h"
+#include "sealed.h"
+#include "verification_code.h"
+
+static HTAB	 *protections = NULL;
+static uint64 invalidations = 1;
+
+/* ---------- the cache ---------- */
+
+static void
+invalidate_relation(Datum arg, Oid relation)
+{
+	HASH_SEQ_STATUS seq;
+	OpProtection   *protection;
+
+	invalidations++;
+	hash_seq_init(&seq, protections);
+	while ((protection = hash_seq_search(&seq)) != NULL)
+	{
+		if (relation == InvalidOid || protection->relation == relation)
+			protection->valid = false;
+	}
+}
+
+void
+op_protection_init(void)
+{
+	HASHCTL ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(OpProtection)};
+
+	protections = hash_create("order_payment protections", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+}
+
+static void
+sweep(void)
+{
+	HASH_SEQ_STATUS seq;
+	OpProtection   *protection;
+
+	hash_seq_init(&seq, protections);
+	while ((protection = hash_seq_search(&seq)) != NULL)
+	{
+		if (protection->valid)
+			continue;
+		if (protection->context)
+			MemoryContextDelete(protection->context);
+		hash_search(protections, &protection->trigger, HASH_REMOVE, NULL);
+	}
+}
+
+/* ---------- reading the arguments ---------- */
+
+static void
+bad_argument(Relation rel, const Trigger *trigger, int code, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(code),
+			 errmsg("trigger \"%s\" of table \"%s\" cannot protect a card", trigger->tgname,
+					RelationGetRelationName(rel)),
+			 errdetail_internal("%s", detail),
+			 errhint("Make the trigger by order_payment.protect_card_columns(table, number, ...)."),
+			 errtable(rel)));
+}
+
+static AttrNumber
+column_of(Relation rel, const Trigger *trigger, const char *name, Oid type)
+{
+	Form_pg_attribute attr = op_find_column(rel, name);
+
+	if (attr == NULL)
+		bad_argument(rel, trigger, ERRCODE_UNDEFINED_COLUMN,
+					 psprintf("Column \"%s\" does not exist.", name));
+	if (attr->attgenerated || (OidIsValid(type) && attr->atttypid != type))
+		bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
+					 psprintf("Column \"%s\" must be a plain column of type %s.", name,
+							  OidIsValid(type) ? format_type_be(type) : "of its own"));
+	return attr->attnum;
+}
+
+/* The type sealed, of this extension: the one whose input is ours. */
+static bool
+is_sealed_type(Oid type)
+{
+	Oid input;
+	Oid io_param;
+
+	if (get_typtype(type) != TYPTYPE_BASE)
+		return false;
+	getTypeInputInfo(type, &input, &io_param);
+	return op_is_function(input, op_sealed_in);
+}
+
+static void
+read_part(OpProtection *protection, Relation rel, const Trigger *trigger, OpCardPart part,
+		  const char *name)
+{
+	AttrNumber shown = column_of(rel, trigger, name, InvalidOid);
+	AttrNumber sealed =
+		column_of(rel, trigger, psprintf("%s" OP_SEALED_SUFFIX, name), InvalidOid);
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), shown - 1);
+
+	if (attr->atttypid != TEXTOID &&
+		!(attr->atttypid == VARCHAROID &&
+		  (attr->atttypmod < 0 || attr->atttypmod >= VARHDRSZ + OP_PAN_MASK_SIZE)))
+		bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
+					 psprintf("Column \"%s\" must be text, or varchar of 16 or more.", name));
+	if (!is_sealed_type(TupleDescAttr(RelationGetDescr(rel), sealed - 1)->atttypid))
+		bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
+					 psprintf("Column \"%s" OP_SEALED_SUFFIX "\" must be of type sealed.", name));
+	protection->shown[part] = shown;
+	protection->sealed[part] = sealed;
+}
+
+static void
+read_key(OpProtection *protection, Relation rel, const Trigger *trigger, const char *name)
+{
+	AttrNumber column = column_of(rel, trigger, name, InvalidOid);
+	Oid		   type = TupleDescAttr(RelationGetDescr(rel), column - 1)->atttypid;
+
+	if (protection->nkey == OP_PROTECTION_MAX_KEY)
+		bad_argument(rel, trigger, ERRCODE_TOO_MANY_ARGUMENTS, "A key has at most four columns.");
+	if (!op_binds(type))
+		bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
+					 psprintf("Key column \"%s\" is of type %s; keys are integers, uuid, text or varchar.",
+							  name, format_type_be(type)));
+	protection->key[protection->nkey] = column;
+	protection->key_type[protection->nkey++] = type;
+}
+
+typedef enum Argument
+{
+	ARG_NUMBER, /* the parts, in the order of OpCardPart */
+	ARG_HOLDER,
+	ARG_EXPIRY,
+	ARG_FINGERPRINT,
+	ARG_KEY,
+	ARG_FROM
+} Argument;
+
+static const char *const arguments[] = {
+	[ARG_NUMBER] = "number=",
+	[ARG_HOLDER] = "holder=",
+	[ARG_EXPIRY] = "expiry=",
+	[ARG_FINGERPRINT] = "fingerprint=",
+	[ARG_KEY] = "key=",
+	[ARG_FROM] = "from=",
+};
+
+StaticAssertDecl(lengthof(arguments) == ARG_FROM + 1, "every argument has a name");
+
+static void
+read_argument(OpProtection *protection, Relation rel, const Trigger *trigger, const char *given)
+{
+	int			argument = 0;
+	const char *value;
+
+	while (argument < (int) lengthof(arguments) &&
+		   strncmp(given, arguments[argument], strlen(arguments[argument])) != 0)
+		argument++;
+	if (argument == (int) lengthof(arguments))
+		bad_argument(rel, trigger, ERRCODE_INVALID_PARAMETER_VALUE,
+					 psprintf("Argument \"%s\" is none that it knows.", given));
+	value = given + strlen(arguments[argument]);
+	switch ((Argument) argument)
+	{
+		case ARG_NUMBER:
+		case ARG_HOLDER:
+		case ARG_EXPIRY:
+			read_part(protection, rel, trigger, (OpCardPart) argument, value);
+			break;
+		case ARG_FINGERPRINT:
+			protection->fingerprint = column_of(rel, trigger, value, BYTEAOID);
+			break;
+		case ARG_KEY:
+			read_key(protection, rel, trigger, value);
+			break;
+		case ARG_FROM:
+			protection->from = column_of(rel, trigger, value, InvalidOid);
+			break;
+	}
+}
+
+static void
+refuse_verification_codes(Relation rel, const Trigger *trigger)
+{
+	TupleDesc tupdesc = RelationGetDescr(rel);
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		const char *name = NameStr(TupleDescAttr(tupdesc, i)->attname);
+
+		if (!TupleDescAttr(tupdesc, i)->attisdropped &&
+			op_names_verification_code(name, strlen(name)))
+			bad_argument(rel, trigger, ERRCODE_INVALID_TABLE_DEFINITION,
+						 psprintf("Column \"%s\" is for a verification code, PIN or track of a card, which may not be stored, not even sealed (PCI DSS 3.3.1).",
+								  name));
+	}
+}
+
+static void
+read_arguments(OpProtection *protection, Relation rel, const Trigger *trigger)
+{
+	if (trigger->tgnargs < 1 || trigger->tgargs[0][0] == '\0' || strchr(trigger->tgargs[0], '='))
+		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+					 "Its first argument is a label.");
+	protection->label = MemoryContextStrdup(protection->context, trigger->tgargs[0]);
+	for (int i = 1; i < trigger->tgnargs; i++)
+		read_argument(protection, rel, trigger, trigger->tgargs[i]);
+	if (protection->shown[OP_CARD_NUMBER] == 0 || protection->nkey == 0)
+		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+					 "Its arguments name a number and a key.");
+	if (protection->from != 0 &&
+		(protection->nkey != 1 ||
+		 TupleDescAttr(RelationGetDescr(rel), protection->from - 1)->atttypid !=
+			 protection->key_type[0]))
+		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+					 "A row can be named only by a key of one column, and of its type.");
+	refuse_verification_codes(rel, trigger);
+}
+
+/* ---------- what others call ---------- */
+
+static const OpProtection *
+protection_of(const Trigger *trigger, Relation rel)
+{
+	OpProtection *protection = hash_search(protections, &trigger->tgoid, HASH_FIND, NULL);
+	uint64		  before;
+
+	if (protection != NULL && protection->valid)
+		return protection;
+
+	/* stays invalid until it is complete, and if something changes meanwhile */
+	sweep();
+	before = invalidations;
+	protection = hash_search(protections, &trigger->tgoid, HASH_ENTER, NULL);
+	memset((char *) protection + sizeof(Oid), 0, sizeof(OpProtection) - sizeof(Oid));
+	protection->relation = RelationGetRelid(rel);
+	protection->context = AllocSetContextCreate(CacheMemoryContext, "order_payment protection",
+												ALLOCSET_SMALL_SIZES);
+	read_arguments(protection, rel, trigger);
+	protection->valid = before == invalidations;
+	return protection;
+}
+
+const OpProtection *
+op_protection_of(const TriggerData *trigdata)
+{
+	return protection_of(trigdata->tg_trigger, trigdata->tg_relation);
+}
+
+const OpProtection *
+op_protection_of_table(Relation rel)
+{
+	TriggerDesc *trigdesc = CopyTriggerDesc(rel->trigdesc); /* see op_has_trigger() */
+
+	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
+	{
+		if (op_is_function(trigdesc->triggers[i].tgfoid, op_protect_card))
+			return protection_of(&trigdesc->triggers[i], rel);
+	}
+	return NULL;
+}
+
+bytea *
+op_row_binding(const OpProtection *protection, TupleTableSlot *row)
+{
+	NullableDatum key[OP_PROTECTION_MAX_KEY];
+
+	for (int i = 0; i < protection->nkey; i++)
+		key[i] = op_value_in(row, protection->key[i]);
+	return op_binding(protection->label, protection->nkey, protection->key_type, key);
+}
