@@ -53,6 +53,7 @@ OBJS = \
 	src/store.o \
 	src/pan.o \
 	src/redact.o \
+	src/card_text.o \
 	src/beta.o \
 	src/probability.o
 
@@ -66,6 +67,7 @@ SQL_PARTS = \
 	src/currency.sql \
 	src/money.sql \
 	src/allocate.sql \
+	src/card_text.sql \
 	src/event.sql \
 	src/order.sql \
 	src/soundness.sql \
