@@ -1,15 +1,19 @@
 
 # Card numbers, holders, expiry dates and redaction (src/pan.c, src/redact.c),
 # which need no server: test/unit/pan_test.c is built with AddressSanitizer and
-# UndefinedBehaviorSanitizer, and each of its lines is a test here.
+# UndefinedBehaviorSanitizer, and each of its lines is a test here. And what the
+# server's log holds of a text that is refused as a card number: nothing.
 
 use strict;
 use warnings;
 
 use FindBin;
-use IPC::Run ();
+use lib "$FindBin::RealBin";
 
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use StoreTest;
 use Test::More;
 
 my $tree = "$FindBin::RealBin/../..";
@@ -45,5 +49,23 @@ foreach (split /\n/, $out)
 	$plan = $1 if /^1\.\.(\d+)$/;
 }
 ok($n > 600 && $n == $plan, "all of its tests report ($n of $plan)");
+
+# Statement and context of the error, which the server would log by default.
+my $node = make_cluster('card_number');
+$node->safe_psql('postgres', 'CREATE EXTENSION order_payment');
+my $offset = -s $node->logfile;
+foreach my $call (q{card_mask('4111 1111 1111 111x')}, q{card_brand('4111 1111 1111 111x')})
+{
+	foreach my $statement ("SELECT order_payment.$call", "DO \$\$ BEGIN PERFORM order_payment.$call; END \$\$")
+	{
+		my ($status, $stdout, $stderr) = $node->psql('postgres', $statement);
+		isnt($status, 0, "refused: $statement");
+		like($stderr, qr/ERROR:  invalid card number/, 'and the client is told why');
+	}
+}
+my $log = substr(slurp_file($node->logfile), $offset);
+is(scalar(() = $log =~ /ERROR:  invalid card number/g), 4, 'the log has every refusal');
+unlike($log, qr/1111|STATEMENT|CONTEXT/, 'and nothing of what was given');
+$node->stop;
 
 done_testing();
