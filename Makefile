@@ -53,6 +53,9 @@ OBJS = \
 	src/operation.o \
 	src/soundness.o \
 	src/store.o \
+	src/pan.o \
+	src/redact.o \
+	src/card_text.o \
 	src/beta.o \
 	src/probability.o
 
@@ -66,6 +69,7 @@ SQL_PARTS = \
 	src/currency.sql \
 	src/money.sql \
 	src/allocate.sql \
+	src/card_text.sql \
 	src/event.sql \
 	src/order.sql \
 	src/soundness.sql \
@@ -94,7 +98,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount probability store events append functions functions_refund views settlement routing \
+REGRESS = status transition graph money amount card_number probability store events append functions functions_refund views settlement routing \
 	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
