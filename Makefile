@@ -51,6 +51,8 @@ OBJS = \
 	src/operation.o \
 	src/soundness.o \
 	src/store.o \
+	src/autonomous.o \
+	src/reveal_log.o \
 	src/beta.o \
 	src/probability.o
 
@@ -85,6 +87,7 @@ SQL_PARTS = \
 	src/verify.sql \
 	src/differences.sql \
 	src/upgrade.sql \
+	src/reveal_log.sql \
 	src/privileges.sql
 
 INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql

@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 #include "settings.h"
@@ -16,6 +18,7 @@ char *op_actor = NULL;
 char *op_reason = NULL;
 bool  op_restore = false;
 bool  op_allow_history_change = false;
+int	  op_reveal_budget = 1000;
 
 void
 op_settings_init(void)
@@ -55,6 +58,16 @@ op_settings_init(void)
 							 PGC_SUSET,
 							 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("order_payment.reveal_budget",
+							"How many secrets a role may reveal in each hour of the clock.",
+							"0: none. -1: without limit. ALTER ROLE ... SET gives a role its own.",
+							&op_reveal_budget,
+							1000,
+							-1, INT_MAX,
+							PGC_SUSET,
+							0,
+							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("order_payment");
 }

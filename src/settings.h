@@ -15,6 +15,9 @@ extern bool op_restore;
 /* superuser only: order_events may be updated, deleted and truncated */
 extern bool op_allow_history_change;
 
+/* superuser only: reveals that a role may make in an hour; -1 is no limit */
+extern int op_reveal_budget;
+
 extern void op_settings_init(void);
 
 #endif
