@@ -56,6 +56,20 @@ OBJS = \
 	src/pan.o \
 	src/redact.o \
 	src/card_text.o \
+	src/memory.o \
+	src/envelope.o \
+	src/root_key.o \
+	src/data_key.o \
+	src/keyring.o \
+	src/sealed.o \
+	src/autonomous.o \
+	src/reveal_log.o \
+	src/card.o \
+	src/fingerprint.o \
+	src/verification_code.o \
+	src/protection.o \
+	src/excluded.o \
+	src/protect.o \
 	src/beta.o \
 	src/probability.o
 
@@ -91,6 +105,7 @@ SQL_PARTS = \
 	src/verify.sql \
 	src/differences.sql \
 	src/upgrade.sql \
+	src/reveal_log.sql \
 	src/privileges.sql
 
 INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql

@@ -8,3 +8,5 @@
  */
 REVOKE ALL ON SCHEMA order_payment FROM PUBLIC;
 GRANT USAGE ON SCHEMA order_payment TO PUBLIC;
+REVOKE ALL ON FUNCTION order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text,
+												   integer, xid8, text, text) FROM PUBLIC;

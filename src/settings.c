@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 #include "settings.h"
@@ -19,6 +21,7 @@ bool  op_allow_history_change = false;
 char *op_root_key_file = NULL;
 char *op_root_key_command = NULL;
 bool  op_allow_unguarded = false;
+int	  op_reveal_budget = 1000;
 
 /* where a root key comes from is nobody's business but the administrator's */
 #define SOURCE_FLAGS \
@@ -99,6 +102,16 @@ op_settings_init(void)
 							 PGC_SUSET,
 							 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("order_payment.reveal_budget",
+							"How many secrets a role may reveal in each hour of the clock.",
+							"0: none. -1: without limit. ALTER ROLE ... SET gives a role its own.",
+							&op_reveal_budget,
+							1000,
+							-1, INT_MAX,
+							PGC_SUSET,
+							0,
+							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("order_payment");
 }

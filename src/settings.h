@@ -25,6 +25,9 @@ extern bool op_allow_unguarded;
 /* called when a process has read the configuration */
 extern void (*op_configuration_read)(void);
 
+/* superuser only: reveals that a role may make in an hour; -1 is no limit */
+extern int op_reveal_budget;
+
 extern void op_settings_init(void);
 
 #endif
