@@ -18,6 +18,7 @@ MODULE_big = order_payment
 OBJS = \
 	src/order_payment.o \
 	src/settings.o \
+	src/memory.o \
 	src/status.o \
 	src/graph.o \
 	src/default_graph.o \

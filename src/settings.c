@@ -16,6 +16,7 @@ char *op_actor = NULL;
 char *op_reason = NULL;
 bool  op_restore = false;
 bool  op_allow_history_change = false;
+bool  op_protect_memory_setting = true;
 
 void
 op_settings_init(void)
@@ -53,6 +54,15 @@ op_settings_init(void)
 							 &op_allow_history_change,
 							 false,
 							 PGC_SUSET,
+							 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("order_payment.protect_memory",
+							 "Keeps other programs of the server's user out of backends that hold keys.",
+							 "Such a backend leaves no core file. A change takes effect in backends that hold no keys yet.",
+							 &op_protect_memory_setting,
+							 true,
+							 PGC_SIGHUP,
 							 0,
 							 NULL, NULL, NULL);
 

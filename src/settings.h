@@ -15,6 +15,9 @@ extern bool op_restore;
 /* superuser only: order_events may be updated, deleted and truncated */
 extern bool op_allow_history_change;
 
+/* backends that hold keys are closed to other programs (the setting protect_memory) */
+extern bool op_protect_memory_setting;
+
 extern void op_settings_init(void);
 
 #endif
