@@ -52,6 +52,8 @@ OBJS = \
 	src/operation.o \
 	src/soundness.o \
 	src/store.o \
+	src/pan.o \
+	src/redact.o \
 	src/beta.o \
 	src/probability.o
 

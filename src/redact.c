@@ -1,0 +1,316 @@
+/*
+ * redact.c
+ *		Finding card numbers in any text, and masking them.
+ *
+ * A run is a sequence of digits with at most MAX_GAP separators (blanks and
+ * hyphens) between any two of them, as long as it goes. Digits are those of
+ * ASCII and their full-width twins, as input methods for Chinese and Japanese
+ * write them.
+ *
+ *		fewer than 12 digits			no card has so few: passes
+ *		12 to 19, not separated			is masked if Luhn's check holds, or a
+ *										brand is known to begin so; other numbers
+ *										of that size (times, keys) mostly pass
+ *		12 to 19, separated				is masked: only cards are written so
+ *		more than 19					is masked: it may hold a number anywhere,
+ *										and so are digits in hexadecimal, or bytes
+ *										in decimal, of a number in a dumped value
+ *
+ * Masking writes stars over the digits, a byte for a byte, and nothing else:
+ * the text keeps its size and its encoding.  The text may hold anything; bytes
+ * that are no UTF-8 are bytes between runs.  Every byte is looked at twice at
+ * most, whatever the text.
+ */
+#include "postgres.h"
+
+#include "pan.h"
+#include "redact.h"
+
+#define MAX_GAP	  3
+#define WIDE_SIZE 3 /* bytes of a digit, or separator, beyond ASCII */
+
+typedef struct Run
+{
+	size_t start;
+	size_t end; /* behind its last digit */
+	int	   count;
+	bool   separated;
+	char   digits[OP_PAN_MAX]; /* the first ones */
+} Run;
+
+/* ---------- characters ---------- */
+
+/* The bytes of the digit that begins here, and its value as ASCII; or 0. */
+static inline int
+digit_at(const unsigned char *text, size_t size, size_t at, char *digit)
+{
+	if (text[at] >= '0' && text[at] <= '9')
+	{
+		*digit = (char) text[at];
+		return 1;
+	}
+	/* U+FF10 to U+FF19 */
+	if (text[at] == 0xEF && size - at >= WIDE_SIZE && text[at + 1] == 0xBC &&
+		text[at + 2] >= 0x90 && text[at + 2] <= 0x99)
+	{
+		*digit = (char) ('0' + (text[at + 2] - 0x90));
+		return WIDE_SIZE;
+	}
+	return 0;
+}
+
+/* Separators beyond ASCII: the first two bytes, and a range of the third. */
+static const struct
+{
+	unsigned char first;
+	unsigned char second;
+	unsigned char low;
+	unsigned char high;
+} wide_separators[] = {
+	{0xE2, 0x80, 0x80, 0x95}, /* U+2000 to U+2015: spaces of any width, hyphens, dashes */
+	{0xE2, 0x80, 0xAF, 0xAF}, /* U+202F: narrow no-break space */
+	{0xE2, 0x88, 0x92, 0x92}, /* U+2212: minus */
+	{0xE3, 0x80, 0x80, 0x80}, /* U+3000: ideographic space */
+	{0xEF, 0xBC, 0x8D, 0x8D}, /* U+FF0D: full-width hyphen */
+};
+
+/* The bytes of the separator that begins here, or 0. */
+static int
+separator_at(const unsigned char *text, size_t size, size_t at)
+{
+	if (text[at] == ' ' || text[at] == '-' || text[at] == '\t')
+		return 1;
+	if (text[at] < 0x80)
+		return 0;
+	/* U+00A0; alone it is the same in the Latin encodings */
+	if (text[at] == 0xA0)
+		return 1;
+	if (text[at] == 0xC2)
+		return size - at >= 2 && text[at + 1] == 0xA0 ? 2 : 0;
+	if (size - at < WIDE_SIZE)
+		return 0;
+	for (size_t i = 0; i < lengthof(wide_separators); i++)
+	{
+		if (text[at] == wide_separators[i].first && text[at + 1] == wide_separators[i].second &&
+			text[at + 2] >= wide_separators[i].low && text[at + 2] <= wide_separators[i].high)
+			return WIDE_SIZE;
+	}
+	return 0;
+}
+
+/* ---------- runs ---------- */
+
+/* The place behind the separators that begin here, of which MAX_GAP are taken. */
+static size_t
+skip_gap(const unsigned char *text, size_t size, size_t at)
+{
+	for (int i = 0; i < MAX_GAP && at < size; i++)
+	{
+		int n = separator_at(text, size, at);
+
+		if (n == 0)
+			break;
+		at += n;
+	}
+	return at;
+}
+
+/* The next run from *at on, which is moved behind it; false if there is none. */
+static bool
+next_run(const unsigned char *text, size_t size, size_t *at, Run *run)
+{
+	size_t i = *at;
+	char   digit = 0;
+	int	   n = 0;
+
+	while (i < size && (n = digit_at(text, size, i, &digit)) == 0)
+		i++;
+	*at = i;
+	if (i == size)
+		return false;
+
+	run->start = i;
+	run->count = 0;
+	run->separated = false;
+	while (n > 0)
+	{
+		size_t next;
+
+		if (run->count < OP_PAN_MAX)
+			run->digits[run->count] = digit;
+		if (run->count <= OP_PAN_MAX)
+			run->count++;
+		run->end = i + n;
+		next = skip_gap(text, size, run->end);
+		n = next < size ? digit_at(text, size, next, &digit) : 0;
+		if (n > 0 && next > run->end)
+			run->separated = true;
+		i = next;
+		*at = i;
+	}
+	return true;
+}
+
+static bool
+is_card(const Run *run)
+{
+	if (run->count < OP_PAN_MIN)
+		return false;
+	return run->count > OP_PAN_MAX || run->separated ||
+		   op_pan_brand(run->digits, run->count) != NULL || op_pan_luhn(run->digits, run->count);
+}
+
+bool
+op_has_card_number(const char *text, size_t size)
+{
+	size_t at = 0;
+	Run	   run;
+	bool   found = false;
+
+	while (!found && next_run((const unsigned char *) text, size, &at, &run))
+		found = is_card(&run);
+	explicit_bzero(&run, sizeof(run));
+	return found;
+}
+
+static void
+mask_run(unsigned char *text, size_t size, const Run *run)
+{
+	size_t i = run->start;
+
+	while (i < run->end)
+	{
+		char digit;
+		int	 n = digit_at(text, size, i, &digit);
+
+		memset(text + i, '*', n);
+		i += n > 0 ? n : 1;
+	}
+}
+
+int
+op_redact_card_numbers(char *text, size_t size)
+{
+	unsigned char *bytes = (unsigned char *) text;
+	size_t		   at = 0;
+	int			   found = 0;
+	Run			   run;
+
+	while (next_run(bytes, size, &at, &run))
+	{
+		if (is_card(&run))
+		{
+			mask_run(bytes, size, &run);
+			found++;
+		}
+	}
+	explicit_bzero(&run, sizeof(run));
+	return found;
+}
+
+/* ---------- words ---------- */
+
+typedef enum WordForm
+{
+	WHOLE, /* an identifier of its own */
+	BEGIN, /* identifiers that begin so */
+	CALL   /* a word of everyday use: only where it is called */
+} WordForm;
+
+typedef struct Word
+{
+	const char *text;
+	uint8		size;
+	uint8		form;
+} Word;
+
+#define WORD(text, form) \
+	{ \
+		text, sizeof(text) - 1, form \
+	}
+
+/* In lower case. */
+static const Word words[] = {
+	WORD("card_expiry", WHOLE),
+	WORD("card_fingerprints", WHOLE),
+	WORD("card_holder", WHOLE),
+	WORD("cvc", WHOLE),
+	WORD("cvc2", WHOLE),
+	WORD("cvn", WHOLE),
+	WORD("cvv", WHOLE),
+	WORD("cvv2", WHOLE),
+	WORD("encrypt_amount", WHOLE),
+	WORD("find_card", BEGIN),
+	WORD("payment_password", BEGIN),
+	WORD("seal", CALL),
+	WORD("set_gateway_secret", WHOLE),
+	WORD("set_payment_password", WHOLE),
+	WORD("verify_payment_password", WHOLE),
+};
+
+/* As the server's scanner has it; every byte beyond ASCII counts as a letter. */
+static inline bool
+begins_word(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
+}
+
+static inline bool
+continues_word(unsigned char c)
+{
+	return begins_word(c) || (c >= '0' && c <= '9') || c == '$';
+}
+
+static inline char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+/*
+ * Does an opening parenthesis follow, but for white space and the closing
+ * quote of the name? A comment in between is taken for one.
+ */
+static bool
+is_called(const char *text, size_t size, size_t at)
+{
+	while (at < size && (strchr(" \t\n\r\f\v\"", text[at]) != NULL && text[at] != '\0'))
+		at++;
+	return at < size && (text[at] == '(' || text[at] == '/' || text[at] == '-');
+}
+
+static bool
+is_word(const Word *word, const char *text, size_t size)
+{
+	if (word->form == BEGIN ? size < word->size : size != word->size)
+		return false;
+	for (int i = 0; i < word->size; i++)
+	{
+		if (lower(text[i]) != word->text[i])
+			return false;
+	}
+	return true;
+}
+
+bool
+op_names_secrets(const char *text, size_t size)
+{
+	size_t at = 0;
+
+	while (at < size)
+	{
+		size_t start = at;
+
+		while (at < size && continues_word((unsigned char) text[at]))
+			at++;
+		for (size_t i = 0; at > start && i < lengthof(words); i++)
+		{
+			if (is_word(&words[i], text + start, at - start) &&
+				(words[i].form != CALL || is_called(text, size, at)))
+				return true;
+		}
+		if (at == start)
+			at++;
+	}
+	return false;
+}
