@@ -20,6 +20,7 @@ OBJS = \
 	src/settings.o \
 	src/crypto.o \
 	src/crypto_digest.o \
+	src/memory.o \
 	src/status.o \
 	src/graph.o \
 	src/default_graph.o \
@@ -56,7 +57,8 @@ OBJS = \
 	src/pan.o \
 	src/redact.o \
 	src/card_text.o \
-	src/memory.o \
+	src/log_guard.o \
+	src/withhold.o \
 	src/envelope.o \
 	src/root_key.o \
 	src/data_key.o \
@@ -84,11 +86,17 @@ SQL_PARTS = \
 	src/money.sql \
 	src/allocate.sql \
 	src/card_text.sql \
+	src/data_key.sql \
+	src/sealed.sql \
+	src/card.sql \
+	src/fingerprint.sql \
+	src/protect.sql \
 	src/event.sql \
 	src/order.sql \
 	src/soundness.sql \
 	src/payment.sql \
 	src/operation.sql \
+	src/reveal_log.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
 	src/settlement.sql \
@@ -105,7 +113,6 @@ SQL_PARTS = \
 	src/verify.sql \
 	src/differences.sql \
 	src/upgrade.sql \
-	src/reveal_log.sql \
 	src/privileges.sql
 
 INSTALL_SCRIPT_SQL = sql/order_payment--$(EXTVERSION).sql

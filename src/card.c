@@ -11,9 +11,9 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
 #include "card.h"
 #include "card_text.h"
-#include "compat.h"
 #include "errors.h"
 #include "log_guard.h"
 #include "reveal_log.h"

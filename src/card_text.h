@@ -1,8 +1,6 @@
 /*
  * card_text.h
  *	  The one error for a text that is no card number.
- *
- * Include compat.h and pan.h before.
  */
 #ifndef OP_CARD_TEXT_H
 #define OP_CARD_TEXT_H

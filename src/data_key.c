@@ -191,57 +191,74 @@ op_unwrap_key(uint32 id, OpKeyPurpose purpose, bytea *wrapped, uint8 raw[OP_KEY_
 								: "which is not here.");
 }
 
-/* Wraps by the current root key; its id and check value, too. */
-static bytea *
-wrap(uint32 id, OpKeyPurpose purpose, const uint8 raw[OP_KEY_SIZE], uint32 *root_id,
-	 uint8 check[OP_ROOT_CHECK_SIZE])
+/* A key as it stands in its row. */
+typedef struct Wrapped
 {
-	bytea	  *result = palloc(VARHDRSZ + WRAPPED_SIZE);
-	OpBytes	   bound_to = binding_of(id, purpose);
-	OpRootKeys roots;
-	OpAead	  *aead;
-	bool	   done;
+	uint32 root_id;
+	bytea *check; /* of the root key */
+	bytea *bytes;
+} Wrapped;
 
-	SET_VARSIZE(result, VARHDRSZ + WRAPPED_SIZE);
+static bytea *
+new_bytea(Size size)
+{
+	bytea *result = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(result, VARHDRSZ + size);
+	return result;
+}
+
+/* Wraps by the current root key. */
+static void
+wrap(uint32 id, OpKeyPurpose purpose, const uint8 raw[OP_KEY_SIZE], Wrapped *wrapped)
+{
+	OpBytes			 bound_to = binding_of(id, purpose);
+	OpRootKeys		 roots;
+	const OpRootKey *root;
+	OpAead			*aead;
+	bool			 done;
+
+	wrapped->check = new_bytea(OP_ROOT_CHECK_SIZE);
+	wrapped->bytes = new_bytea(WRAPPED_SIZE);
 	op_read_root_keys(&roots);
-	*root_id = roots.keys[roots.n - 1].id;
-	aead = wrapping_key(&roots.keys[roots.n - 1]);
-	done = aead != NULL && op_root_key_check(&roots.keys[roots.n - 1], check) &&
-		   op_envelope_seal(aead, OP_FIELD_KEY, *root_id, bound_to, (OpBytes){raw, OP_KEY_SIZE},
-							(uint8 *) VARDATA(result));
+	root = &roots.keys[roots.n - 1];
+	wrapped->root_id = root->id;
+	aead = wrapping_key(root);
+	done = aead != NULL && op_root_key_check(root, (uint8 *) VARDATA(wrapped->check)) &&
+		   op_envelope_seal(aead, OP_FIELD_KEY, root->id, bound_to, (OpBytes){raw, OP_KEY_SIZE},
+							(uint8 *) VARDATA(wrapped->bytes));
 	op_cleanse(&roots, sizeof(roots));
 	op_aead_free(aead);
 	if (!done)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("a data key could not be wrapped"),
 						errdetail("OpenSSL refused.")));
-	return result;
 }
 
-/* (root_key_id, root_key_check, wrapped) of a key */
+/* (root_key_id, root_key_check, wrapped) of a key, which is cleansed */
 static Datum
 wrapped_row(FunctionCallInfo fcinfo, uint32 id, OpKeyPurpose purpose, uint8 raw[OP_KEY_SIZE])
 {
 	TupleDesc tupdesc;
+	Wrapped	  wrapped;
 	Datum	  values[3];
 	bool	  isnull[3] = {false};
-	bytea	 *check = palloc(VARHDRSZ + OP_ROOT_CHECK_SIZE);
-	uint32	  root_id;
 
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	PG_TRY();
 	{
-		values[2] = PointerGetDatum(
-			wrap(id, purpose, raw, &root_id, (uint8 *) VARDATA(check)));
+		wrap(id, purpose, raw, &wrapped);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		op_cleanse(raw, OP_KEY_SIZE);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	SET_VARSIZE(check, VARHDRSZ + OP_ROOT_CHECK_SIZE);
-	values[0] = UInt32GetDatum(root_id);
-	values[1] = PointerGetDatum(check);
+	op_cleanse(raw, OP_KEY_SIZE);
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = UInt32GetDatum(wrapped.root_id);
+	values[1] = PointerGetDatum(wrapped.check);
+	values[2] = PointerGetDatum(wrapped.bytes);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, isnull));
 }
 
@@ -289,11 +306,10 @@ op_root_keys(PG_FUNCTION_ARGS)
 	op_read_root_keys(&roots);
 	for (int i = 0; i < roots.n; i++)
 	{
-		bytea *check = palloc(VARHDRSZ + OP_ROOT_CHECK_SIZE);
+		bytea *check = new_bytea(OP_ROOT_CHECK_SIZE);
 		Datum  values[2];
 		bool   isnull[2] = {false};
 
-		SET_VARSIZE(check, VARHDRSZ + OP_ROOT_CHECK_SIZE);
 		op_root_key_check(&roots.keys[i], (uint8 *) VARDATA(check));
 		values[0] = UInt32GetDatum(roots.keys[i].id);
 		values[1] = PointerGetDatum(check);

@@ -7,10 +7,15 @@
 #include "compat.h"
 #include "derived.h"
 #include "ending.h"
+#include "excluded.h"
 #include "guard.h"
 #include "identity.h"
-#include "settings.h"
+#include "keyring.h"
 #include "link.h"
+#include "log_guard.h"
+#include "protection.h"
+#include "root_key.h"
+#include "settings.h"
 
 OP_MODULE_MAGIC;
 
@@ -25,4 +30,9 @@ _PG_init(void)
 	op_derived_init();
 	op_identity_init();
 	op_ending_init();
+	op_root_key_init();
+	op_keyring_init();
+	op_protection_init();
+	op_excluded_init();
+	op_log_guard_init();
 }

@@ -497,3 +497,13 @@ op_protect_card(PG_FUNCTION_ARGS)
 		insert_card(&row);
 	return close_row(&row);
 }
+
+PG_FUNCTION_INFO_V1(op_is_card_mask);
+
+Datum
+op_is_card_mask(PG_FUNCTION_ARGS)
+{
+	text *value = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_BOOL(op_is_pan_mask(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)));
+}

@@ -22,6 +22,7 @@ char *op_root_key_file = NULL;
 char *op_root_key_command = NULL;
 bool  op_allow_unguarded = false;
 int	  op_reveal_budget = 1000;
+bool  op_protect_memory_setting = true;
 
 /* where a root key comes from is nobody's business but the administrator's */
 #define SOURCE_FLAGS \
@@ -112,6 +113,15 @@ op_settings_init(void)
 							PGC_SUSET,
 							0,
 							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("order_payment.protect_memory",
+							 "Keeps other programs of the server's user out of backends that hold keys.",
+							 "Such a backend leaves no core file. A change takes effect in backends that hold no keys yet.",
+							 &op_protect_memory_setting,
+							 true,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("order_payment");
 }

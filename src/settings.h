@@ -28,6 +28,9 @@ extern void (*op_configuration_read)(void);
 /* superuser only: reveals that a role may make in an hour; -1 is no limit */
 extern int op_reveal_budget;
 
+/* backends that hold keys are closed to other programs (the setting protect_memory) */
+extern bool op_protect_memory_setting;
+
 extern void op_settings_init(void);
 
 #endif

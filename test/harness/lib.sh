@@ -280,11 +280,22 @@ install_extension() {
     return 1
 }
 
-# A server with the defaults every user has, but for what only a throw-away cluster may do. OP_CONF adds lines.
+# The root key of a throw-away cluster: beside its data directory, for the server's user alone.
+make_root_key() {
+    (
+        umask 077
+        printf '1 %s\n' "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >"$WORK/root.key"
+    )
+    if [ ${#AS[@]} -gt 0 ]; then chown postgres:postgres "$WORK/root.key"; fi
+}
+
+# A server with the defaults every user has, but for what only a throw-away cluster may do, and a root key. OP_CONF adds lines.
 start_cluster() {
     export PGHOST=$WORK/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
     run "${AS[@]}" "$BINDIR/initdb" -D "$WORK/data" -U postgres -A trust --encoding=UTF8 --locale=C.UTF-8 --no-sync || return
+    make_root_key
     cat >>"$WORK/data/postgresql.conf" <<EOF
+order_payment.root_key_file = '$WORK/root.key'
 listen_addresses = ''
 unix_socket_directories = '$WORK/s'
 fsync = off

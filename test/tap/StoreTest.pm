@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Fcntl qw(O_CREAT O_EXCL O_WRONLY);
 use File::Temp ();
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
@@ -15,12 +16,32 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(make_cluster poll_start start_psql start_writers
+our @EXPORT = qw(make_cluster make_root_key poll_start start_psql start_writers
   pump_writers acknowledged missing make_roles fill_database failure
   fails_with contents triggers is_same_store is_verified is_enforced
   same_lines wait_for_lock);
 
-# A running cluster. Clusters that crash on purpose have "crash" in their name.
+# A root key for a cluster: a file beside its data directory. args: components,
+# each "id hex"; else one random key of id 1. Returns its path.
+sub make_root_key
+{
+	my ($node, @lines) = @_;
+	my $path = $node->basedir . '/root.key';
+
+	if (!@lines)
+	{
+		open my $random, '<:raw', '/dev/urandom' or die "urandom: $!";
+		read($random, my $bytes, 32) == 32 or die "urandom: $!";
+		@lines = ('1 ' . unpack('H*', $bytes));
+	}
+	unlink $path;
+	sysopen(my $file, $path, O_WRONLY | O_CREAT | O_EXCL, 0600) or die "$path: $!";
+	print $file map { "$_\n" } @lines;
+	close $file or die "$path: $!";
+	return $path;
+}
+
+# A running cluster, with a root key. Clusters that crash on purpose have "crash" in their name.
 sub make_cluster
 {
 	my ($name, %args) = @_;
@@ -28,7 +49,8 @@ sub make_cluster
 
 	$node->init(%{ $args{init} // {} });
 	# one log line a statement is too much under load
-	$node->append_conf('postgresql.conf', "log_statement = none\n" . ($args{conf} // ''));
+	$node->append_conf('postgresql.conf', "log_statement = none\n"
+		  . "order_payment.root_key_file = '" . make_root_key($node) . "'\n" . ($args{conf} // ''));
 	$node->start;
 	return $node;
 }

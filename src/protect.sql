@@ -1,0 +1,64 @@
+/* ---------- cards in tables ---------- */
+
+CREATE FUNCTION order_payment.protect_card() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'op_protect_card' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.protect_card() IS
+	'BEFORE INSERT OR UPDATE trigger that seals a card before its row is stored. Arguments: a label; then number=, holder=, expiry=, fingerprint= (columns), key= (columns of the row''s key), from= (the row a card may be taken over from). Made by protect_card_columns()';
+
+CREATE FUNCTION order_payment.is_card_mask(value text) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'op_is_card_mask' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.is_card_mask(text) IS
+	'is it a masked card number, twelve stars and four digits? For CHECK constraints, so that no clear number is stored where the trigger is switched off';
+
+CREATE FUNCTION order_payment.protect_card_columns(
+		target regclass,
+		number name,
+		holder name DEFAULT NULL,
+		expiry name DEFAULT NULL,
+		fingerprint name DEFAULT NULL,
+		key name[] DEFAULT NULL,
+		label text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part record;
+	arguments text;
+BEGIN
+	IF target IS NULL OR number IS NULL THEN
+		RAISE EXCEPTION 'the table and the column of the card number may not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	key := coalesce(key, (SELECT array_agg(a.attname ORDER BY k.ord)
+						  FROM pg_index i, unnest(i.indkey::smallint[]) WITH ORDINALITY k(attnum, ord)
+						  JOIN pg_attribute a ON a.attrelid = protect_card_columns.target AND a.attnum = k.attnum
+						  WHERE i.indrelid = protect_card_columns.target AND i.indisprimary));
+	IF key IS NULL THEN
+		RAISE EXCEPTION 'table % has no primary key to bind a card to', target
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Name the columns of a key: key => ''{...}''.';
+	END IF;
+	label := coalesce(label, (SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+							  WHERE c.oid = target));
+	arguments := quote_literal(label);
+	FOR part IN
+		SELECT p.argument, p.name FROM (VALUES ('number', number), ('holder', holder), ('expiry', expiry)) p(argument, name)
+		WHERE p.name IS NOT NULL
+	LOOP
+		EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS %I order_payment.sealed', target, part.name || '_sealed');
+		arguments := arguments || ', ' || quote_literal(part.argument || '=' || part.name);
+	END LOOP;
+	IF fingerprint IS NOT NULL THEN
+		EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS %I bytea', target, fingerprint);
+		arguments := arguments || ', ' || quote_literal('fingerprint=' || fingerprint);
+	END IF;
+	arguments := arguments || (SELECT string_agg(', ' || quote_literal('key=' || k.name), '' ORDER BY k.ord)
+							   FROM unnest(key) WITH ORDINALITY k(name, ord));
+	EXECUTE format('CREATE TRIGGER "000_protect_card" BEFORE INSERT OR UPDATE ON %s
+					FOR EACH ROW EXECUTE FUNCTION order_payment.protect_card(%s)', target, arguments);
+	EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (order_payment.is_card_mask(%I)) NOT VALID',
+				   target, left(number, 50) || '_is_masked', number);
+END
+$$;
+COMMENT ON FUNCTION order_payment.protect_card_columns(regclass, name, name, name, name, name[], text) IS
+	'protects the card columns of any table: adds the sealed columns (number_sealed ...) and the fingerprint if they are not there, the trigger, and a CHECK that no clear number is stored. key: what values are bound to (NULL: the primary key); label: likewise, and kept if the table is renamed (NULL: schema.table). Numbers that are in the table are sealed by UPDATE t SET number = number; then VALIDATE the constraint';

@@ -1,0 +1,39 @@
+/*
+ * withhold.h
+ *	  Taking what may be card data out of the texts of a log record.
+ *
+ * Knows nothing of the server: no error is raised, nothing is allocated. Texts
+ * are edited in place and only become shorter, so it works where memory is
+ * short and where an error would be one too many.
+ */
+#ifndef OP_WITHHOLD_H
+#define OP_WITHHOLD_H
+
+/* stands in place of what is withheld, cut short where there is less room */
+#define OP_WITHHELD "(withheld, may hold card data)"
+
+/* Does it hold a card number, or name what takes secrets? NULL does not. */
+extern bool op_is_delicate(const char *text);
+
+/* A text that must not be shown: a card number is in it, or it names what takes secrets and has literals. */
+extern bool op_is_secret(const char *text);
+
+/* The whole text, which is not NULL. */
+extern void op_withhold(char *text);
+
+/*
+ * A message made from the format: what it is about stays, the statement behind
+ * it goes. Formats end with ": %s" or ":\n%s"; with any other all goes.
+ */
+extern void op_withhold_value(char *message, const char *format);
+
+/* From the first quotation mark to the last; all of it if it should have one by its format, and has none. */
+extern void op_withhold_quoted(char *message, const char *format);
+
+/* A detail: from the first colon on, or all of it, unless it shows no value. */
+extern void op_withhold_detail(char *detail);
+
+/* The lines of a context: where in which function stays, values and statements go. */
+extern void op_withhold_context(char *context);
+
+#endif
