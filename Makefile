@@ -72,6 +72,10 @@ OBJS = \
 	src/protection.o \
 	src/excluded.o \
 	src/protect.o \
+	src/reseal_value.o \
+	src/reseal_table.o \
+	src/reseal_run.o \
+	src/reseal.o \
 	src/beta.o \
 	src/probability.o
 
@@ -97,6 +101,7 @@ SQL_PARTS = \
 	src/payment.sql \
 	src/operation.sql \
 	src/reveal_log.sql \
+	src/reseal.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
 	src/settlement.sql \
