@@ -76,6 +76,7 @@ OBJS = \
 	src/reseal_table.o \
 	src/reseal_run.o \
 	src/reseal.o \
+	src/key_use.o \
 	src/beta.o \
 	src/probability.o
 
@@ -102,6 +103,8 @@ SQL_PARTS = \
 	src/operation.sql \
 	src/reveal_log.sql \
 	src/reseal.sql \
+	src/key_use.sql \
+	src/key_status.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
 	src/settlement.sql \
