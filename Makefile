@@ -107,6 +107,7 @@ SQL_PARTS = \
 	src/payment_functions.sql \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
+	src/card_functions.sql \
 	src/verify_rows.sql \
 	src/verify_money.sql \
 	src/verify_history.sql \
