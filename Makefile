@@ -4,7 +4,7 @@
 #                                              without preload: regression tests, then isolation tests
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
-#   make demo | test | lint | bench            one command on a bare machine: see test/harness/lib.sh
+#   make demo | test | lint | fuzz | bench     one command on a bare machine: see test/harness/lib.sh
 #   make soak                                  the model test and the storm, each for SOAK_SECONDS (600); likewise
 #   make dist                                  the archive for PGXN
 #
@@ -183,7 +183,7 @@ all install installcheck installdirs uninstall clean distclean tapcheck pgtapche
 	@exit 1
 endif
 
-.PHONY: demo test lint bench soak dist
+.PHONY: demo test lint fuzz bench soak dist
 ROWS ?= 500000
 
 demo:
@@ -192,6 +192,8 @@ test:
 	@bash test/harness/test
 lint:
 	@bash .ci/lint
+fuzz:
+	@bash test/fuzz/run
 bench:
 	@ROWS=$(ROWS) bash test/harness/bench
 
