@@ -31,15 +31,13 @@
 #include "settings.h"
 #include "trigger_call.h"
 
-/* Under no table's name: a row with a bare mask that may be on its way to another partition. */
-#define MOVING_ROW InvalidOid
-
 #define MAX_CHANGES (2 * OP_NCARD_PARTS + 1)
 
 /* A row on its way through the trigger. */
 typedef struct CardRow
 {
 	const TriggerData  *trigdata;
+	FmgrInfo		   *trigger; /* the function, as it is called */
 	const OpProtection *protection;
 	TupleTableSlot	   *row;
 	TupleTableSlot	   *old;	/* NULL: INSERT */
@@ -283,11 +281,11 @@ take_sealed(CardRow *row, OpCardPart part)
 		op_refuse_to_open();
 }
 
-/* Was BEFORE UPDATE of this command fired on the row, and had it the bare mask? */
+/* Was BEFORE UPDATE fired on the row, in another partition, and had it the bare mask? */
 static bool
 is_moving(CardRow *row, OpCardPart part)
 {
-	const OpCard *left = op_kept_card(MOVING_ROW);
+	const OpCard *left = op_bare_card();
 
 	if (left == NULL || !is_same(left->shown[part], row->given.shown[part]))
 		return false;
@@ -322,7 +320,7 @@ insert_card(CardRow *row)
 
 	if (holds_nothing(&row->given))
 	{
-		op_keep_card(row->protection->relation, NULL);
+		op_keep_proposed(row->trigger, NULL);
 		return;
 	}
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
@@ -331,7 +329,7 @@ insert_card(CardRow *row)
 		(row->given.sealed[OP_CARD_NUMBER] == NULL || op_fingerprint_key(fingerprint) == 0))
 		refuse_twin(row, row->protection->fingerprint);
 	binding_of(row);
-	op_keep_card(row->protection->relation, &row->result);
+	op_keep_proposed(row->trigger, &row->result);
 }
 
 /* ---------- UPDATE ---------- */
@@ -348,7 +346,7 @@ is_set(const CardRow *row, AttrNumber column)
 static bool
 take_excluded(CardRow *row, OpCardPart part)
 {
-	const OpCard *excluded = op_kept_card(row->protection->relation);
+	const OpCard *excluded = op_proposed_card(row->trigger);
 
 	if (excluded == NULL || excluded->sealed[part] == NULL ||
 		!is_set(row, row->protection->shown[part]) ||
@@ -467,7 +465,7 @@ note_bare_masks(CardRow *row)
 		if (row->result.shown[part] == NULL || row->result.sealed[part] != NULL)
 			continue;
 		binding_of(row);
-		op_keep_card(MOVING_ROW, &row->result);
+		op_keep_bare(&row->result);
 		return;
 	}
 }
@@ -497,7 +495,7 @@ op_protect_card(PG_FUNCTION_ARGS)
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "protect_card", firings,
 														 "before insert or update, for each row");
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
-	CardRow					  row = {.trigdata = trigdata};
+	CardRow					  row = {.trigdata = trigdata, .trigger = fcinfo->flinfo};
 
 	if (op_restore)
 		return op_unchanged(trigdata);
