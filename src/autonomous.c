@@ -411,9 +411,8 @@ call_function(const Call *call, Oid function)
 }
 
 /*
- * The user stays the owner until all is committed, for deferred triggers are
- * fired then. The wait for a standby is left to the deadline: a timeout of the
- * function would end it as if the standby had answered.
+ * The commit is not under the timeout of the function, which would end the wait
+ * for a standby as if that had answered. The deadline ends it otherwise.
  */
 static char *
 run_task(const Call *call)
@@ -428,8 +427,9 @@ run_task(const Call *call)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	enable_timeout_after(STATEMENT_TIMEOUT, FUNCTION_MS);
 	function = find_function(task->function);
-	SetUserIdAndSecContext(lock_and_find_owner(call->table),
-						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(lock_and_find_owner(call->table), SECURITY_LOCAL_USERID_CHANGE |
+																 SECURITY_RESTRICTED_OPERATION |
+																 SECURITY_NOFORCE_RLS);
 	result = call_function(call, function);
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	PopActiveSnapshot();
