@@ -388,12 +388,18 @@ nobody_is_left('SIGKILL');
 
 $m = mark();
 $node->append_conf('postgresql.conf', "synchronous_standby_names = 'missing'\n");
-$node->reload;
-ok($node->poll_query_until('postgres', q{SELECT current_setting('synchronous_standby_names') = 'missing'}), 'a standby is missed');
+$node->restart;
 $start = time;
 $stderr = failure($node, 'postgres', "SELECT probe('$m')");
 like($stderr, qr/ERROR:  OP014: .*DETAIL:  The background worker has not answered for 10 s\./s, 'a missing standby: refused');
 cmp_ok(time - $start, '<', 20, 'a missing standby: in bounded time');
+$psql = start_psql($node, 'postgres', "SELECT probe('$m');\n", '-v', 'VERBOSITY=verbose');
+ok($node->poll_query_until('postgres', q{
+SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity WHERE backend_type = 'order_payment' AND wait_event = 'SyncRep'}),
+	'a missing standby: the worker waits for it');
+$psql->{run}->finish;
+like($psql->{err}, qr/ERROR:  OP014: .*DETAIL:  (?:The background worker has died|57P01: )/s, 'a worker that is ended while it waits for the standby: refused');
+is($psql->{out}, '', 'and nothing is shown');
 nobody_is_left('a missing standby');
 $node->append_conf('postgresql.conf', "synchronous_standby_names = ''\nmax_worker_processes = 0\nmax_logical_replication_workers = 0\n");
 $node->restart;
