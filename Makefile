@@ -20,6 +20,7 @@ OBJS = \
 	src/settings.o \
 	src/crypto.o \
 	src/crypto_digest.o \
+	src/crypto_rsa.o \
 	src/status.o \
 	src/graph.o \
 	src/default_graph.o \
