@@ -4,7 +4,8 @@
  *
  * Keys are read from the one encoding that is asked for, step by step, rather than
  * by OpenSSL's readers of any encoding: those look for further ones, take what
- * follows for a part of something, and ask for a password on the terminal.
+ * follows for a part of something, ask for a password on the terminal, and leave
+ * copies of a private key in memory they free.
  *
  * Padding and digests are always named: OpenSSL's own choice for OAEP is SHA-1, and
  * for its mask again, whatever the digest is.
@@ -15,10 +16,13 @@
  */
 #include "postgres.h"
 
+#include <openssl/asn1t.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -27,6 +31,7 @@
 #include "crypto_private.h"
 
 #define MIN_BITS  2048
+#define NUMBERS	  8 /* that a private key consists of */
 #define MAX_PEM	  (2 * OP_RSA_MAX_DER)
 #define PEM_BEGIN "-----BEGIN " PEM_STRING_PUBLIC "-----"
 #define BLANKS	  " \t\r\n"
@@ -37,8 +42,40 @@ struct OpRsa
 	bool	  is_private;
 };
 
-/* prepares a context for an operation: EVP_PKEY_encrypt_init_ex and its like */
-typedef int (*InitFunction)(EVP_PKEY_CTX *context, const OSSL_PARAM params[]);
+/* RSAPrivateKey (RFC 8017, A.1.2) of two primes: numbers in the order of its names */
+typedef struct PrivateNumbers
+{
+	int32	version;
+	BIGNUM *number[NUMBERS];
+} PrivateNumbers;
+
+static const char *const number_names[NUMBERS] = {
+	OSSL_PKEY_PARAM_RSA_N,
+	OSSL_PKEY_PARAM_RSA_E,
+	OSSL_PKEY_PARAM_RSA_D,
+	OSSL_PKEY_PARAM_RSA_FACTOR1,
+	OSSL_PKEY_PARAM_RSA_FACTOR2,
+	OSSL_PKEY_PARAM_RSA_EXPONENT1,
+	OSSL_PKEY_PARAM_RSA_EXPONENT2,
+	OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+
+/* CBIGNUM: OpenSSL overwrites it before it frees it, and so all that is made of it */
+/* clang-format off */
+ASN1_SEQUENCE(PrivateNumbers) = {
+	ASN1_EMBED(PrivateNumbers, version, INT32),
+	ASN1_SIMPLE(PrivateNumbers, number[0], BIGNUM),
+	ASN1_SIMPLE(PrivateNumbers, number[1], BIGNUM),
+	ASN1_SIMPLE(PrivateNumbers, number[2], CBIGNUM),
+	ASN1_SIMPLE(PrivateNumbers, number[3], CBIGNUM),
+	ASN1_SIMPLE(PrivateNumbers, number[4], CBIGNUM),
+	ASN1_SIMPLE(PrivateNumbers, number[5], CBIGNUM),
+	ASN1_SIMPLE(PrivateNumbers, number[6], CBIGNUM),
+	ASN1_SIMPLE(PrivateNumbers, number[7], CBIGNUM)
+} static_ASN1_SEQUENCE_END(PrivateNumbers)
+	/* clang-format on */
+
+	/* prepares a context for an operation: EVP_PKEY_encrypt_init_ex and its like */
+	typedef int(*InitFunction)(EVP_PKEY_CTX * context, const OSSL_PARAM params[]);
 
 /* ---------- how every operation ends ---------- */
 
@@ -93,17 +130,63 @@ op_rsa_generate(int bits)
 	return adopt(key, true);
 }
 
+static EVP_PKEY *
+key_of(const PrivateNumbers *numbers)
+{
+	EVP_PKEY	   *key = NULL;
+	EVP_PKEY_CTX   *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	OSSL_PARAM	   *params = NULL;
+	bool			ok = context != NULL && builder != NULL;
+
+	for (int i = 0; i < NUMBERS; i++)
+		ok = ok && OSSL_PARAM_BLD_push_BN(builder, number_names[i], numbers->number[i]) == 1;
+	if (ok)
+		params = OSSL_PARAM_BLD_to_param(builder);
+	if (params == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+		EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, params) != 1)
+		key = NULL;
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(builder);
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+static PrivateNumbers *
+read_numbers(const PKCS8_PRIV_KEY_INFO *info)
+{
+	const ASN1_OBJECT *algorithm;
+	const uint8		  *next;
+	const uint8		  *last;
+	int				   size;
+	PrivateNumbers	  *numbers;
+
+	if (PKCS8_pkey_get0(&algorithm, &next, &size, NULL, info) != 1 ||
+		OBJ_obj2nid(algorithm) != NID_rsaEncryption)
+		return NULL;
+	last = next + size;
+	numbers = (PrivateNumbers *) ASN1_item_d2i(NULL, &next, size, ASN1_ITEM_rptr(PrivateNumbers));
+	if (numbers != NULL && next == last && numbers->version == 0)
+		return numbers;
+	ASN1_item_free((ASN1_VALUE *) numbers, ASN1_ITEM_rptr(PrivateNumbers));
+	return NULL;
+}
+
 OpRsa *
 op_rsa_private_key(OpBytes der)
 {
 	const uint8			*next = der.data;
 	PKCS8_PRIV_KEY_INFO *info = NULL;
+	PrivateNumbers		*numbers = NULL;
 	EVP_PKEY			*key = NULL;
 
 	if (der.size <= OP_RSA_MAX_DER)
 		info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &next, (long) der.size);
 	if (info != NULL && next == der.data + der.size)
-		key = EVP_PKCS82PKEY(info);
+		numbers = read_numbers(info);
+	if (numbers != NULL)
+		key = key_of(numbers);
+	ASN1_item_free((ASN1_VALUE *) numbers, ASN1_ITEM_rptr(PrivateNumbers));
 	PKCS8_PRIV_KEY_INFO_free(info);
 	return adopt(key, true);
 }
@@ -206,10 +289,57 @@ op_rsa_bits(const OpRsa *rsa)
 
 /* ---------- what keys consist of ---------- */
 
+/* Into a buffer of our own: OpenSSL's exports leave copies in memory they free. */
+static bool
+take_numbers(const OpRsa *rsa, PrivateNumbers *numbers)
+{
+	uint8	   native[NUMBERS][OP_RSA_MAX_SIZE];
+	OSSL_PARAM params[NUMBERS + 1];
+	bool	   ok;
+
+	for (int i = 0; i < NUMBERS; i++)
+		params[i] = OSSL_PARAM_construct_BN(number_names[i], native[i], sizeof(native[i]));
+	params[NUMBERS] = OSSL_PARAM_construct_end();
+	ok = EVP_PKEY_get_params(rsa->key, params) == 1;
+	for (int i = 0; i < NUMBERS; i++)
+		ok = ok && OSSL_PARAM_get_BN(&params[i], &numbers->number[i]) == 1;
+	OPENSSL_cleanse(native, sizeof(native));
+	return ok;
+}
+
+/* RSAPrivateKey; the caller overwrites and frees it. */
+static uint8 *
+write_numbers(const OpRsa *rsa, int *size)
+{
+	ASN1_VALUE *numbers = ASN1_item_new(ASN1_ITEM_rptr(PrivateNumbers));
+	uint8	   *encoded = NULL;
+
+	if (numbers != NULL && take_numbers(rsa, (PrivateNumbers *) numbers))
+		*size = ASN1_item_i2d(numbers, &encoded, ASN1_ITEM_rptr(PrivateNumbers));
+	ASN1_item_free(numbers, ASN1_ITEM_rptr(PrivateNumbers));
+	return encoded;
+}
+
+/* Freeing it overwrites what it holds. */
+static PKCS8_PRIV_KEY_INFO *
+private_info(const OpRsa *rsa)
+{
+	int					 size = 0;
+	uint8				*encoded = write_numbers(rsa, &size);
+	PKCS8_PRIV_KEY_INFO *info = PKCS8_PRIV_KEY_INFO_new();
+
+	if (encoded != NULL && info != NULL &&
+		PKCS8_pkey_set0(info, OBJ_nid2obj(NID_rsaEncryption), 0, V_ASN1_NULL, NULL, encoded, size) == 1)
+		return info;
+	OPENSSL_clear_free(encoded, (size_t) size);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return NULL;
+}
+
 bool
 op_rsa_private_der(const OpRsa *rsa, uint8 *der, size_t *size)
 {
-	PKCS8_PRIV_KEY_INFO *info = rsa->is_private ? EVP_PKEY2PKCS8(rsa->key) : NULL;
+	PKCS8_PRIV_KEY_INFO *info = rsa->is_private ? private_info(rsa) : NULL;
 	int					 needed = info != NULL ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : 0;
 	uint8				*next = der;
 	bool				 ok = needed > 0 && (size_t) needed <= *size &&
