@@ -113,8 +113,8 @@ forget_in(Forgetting *forgetting, Oid table)
 	BlockNumber npages = RelationGetNumberOfBlocks(rel);
 	char	   *sql;
 
-	op_require_firing(rel);
 	sql = make_statement(rel, forgetting);
+	op_require_firing(rel);
 	table_close(rel, NoLock);
 	for (BlockNumber first = 0; first < npages; first += STATEMENT_PAGES)
 		update_pages(forgetting, sql, first, Min(npages, first + STATEMENT_PAGES));

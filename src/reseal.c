@@ -151,11 +151,13 @@ try_update_rows(Reseal *reseal, SPIPlanPtr update, Datum *values)
 		set_mode(reseal, false);
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!is_transient(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
-		FreeErrorData(error);
 		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (!is_transient(error->sqlerrcode))
+			ReThrowError(error);
+		FreeErrorData(error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
