@@ -149,7 +149,7 @@ SELECT made_key('data');
 INSERT INTO notes VALUES ('x', 60, seal('new', 'text', binding('a note', 'north'::text, 60)));
 CREATE VIEW affected AS
 	SELECT k.name, r.relation, r.column_name, count(*), min(r.row_key::text) FILTER (WHERE NOT r.row_key ? 'ctid') FROM made k, rows_sealed_by(k.key_id) r GROUP BY 1, 2, 3;
-SELECT * FROM affected WHERE relation::text IN ('cards', 'parted_low', 'notes', 'own') ORDER BY 1, 2::text, 3;
+SELECT * FROM affected WHERE relation::text IN ('cards', 'parted_low', 'notes', 'own') ORDER BY name, relation::text, column_name;
 SELECT error_of(format('SELECT order_payment.mark_data_key_compromised(%s)', key_id)) FROM made WHERE name = 'data6';
 SELECT error_of('SELECT order_payment.mark_data_key_compromised(0)');
 SELECT k.state FROM data_keys k JOIN made m USING (key_id) WHERE m.name = 'data6';
