@@ -54,6 +54,8 @@ OBJS = \
 	src/store.o \
 	src/pan.o \
 	src/redact.o \
+	src/withhold.o \
+	src/log_guard.o \
 	src/beta.o \
 	src/probability.o
 

@@ -11,6 +11,7 @@
 #include "identity.h"
 #include "settings.h"
 #include "link.h"
+#include "log_guard.h"
 
 OP_MODULE_MAGIC;
 
@@ -20,6 +21,7 @@ void
 _PG_init(void)
 {
 	op_settings_init();
+	op_log_guard_init();
 	op_guard_init();
 	op_link_init();
 	op_derived_init();

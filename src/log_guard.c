@@ -1,0 +1,361 @@
+/*
+ * log_guard.c
+ *	  Keeps card data out of the server log and of pg_stat_activity.
+ *
+ * Works only where the library is in shared_preload_libraries: a statement is
+ * logged before anything in it can make the server load a library, and the
+ * postmaster itself logs what a crashed backend was running.
+ *
+ * Log		emit_log_hook sees every record before it is written, in whatever
+ *			form and by whatever process. A record is delicate if one of its texts,
+ *			or the statement it belongs to, holds a card number or names what
+ *			takes secrets; then statements, bind parameters and values go from all
+ *			its texts, see withhold.c. Card numbers go from any text anyway. The
+ *			client gets what is left: never more than the log.
+ *
+ * Activity	pg_stat_activity shows a statement as soon as the server has read it,
+ *			and keeps it while the session is idle. Parse analysis, the start of
+ *			execution, a utility command, a log record and the end of a
+ *			transaction (a statement may fail to parse) are the first moments at
+ *			which an extension comes to see it; the text is edited then, in the
+ *			backend's own entry. What remains: while the first parse analysis of
+ *			a statement in the simple protocol waits for a lock on a table, the
+ *			text stands there.
+ *
+ * In the hook of a record nothing is allocated and nothing is raised: it runs
+ * in the postmaster, in critical sections, out of memory and within PANIC. The
+ * texts of a record were allocated for it and end with it, so they are edited
+ * in place.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "parser/analyze.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/backend_status.h"
+#include "utils/errcodes.h"
+#include "utils/guc.h"
+
+#include "errors.h"
+#include "log_guard.h"
+#include "redact.h"
+#include "withhold.h"
+
+static bool is_installed = false;
+static bool log_guard_variable = false; /* never read: the setting has a show function */
+
+static emit_log_hook_type			previous_emit_log = NULL;
+static post_parse_analyze_hook_type previous_post_parse_analyze = NULL;
+static ExecutorStart_hook_type		previous_executor_start = NULL;
+static ProcessUtility_hook_type		previous_process_utility = NULL;
+
+/* ---------- activity ---------- */
+
+/* Edited in place: everything else in the entry stays as the server reported it. */
+static void
+withhold_activity(void)
+{
+	volatile PgBackendStatus *entry = MyBEEntry;
+
+	if (entry == NULL || entry->st_procpid != MyProcPid || entry->st_activity_raw[0] == '\0')
+		return;
+	PGSTAT_BEGIN_WRITE_ACTIVITY(entry);
+	strlcpy((char *) entry->st_activity_raw, OP_WITHHELD, pgstat_track_activity_query_size);
+	PGSTAT_END_WRITE_ACTIVITY(entry);
+}
+
+/*
+ * Looks at the statement in this backend's entry of pg_stat_activity, once
+ * after each time it was set: st_state_start_timestamp changes with each.
+ *
+ * The entry shows the beginning of the statement only, debug_query_string all
+ * of it: a number that is cut off by the end of the entry is found there.
+ */
+static void
+guard_activity(void)
+{
+	static TimestampTz		  seen = 0;
+	volatile PgBackendStatus *entry = MyBEEntry;
+	char					 *text;
+
+	if (entry == NULL || entry->st_procpid != MyProcPid ||
+		entry->st_state_start_timestamp == seen || MyBackendType == B_AUTOVAC_WORKER)
+		return;
+	seen = entry->st_state_start_timestamp;
+	text = (char *) entry->st_activity_raw;
+
+	if (debug_query_string != NULL && strncmp(text, debug_query_string, strlen(text)) == 0)
+	{
+		if (!op_is_secret_statement(debug_query_string))
+			return;
+		/* parallel workers show it as theirs; it is reset with the next message */
+		debug_query_string = OP_WITHHELD;
+	}
+	else if (!op_is_secret_statement(text))
+		return;
+	withhold_activity();
+}
+
+static void
+guard_analysis(ParseState *state, Query *query, JumbleState *jumble)
+{
+	guard_activity();
+	if (previous_post_parse_analyze != NULL)
+		previous_post_parse_analyze(state, query, jumble);
+}
+
+static void
+guard_execution(QueryDesc *query, int flags)
+{
+	guard_activity();
+	if (previous_executor_start != NULL)
+		previous_executor_start(query, flags);
+	else
+		standard_ExecutorStart(query, flags);
+}
+
+/*
+ * The text of a utility command without its secrets, for those who keep it:
+ * pg_stat_statements, pg_prepared_statements, pg_cursors. It is as long as
+ * before, because positions in it are known; it serves for nothing but to be
+ * shown.
+ */
+static const char *
+text_to_keep(const PlannedStmt *statement, const char *text)
+{
+	size_t size = strlen(text);
+	size_t start = Max(statement->stmt_location, 0);
+	size_t length;
+	char  *copy;
+
+	if (!op_is_secret_statement(text))
+		return text;
+	copy = palloc(size + 1);
+	memset(copy, ' ', size);
+	copy[size] = '\0';
+	start = Min(start, size);
+	length = statement->stmt_len > 0 ? statement->stmt_len : size;
+	length = Min(length, size - start);
+	memcpy(copy + start, OP_WITHHELD, Min(length, sizeof(OP_WITHHELD) - 1));
+	return copy;
+}
+
+static void
+guard_utility(PlannedStmt *statement, const char *text, bool is_read_only,
+			  ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
+			  DestReceiver *dest, QueryCompletion *completion)
+{
+	ProcessUtility_hook_type next =
+		previous_process_utility != NULL ? previous_process_utility : standard_ProcessUtility;
+
+	guard_activity();
+	next(statement, text_to_keep(statement, text), is_read_only, context, params, environment,
+		 dest, completion);
+}
+
+static void
+guard_transaction(XactEvent event, void *arg)
+{
+	guard_activity();
+}
+
+/* ---------- log ---------- */
+
+/* Processes that see files and pages, not statements: names of WAL files are long numbers. */
+static bool
+is_without_statements(void)
+{
+	switch (MyBackendType)
+	{
+		case B_ARCHIVER:
+		case B_BG_WRITER:
+		case B_CHECKPOINTER:
+		case B_STARTUP:
+		case B_WAL_RECEIVER:
+		case B_WAL_WRITER:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * debug_print_parse and its kin: constants are lists of bytes there, and in a
+ * plan parameters are constants. Nothing else has a message of that format.
+ */
+static bool
+is_node_dump(const ErrorData *record)
+{
+	return record->detail != NULL && record->message != NULL &&
+		   ((record->message_id != NULL && strcmp(record->message_id, "%s:") == 0) ||
+			strstr(record->detail, ":constvalue ") != NULL);
+}
+
+static bool
+is_delicate(const ErrorData *record)
+{
+	return op_is_delicate(debug_query_string) || op_is_delicate(record->message) ||
+		   op_is_delicate(record->detail) || op_is_delicate(record->detail_log) ||
+		   op_is_delicate(record->hint) || op_is_delicate(record->context) ||
+		   op_is_delicate(record->internalquery);
+}
+
+static bool
+is_of_class(const ErrorData *record, int code)
+{
+	return ERRCODE_TO_CATEGORY(record->sqlerrcode) == ERRCODE_TO_CATEGORY(code);
+}
+
+static bool
+is_withheld(const char *statement)
+{
+	return statement != NULL &&
+		   (op_is_secret_statement(statement) || strcmp(statement, OP_WITHHELD) == 0);
+}
+
+/* The server tells of itself as LOG or below; errors may repeat words of the statement. */
+static void
+withhold_message(ErrorData *record)
+{
+	const char *format = record->message_id;
+	bool		is_secret = false;
+
+	if (record->elevel < INFO)
+	{
+		if (op_ends_with_statement(format))
+			is_secret = op_is_secret_statement(record->message);
+		else
+			is_secret = op_is_secret(record->message);
+		if (is_secret)
+			op_withhold_statement(record->message, format);
+		return;
+	}
+
+	/* what is no name may be a value that should have been in quotation marks */
+	if (is_of_class(record, ERRCODE_SYNTAX_ERROR))
+		is_secret = is_withheld(debug_query_string) || is_withheld(record->internalquery);
+	else
+		is_secret = is_of_class(record, ERRCODE_DATA_EXCEPTION) ||
+					is_of_class(record, ERRCODE_PLPGSQL_ERROR) ||
+					is_of_class(record, ERRCODE_INTERNAL_ERROR);
+	if (is_secret)
+		op_withhold_quoted(record->message, format);
+}
+
+/* A deadlock's detail for the log is that for the client, and what each process was running. */
+static void
+withhold_processes(ErrorData *record)
+{
+	size_t size = record->detail != NULL ? strlen(record->detail) : 0;
+
+	if (record->detail == NULL || strncmp(record->detail_log, record->detail, size) != 0)
+		op_withhold_detail(record->detail_log);
+	else if (op_is_secret_statement(record->detail_log + size))
+		op_withhold(record->detail_log + size + (record->detail_log[size] == '\n' ? 1 : 0));
+}
+
+/* Where a name is wrong, it may be a password without its quotation marks. */
+static void
+withhold_statements(ErrorData *record)
+{
+	bool is_misspelt = is_of_class(record, ERRCODE_SYNTAX_ERROR);
+
+	if (op_is_secret_statement(record->internalquery) ||
+		(is_misspelt && op_is_delicate(record->internalquery)))
+		op_withhold(record->internalquery);
+	if (op_is_secret_statement(debug_query_string) ||
+		(is_misspelt && op_is_delicate(debug_query_string)))
+	{
+		debug_query_string = OP_WITHHELD;
+		withhold_activity();
+	}
+}
+
+/* Our own errors never repeat a value, and a transaction that was rolled back tells of locks. */
+static void
+withhold_record(ErrorData *record)
+{
+	if (record->message != NULL)
+		withhold_message(record);
+	if (record->detail_log != NULL)
+		withhold_processes(record);
+	if (record->detail != NULL && !is_of_class(record, ERRCODE_OP_ILLEGAL_TRANSITION) &&
+		!is_of_class(record, ERRCODE_TRANSACTION_ROLLBACK))
+		op_withhold_detail(record->detail);
+	if (record->context != NULL)
+		op_withhold_context(record->context);
+	withhold_statements(record);
+}
+
+static void
+redact_text(char *text)
+{
+	if (text != NULL)
+		op_redact_card_numbers(text, strlen(text));
+}
+
+static void
+guard_record(ErrorData *record)
+{
+	if (!is_without_statements())
+	{
+		guard_activity();
+		if (is_node_dump(record))
+			op_withhold(record->detail);
+		if (is_delicate(record))
+			withhold_record(record);
+		redact_text(record->message);
+		redact_text(record->detail);
+		redact_text(record->detail_log);
+		redact_text(record->hint);
+		redact_text(record->context);
+		/* log_line_prefix shows it on every line */
+		redact_text(application_name);
+	}
+	if (previous_emit_log != NULL)
+		previous_emit_log(record);
+}
+
+/* ---------- the guard itself ---------- */
+
+/* A library that comes later and takes the hook sees records first, and may log them itself. */
+bool
+op_log_guard_is_active(void)
+{
+	return is_installed && emit_log_hook == guard_record;
+}
+
+static const char *
+show_log_guard(void)
+{
+	return op_log_guard_is_active() ? "on" : "off";
+}
+
+void
+op_log_guard_init(void)
+{
+	DefineCustomBoolVariable("order_payment.log_guard",
+							 "Shows whether card data are kept out of the server log.",
+							 "They are if order_payment is the last of shared_preload_libraries.",
+							 &log_guard_variable,
+							 false,
+							 PGC_INTERNAL,
+							 0,
+							 NULL, NULL, show_log_guard);
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	previous_emit_log = emit_log_hook;
+	emit_log_hook = guard_record;
+	previous_post_parse_analyze = post_parse_analyze_hook;
+	post_parse_analyze_hook = guard_analysis;
+	previous_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = guard_execution;
+	previous_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = guard_utility;
+	RegisterXactCallback(guard_transaction, NULL);
+	is_installed = true;
+}
