@@ -1,7 +1,7 @@
 -- The SQLSTATE of every refusal: programs test it, and no prose. Whatever is refused leaves the store in order.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(481);
+SELECT plan(484);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 INSERT INTO shop.orders (order_id, customer_id, request_key, price) VALUES (1, 7, 'a', 10), (2, 7, 'b', 10), (3, 7, 'c', NULL);
@@ -473,6 +473,9 @@ OP006	WITH l AS (INSERT INTO shop.order_items (order_id, line_no, kind, price) V
 42P01	SELECT order_payment.current_store()
 42P01	SELECT * FROM order_payment.verify_store()
 42P01	SELECT * FROM order_payment.order_timeline(1)
+22023	SELECT order_payment.card_brand('')
+22023	SELECT order_payment.card_brand('411111111111111x')
+22023	SELECT order_payment.card_mask('************1111')
 22023	SELECT order_payment.currency_exponent('usd')
 22023	SELECT order_payment.currency_exponent('')
 22023	SELECT order_payment.currency_exponent('POINTS')

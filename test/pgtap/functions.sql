@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(232);
+SELECT plan(244);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -73,6 +73,20 @@ SELECT is_empty($$ SELECT * FROM order_payment.status_edges('note', NULL) $$, 's
 SELECT bag_eq($$ SELECT * FROM order_payment.status_edges('ticket', 'state') $$, $$ VALUES (NULL::text, 'new'), ('new', 'open'), ('open', 'done') $$, 'status_edges()');
 SELECT throws_ok($$ INSERT INTO note VALUES (1, NULL) $$, '23502', NULL, 'a guarded column holds no NULL');
 SELECT throws_ok($$ INSERT INTO ticket VALUES (1, NULL) $$, '23502', NULL, 'of any type');
+
+-- ---------- card numbers ----------
+
+SELECT is(order_payment.card_brand(NULL), NULL, 'card_brand(NULL)');
+SELECT is(order_payment.card_brand('9000000000000001'), NULL, 'card_brand() of a brand that is not known');
+SELECT is(order_payment.card_brand(number), brand, 'card_brand() of ' || brand)
+FROM (VALUES ('4111 1111 1111 1111', 'visa'), ('3782-822463-10005', 'amex'), ('6222020200112233445', 'unionpay')) v (number, brand);
+SELECT is(order_payment.card_mask(NULL), NULL, 'card_mask(NULL)');
+SELECT is(order_payment.card_mask(number => '3782-822463-10005'), '************0005', 'card_mask(): twelve stars, whatever the length');
+SELECT is(order_payment.luhn_valid(NULL), NULL, 'luhn_valid(NULL)');
+SELECT is(order_payment.luhn_valid(number => '4111 1111 1111 1111'), true, 'luhn_valid()');
+SELECT is(order_payment.luhn_valid('4111111111111112'), false, 'luhn_valid() of a wrong check digit');
+SELECT is(order_payment.luhn_valid(''), false, 'luhn_valid('''')');
+SELECT is(order_payment.luhn_valid('************1111'), false, 'luhn_valid() of a mask');
 
 -- ---------- money ----------
 
