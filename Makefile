@@ -73,6 +73,11 @@ OBJS = \
 	src/protection.o \
 	src/excluded.o \
 	src/protect.o \
+	src/reseal_value.o \
+	src/reseal_table.o \
+	src/reseal_run.o \
+	src/reseal.o \
+	src/key_use.o \
 	src/beta.o \
 	src/probability.o
 
@@ -98,6 +103,9 @@ SQL_PARTS = \
 	src/payment.sql \
 	src/operation.sql \
 	src/reveal_log.sql \
+	src/reseal.sql \
+	src/key_use.sql \
+	src/key_status.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
 	src/settlement.sql \
