@@ -35,5 +35,4 @@ _PG_init(void)
 	op_keyring_init();
 	op_protection_init();
 	op_excluded_init();
-	op_log_guard_init();
 }
