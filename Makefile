@@ -22,6 +22,8 @@ OBJS = \
 	src/crypto_digest.o \
 	src/memory.o \
 	src/crypto_rsa.o \
+	src/withhold.o \
+	src/log_guard.o \
 	src/status.o \
 	src/graph.o \
 	src/default_graph.o \
@@ -58,8 +60,6 @@ OBJS = \
 	src/pan.o \
 	src/redact.o \
 	src/card_text.o \
-	src/log_guard.o \
-	src/withhold.o \
 	src/envelope.o \
 	src/root_key.o \
 	src/data_key.o \
