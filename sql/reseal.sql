@@ -61,7 +61,7 @@ SELECT * FROM by_key ORDER BY 1, 2;
 -- cards are what they were, and their fingerprints compare
 SELECT id, number, reveal(number_sealed, binding('reseal.cards', id)), reveal(holder_sealed, binding('reseal.cards', id)) FROM cards WHERE id IN (3, 4, 5, 6) ORDER BY id;
 SELECT count(DISTINCT fingerprint), bool_and(same_card(fingerprint, (SELECT fingerprint FROM cards WHERE id = 6))) FILTER (WHERE id % 3 = 0 AND id <> 3) FROM cards;
-SELECT count(*) FROM cards WHERE fingerprint = ANY (card_fingerprints('4111 1111 1111 1111'));
+SELECT count(*) FROM cards WHERE fingerprint = ANY ((SELECT card_fingerprints('4111 1111 1111 1111'))::bytea[]);
 SELECT pass > 0 AS passed, pages_done = pages_total AS to_the_end, resealed, skipped, not_openable, name_of(key_id), state, role = current_user AS mine
 FROM reseal_progress WHERE relation = 'reseal.cards' ORDER BY run_id;
 
