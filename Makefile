@@ -78,6 +78,7 @@ OBJS = \
 	src/reseal_run.o \
 	src/reseal.o \
 	src/key_use.o \
+	src/forget.o \
 	src/beta.o \
 	src/probability.o
 
@@ -117,6 +118,8 @@ SQL_PARTS = \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
 	src/card_functions.sql \
+	src/forget.sql \
+	src/reseal_store.sql \
 	src/verify_rows.sql \
 	src/verify_money.sql \
 	src/verify_history.sql \

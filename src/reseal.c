@@ -377,11 +377,11 @@ names_in(ArrayType *array)
 	int	   n;
 	List  *result = NIL;
 
-	deconstruct_array(array, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &values, &nulls, &n);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
 		if (!nulls[i])
-			result = lappend(result, pstrdup(NameStr(*DatumGetName(values[i]))));
+			result = lappend(result, TextDatumGetCString(values[i]));
 	}
 	return result;
 }
