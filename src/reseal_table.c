@@ -129,7 +129,7 @@ append_wanted(StringInfo sql, Relation rel, const OpResealWhat *what)
 
 /* A column, or a constant in quotes, which is taken as it stands between them. */
 static void
-append_key(StringInfo sql, const char *given)
+append_key(StringInfo sql, Relation rel, const char *given)
 {
 	size_t size = strlen(given);
 
@@ -137,7 +137,10 @@ append_key(StringInfo sql, const char *given)
 		appendStringInfo(sql, ", %s::pg_catalog.text",
 						 quote_literal_cstr(pnstrdup(given + 1, size - 2)));
 	else
+	{
+		op_require_column(rel, given, InvalidOid);
 		appendStringInfo(sql, ", t.%s", quote_identifier(given));
+	}
 }
 
 static void
@@ -152,11 +155,12 @@ append_assignment(StringInfo sql, Relation rel, const OpResealWhat *what)
 		appendStringInfo(sql, "%s = t.%s", column, column);
 		return;
 	}
+	op_require_column(rel, what->column, InvalidOid);
 	column = quote_identifier(what->column);
 	appendStringInfo(sql, "%s = order_payment.reseal_value(t.%s, order_payment.binding(%s", column,
 					 column, quote_literal_cstr(what->label));
 	foreach (cell, what->key)
-		append_key(sql, lfirst(cell));
+		append_key(sql, rel, lfirst(cell));
 	appendStringInfoString(sql, "))");
 }
 
