@@ -1,7 +1,7 @@
 -- Who may do what in a store: the rights of app_role and gateway_role to the letter, what they may not (S7), and what a role without rights may not.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(467);
+SELECT plan(468);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -96,11 +96,17 @@ SELECT is(pg_has_role(name, 'regress_tap_owner', 'MEMBER'), false, label || ' is
 SELECT is((rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication)::text, '(f,f,f,f,f)', label || ' has no attribute') FROM pg_roles JOIN role ON name = rolname;
 
 -- what PUBLIC may call: every function that does not deal with secrets, as none runs with other rights than the caller's
-SELECT is_empty($$ SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'order_payment'::regnamespace AND prosecdef $$,
-                'no function runs with other rights than the caller''s');
+SELECT set_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'order_payment'::regnamespace AND prosecdef $$,
+              '{create_data_key,create_data_keys,activate_data_key,rewrap_data_keys,mark_data_key_compromised,destroy_data_key,key_status,
+                crypto_inventory}'::text[], 'only the functions for keys run with other rights than the caller''s');
+SELECT is_empty($$ SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'order_payment'::regnamespace AND prosecdef
+                   AND has_function_privilege('regress_tap_stranger', oid, 'EXECUTE') $$, 'and a stranger may call none of them');
 SELECT set_eq($$ SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'order_payment'::regnamespace
                    AND NOT has_function_privilege('regress_tap_stranger', p.oid, 'EXECUTE') $$,
-              ARRAY['record_reveal'], 'a stranger may call each but these');
+              '{reveal,card_fingerprints,create_data_keys,create_data_key,activate_data_key,rewrap_data_keys,root_keys,key_status,crypto_inventory,
+                mark_data_key_compromised,destroy_data_key,reseal,reseal_store,reseal_value,rows_sealed_by,forget_cards,forget_cards_in,
+                wrap_new_key,rewrap_key,check_data_key,keys_used,values_by_key,await_transactions,record_reveal}'::text[],
+              'a stranger may call each but these');
 SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'order_payment'::regnamespace
                    AND a.grantee NOT IN (0, p.proowner) $$, 'and nothing is granted to a role');
 SELECT is_empty($$ SELECT c.oid::regclass, p FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p
