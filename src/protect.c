@@ -254,6 +254,20 @@ binding_of_source(const CardRow *row)
 	return op_binding(protection->label, 1, protection->key_type, &key);
 }
 
+/* Has the row brought its own, as when it goes from partition to partition? */
+static bool
+opens_here(CardRow *row, OpCardPart part, const OpSealed *sealed)
+{
+	uint8  plain[OP_PLAIN_MAX];
+	size_t size;
+	bool   opens = op_open_sealed(sealed, op_field_of(part), binding_of(row), OP_OPEN_TO_RESEAL,
+								  plain, &size);
+
+	if (opens)
+		op_cleanse(plain, size);
+	return opens;
+}
+
 static void
 take_sealed(CardRow *row, OpCardPart part)
 {
@@ -264,8 +278,9 @@ take_sealed(CardRow *row, OpCardPart part)
 	if (!op_sealed_parse(sealed, &envelope) || envelope.field != op_field_of(part))
 		op_refuse_to_open();
 	source = binding_of_source(row);
-	if (source != NULL)
-		rebind(row, part, sealed, op_varlena_bytes(source));
+	if (source != NULL && !rebind(row, part, sealed, op_varlena_bytes(source)) &&
+		!opens_here(row, part, sealed))
+		op_refuse_to_open();
 }
 
 /* Was BEFORE UPDATE of this command fired on the row, and had it the bare mask? */
