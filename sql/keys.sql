@@ -4,6 +4,8 @@ CREATE EXTENSION IF NOT EXISTS order_payment;
 SET order_payment.allow_unguarded = on;
 RESET client_min_messages;
 
+SELECT count(*) AS keys_before FROM order_payment.data_keys \gset
+
 -- nothing is sealed without a key, and the key is not made by itself
 BEGIN;
 DELETE FROM order_payment.data_keys;
@@ -91,8 +93,10 @@ UPDATE order_payment.data_keys SET state = 'decrypt_only' WHERE purpose = 'data'
 SELECT order_payment.seal('some text', 'text', 'here');
 ROLLBACK TO s;
 SELECT order_payment.reveal(value, 'here') FROM old_value;
+ROLLBACK TO s;
+DELETE FROM order_payment.data_keys;
+SELECT order_payment.reveal(value, 'here') FROM old_value;
 ROLLBACK;
 
 -- what was made in a transaction that did not commit is gone
-SELECT count(*) AS keys FROM order_payment.data_keys;
-SELECT order_payment.seal('some text', 'text', 'here');
+SELECT count(*) = :keys_before AS as_before FROM order_payment.data_keys;

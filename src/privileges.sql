@@ -22,12 +22,20 @@ REVOKE ALL ON FUNCTION
 	order_payment.create_data_key(text, boolean, interval),
 	order_payment.activate_data_key(integer),
 	order_payment.rewrap_data_keys(),
-	order_payment.root_keys()
+	order_payment.root_keys(),
+	order_payment.create_card_key(interval),
+	order_payment.retire_card_keys(),
+	order_payment.reseal_card_keys()
 FROM PUBLIC;
 
 -- called by other functions, and by nobody else
 REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
+	order_payment.new_card_key(integer),
+	order_payment.reseal_card_key(integer, order_payment.sealed),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
 FROM PUBLIC;
+
+-- default privileges of who installs may have granted something
+REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;

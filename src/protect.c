@@ -27,12 +27,11 @@
 #include "fingerprint.h"
 #include "protect.h"
 #include "protection.h"
+#include "row_token.h"
 #include "sealed.h"
+#include "sealed_card.h"
 #include "settings.h"
 #include "trigger_call.h"
-
-/* Under no table's name: a row with a bare mask that may be on its way to another partition. */
-#define MOVING_ROW InvalidOid
 
 #define MAX_CHANGES (2 * OP_NCARD_PARTS + 1)
 
@@ -40,6 +39,7 @@
 typedef struct CardRow
 {
 	const TriggerData  *trigdata;
+	FmgrInfo		   *trigger; /* the function, as it is called */
 	const OpProtection *protection;
 	TupleTableSlot	   *row;
 	TupleTableSlot	   *old;	/* NULL: INSERT */
@@ -208,6 +208,15 @@ seal_plain(CardRow *row, OpCardPart part, OpBytes plain)
 		row->result.fingerprint = op_fingerprint(plain);
 }
 
+/* The same, and its mask. */
+static void
+seal_read(CardRow *row, OpCardPart part, OpClear *clear)
+{
+	seal_plain(row, part, (OpBytes){clear->data, clear->size});
+	row->result.shown[part] = cstring_to_text(clear->mask);
+	op_cleanse(clear->data, clear->size);
+}
+
 static void
 seal_clear(CardRow *row, OpCardPart part)
 {
@@ -215,10 +224,85 @@ seal_clear(CardRow *row, OpCardPart part)
 	OpClear				  clear;
 
 	op_read_clear(op_field_of(part), VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &clear);
-	seal_plain(row, part, (OpBytes){clear.data, clear.size});
-	row->result.shown[part] = cstring_to_text(clear.mask);
-	op_cleanse(clear.data, clear.size);
+	seal_read(row, part, &clear);
 }
+
+/* ---------- cards that were sealed outside ---------- */
+
+static bool
+is_sealed_outside(const struct varlena *given)
+{
+	return given != NULL && op_is_blob(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given));
+}
+
+/* Has the part come out of one already? Then its mask is not what was given. */
+static bool
+is_opened(const CardRow *row, OpCardPart part)
+{
+	return row->result.shown[part] != row->given.shown[part];
+}
+
+/* A statement that brings a sealed card leaves alone what is in it. */
+static void
+require_untouched(CardRow *row, OpCardPart part)
+{
+	if (part != OP_CARD_NUMBER && row->given.shown[part] != NULL &&
+		!is_same(row->given.shown[part], row->before.shown[part]))
+		refuse_write(row, row->protection->shown[part], "The sealed card brings a value of its own.",
+					 "Leave the column out.");
+	if (row->given.sealed[part] != NULL &&
+		!is_same(row->given.sealed[part], row->before.sealed[part]))
+		refuse_twin(row, row->protection->sealed[part]);
+}
+
+/* What the row has no column for is left out; what the card has not is as the statement says. */
+static void
+seal_opened(CardRow *row, const OpBlobCard *card)
+{
+	for (int part = 0; part < OP_NCARD_PARTS; part++)
+	{
+		const OpBlobText *value = &card->members[part];
+		OpClear			  clear;
+
+		if (value->size == 0 || row->protection->shown[part] == 0)
+			continue;
+		require_untouched(row, (OpCardPart) part);
+		op_read_opened(op_field_of((OpCardPart) part), value->data, value->size, &clear);
+		seal_read(row, (OpCardPart) part, &clear);
+	}
+}
+
+StaticAssertDecl(OP_BLOB_NUMBER == (int) OP_CARD_NUMBER && OP_BLOB_HOLDER == (int) OP_CARD_HOLDER &&
+					 OP_BLOB_EXPIRY == (int) OP_CARD_EXPIRY,
+				 "the parts of a card are the first members of a sealed one");
+
+/* If the number is a card that was sealed outside, seals what is in it for this row. */
+static void
+open_sealed_card(CardRow *row)
+{
+	const struct varlena *given = row->given.shown[OP_CARD_NUMBER];
+	Relation			  rel = row->trigdata->tg_relation;
+	OpTokenScope		  scope;
+	OpBlobCard			  card;
+	OpToken				  token;
+
+	if (!is_sealed_outside(given))
+		return;
+	scope = op_row_scope(row->protection, rel, row->row);
+	op_open_sealed_card(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &scope, &card, &token);
+	PG_TRY();
+	{
+		op_use_token(row->protection, rel, row->row, &token);
+		seal_opened(row, &card);
+	}
+	PG_FINALLY();
+	{
+		op_cleanse(&card, sizeof(card));
+	}
+	PG_END_TRY();
+}
+
+/* ---------- cards of other rows ---------- */
 
 /* Seals for this row what was sealed for another. False if it was not. */
 static bool
@@ -251,7 +335,7 @@ binding_of_source(const CardRow *row)
 	key = op_value_in(row->row, protection->from);
 	if (key.isnull)
 		return NULL;
-	return op_binding(protection->label, 1, protection->key_type, &key);
+	return op_make_binding(protection->label, 1, protection->key_type, &key);
 }
 
 /* Has the row brought its own, as when it goes from partition to partition? */
@@ -283,11 +367,11 @@ take_sealed(CardRow *row, OpCardPart part)
 		op_refuse_to_open();
 }
 
-/* Was BEFORE UPDATE of this command fired on the row, and had it the bare mask? */
+/* Was BEFORE UPDATE fired on the row, in another partition, and had it the bare mask? */
 static bool
 is_moving(CardRow *row, OpCardPart part)
 {
-	const OpCard *left = op_kept_card(MOVING_ROW);
+	const OpCard *left = op_bare_card();
 
 	if (left == NULL || !is_same(left->shown[part], row->given.shown[part]))
 		return false;
@@ -301,6 +385,8 @@ insert_part(CardRow *row, OpCardPart part)
 	const struct varlena *given = row->given.shown[part];
 	const struct varlena *twin = row->given.sealed[part];
 
+	if (is_opened(row, part))
+		return;
 	if (given != NULL && is_mask(part, given))
 	{
 		if (twin != NULL)
@@ -322,16 +408,17 @@ insert_card(CardRow *row)
 
 	if (holds_nothing(&row->given))
 	{
-		op_keep_card(row->protection->relation, NULL);
+		op_keep_proposed(row->trigger, NULL);
 		return;
 	}
+	open_sealed_card(row);
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
 		insert_part(row, (OpCardPart) part);
 	if (fingerprint != NULL && row->result.fingerprint == fingerprint &&
 		(row->given.sealed[OP_CARD_NUMBER] == NULL || op_fingerprint_key(fingerprint) == 0))
 		refuse_twin(row, row->protection->fingerprint);
 	binding_of(row);
-	op_keep_card(row->protection->relation, &row->result);
+	op_keep_proposed(row->trigger, &row->result);
 }
 
 /* ---------- UPDATE ---------- */
@@ -348,7 +435,7 @@ is_set(const CardRow *row, AttrNumber column)
 static bool
 take_excluded(CardRow *row, OpCardPart part)
 {
-	const OpCard *excluded = op_kept_card(row->protection->relation);
+	const OpCard *excluded = op_proposed_card(row->trigger);
 
 	if (excluded == NULL || excluded->sealed[part] == NULL ||
 		!is_set(row, row->protection->shown[part]) ||
@@ -408,8 +495,15 @@ update_part(CardRow *row, OpCardPart part)
 {
 	const struct varlena *given = row->given.shown[part];
 
+	if (is_opened(row, part))
+		return;
 	if (given == NULL)
+	{
+		if (row->given.sealed[part] != NULL &&
+			!is_same(row->given.sealed[part], row->before.sealed[part]))
+			refuse_twin(row, row->protection->sealed[part]);
 		row->result.sealed[part] = NULL;
+	}
 	else if (take_excluded(row, part))
 		return;
 	else if (!is_mask(part, given))
@@ -426,13 +520,16 @@ update_fingerprint(CardRow *row)
 {
 	const OpProtection *protection = row->protection;
 
+	bool is_gone = row->result.sealed[OP_CARD_NUMBER] == NULL;
+
 	if (protection->fingerprint == 0)
 		return;
-	if (row->result.sealed[OP_CARD_NUMBER] == NULL)
-		row->result.fingerprint = NULL;
-	else if (row->result.fingerprint == row->given.fingerprint &&
-			 !is_same(row->given.fingerprint, row->before.fingerprint))
+	if (row->result.fingerprint == row->given.fingerprint &&
+		!is_same(row->given.fingerprint, row->before.fingerprint) &&
+		!(is_gone && row->given.fingerprint == NULL))
 		refuse_twin(row, protection->fingerprint);
+	if (is_gone)
+		row->result.fingerprint = NULL;
 }
 
 /* What is sealed is bound to the key, and would not open any more. */
@@ -467,7 +564,7 @@ note_bare_masks(CardRow *row)
 		if (row->result.shown[part] == NULL || row->result.sealed[part] != NULL)
 			continue;
 		binding_of(row);
-		op_keep_card(MOVING_ROW, &row->result);
+		op_keep_bare(&row->result);
 		return;
 	}
 }
@@ -480,6 +577,7 @@ update_card(CardRow *row)
 		return;
 	if (!holds_nothing(&row->before))
 		refuse_new_key(row);
+	open_sealed_card(row);
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
 		update_part(row, (OpCardPart) part);
 	update_fingerprint(row);
@@ -497,7 +595,7 @@ op_protect_card(PG_FUNCTION_ARGS)
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "protect_card", firings,
 														 "before insert or update, for each row");
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
-	CardRow					  row = {.trigdata = trigdata};
+	CardRow					  row = {.trigdata = trigdata, .trigger = fcinfo->flinfo};
 
 	if (op_restore)
 		return op_unchanged(trigdata);
