@@ -76,6 +76,7 @@ OBJS = \
 	src/verification_code.o \
 	src/protection.o \
 	src/excluded.o \
+	src/card_row.o \
 	src/protect.o \
 	src/row_token.o \
 	src/reseal_value.o \

@@ -25,6 +25,7 @@
 
 #include "card_blob.h"
 #include "card_key.h"
+#include "compat.h"
 #include "data_key.h"
 #include "errors.h"
 #include "memory.h"
@@ -313,33 +314,6 @@ op_new_card_key(PG_FUNCTION_ARGS)
 		heap_form_tuple(BlessTupleDesc(tupdesc),
 						(Datum[]){PointerGetDatum(public_key), PointerGetDatum(private_key)},
 						(bool[]){false, false})));
-}
-
-PG_FUNCTION_INFO_V1(op_reseal_card_key);
-
-/* (kid, private_key): the same key, sealed anew under the active data key */
-Datum
-op_reseal_card_key(PG_FUNCTION_ARGS)
-{
-	OpBytes	  bound_to = binding_of(PG_GETARG_UINT32(0));
-	uint8	  plain[OP_PLAIN_MAX];
-	size_t	  size;
-	OpSealed *result = NULL;
-
-	op_protect_memory();
-	if (!op_open_sealed(PG_GETARG_SEALED_P(1), OP_FIELD_PRIVATE_KEY, bound_to, OP_OPEN_TO_RESEAL,
-						plain, &size))
-		op_refuse_to_open();
-	PG_TRY();
-	{
-		result = op_seal_bytes(OP_FIELD_PRIVATE_KEY, bound_to, (OpBytes){plain, size});
-	}
-	PG_FINALLY();
-	{
-		op_cleanse(plain, sizeof(plain));
-	}
-	PG_END_TRY();
-	PG_RETURN_SEALED_P(result);
 }
 
 /* ---------- public keys ---------- */

@@ -33,9 +33,8 @@ REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
 	order_payment.new_card_key(integer),
-	order_payment.reseal_card_key(integer, order_payment.sealed),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
 FROM PUBLIC;
 
 -- default privileges of who installs may have granted something
-REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;
+REVOKE ALL ON TABLE order_payment.data_keys, order_payment.card_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;

@@ -22,7 +22,6 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "link.h"
 #include "row_token.h"
 #include "sealed_card.h"
