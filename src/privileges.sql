@@ -23,6 +23,10 @@ REVOKE ALL ON FUNCTION
 	order_payment.activate_data_key(integer),
 	order_payment.rewrap_data_keys(),
 	order_payment.root_keys(),
+	order_payment.mark_data_key_compromised(integer),
+	order_payment.destroy_data_key(integer),
+	order_payment.key_status(boolean),
+	order_payment.crypto_inventory(),
 	order_payment.create_card_key(interval),
 	order_payment.retire_card_keys(),
 	order_payment.reseal_card_keys()
@@ -32,6 +36,9 @@ FROM PUBLIC;
 REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
+	order_payment.check_data_key(integer, text, bytea),
+	order_payment.keys_used(regclass, name),
+	order_payment.values_by_key(),
 	order_payment.new_card_key(integer),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
 FROM PUBLIC;
