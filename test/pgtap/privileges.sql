@@ -106,7 +106,8 @@ SELECT set_eq($$ SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'o
                     'create_data_keys', 'create_data_key', 'activate_data_key', 'rewrap_data_keys', 'root_keys',
                     'mark_data_key_compromised', 'destroy_data_key', 'key_status', 'crypto_inventory',
                     'create_card_key', 'retire_card_keys', 'reseal_card_keys',
-                    'wrap_new_key', 'rewrap_key', 'check_data_key', 'keys_used', 'values_by_key', 'new_card_key'],
+                    'wrap_new_key', 'rewrap_key', 'check_data_key', 'keys_used', 'values_by_key', 'await_transactions', 'new_card_key',
+                    'reseal_value', 'rows_sealed_by', 'forget_cards', 'forget_cards_in', 'reseal', 'reseal_store'],
               'a stranger may call each but these');
 SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'order_payment'::regnamespace
                    AND a.grantee NOT IN (0, p.proowner) $$, 'and nothing is granted to a role');
