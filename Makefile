@@ -68,11 +68,17 @@ OBJS = \
 	src/autonomous.o \
 	src/reveal_log.o \
 	src/card.o \
+	src/card_blob.o \
+	src/card_key.o \
+	src/card_token.o \
+	src/sealed_card.o \
 	src/fingerprint.o \
 	src/verification_code.o \
 	src/protection.o \
 	src/excluded.o \
+	src/card_row.o \
 	src/protect.o \
+	src/row_token.o \
 	src/reseal_value.o \
 	src/reseal_table.o \
 	src/reseal_run.o \
@@ -95,6 +101,7 @@ SQL_PARTS = \
 	src/card_text.sql \
 	src/data_key.sql \
 	src/sealed.sql \
+	src/card_key.sql \
 	src/card.sql \
 	src/fingerprint.sql \
 	src/protect.sql \
@@ -118,6 +125,7 @@ SQL_PARTS = \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
 	src/card_functions.sql \
+	src/card_token.sql \
 	src/forget.sql \
 	src/reseal_store.sql \
 	src/verify_rows.sql \

@@ -26,7 +26,10 @@ REVOKE ALL ON FUNCTION
 	order_payment.key_status(boolean),
 	order_payment.crypto_inventory(),
 	order_payment.mark_data_key_compromised(integer),
-	order_payment.destroy_data_key(integer)
+	order_payment.destroy_data_key(integer),
+	order_payment.create_card_key(interval),
+	order_payment.retire_card_keys(),
+	order_payment.reseal_card_keys()
 FROM PUBLIC;
 
 -- for those who rotate keys and end the life of cards; on tables on which they have the rights
@@ -49,9 +52,10 @@ REVOKE ALL ON FUNCTION
 	order_payment.keys_used(regclass, name),
 	order_payment.values_by_key(),
 	order_payment.await_transactions(interval),
+	order_payment.new_card_key(integer),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
 FROM PUBLIC;
 
 -- default privileges of who installs may have granted something
-REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage, order_payment.reseal_runs,
-	order_payment.reseal_progress FROM PUBLIC;
+REVOKE ALL ON TABLE order_payment.data_keys, order_payment.card_keys, order_payment.reveal_log, order_payment.reveal_usage,
+	order_payment.reseal_runs, order_payment.reseal_progress FROM PUBLIC;
