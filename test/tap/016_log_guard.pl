@@ -526,6 +526,8 @@ foreach my $node ($bare, $guarded)
 	psql($node, "SELECT 1\\; CALL charge('$grouped')\\; SELECT 2");
 	psql($node, "BEGIN; DECLARE c CURSOR FOR SELECT '$visa'; FETCH c; COMMIT");
 	psql($node, "CREATE TEMP TABLE copied AS SELECT '$visa' AS a");
+	psql($node, "EXPLAIN ANALYZE SELECT * FROM other WHERE a = '$visa'");
+	psql($node, "PREPARE p AS SELECT '$visa', '$grouped'; EXECUTE p");
 	psql($node, "SET application_name = '$unionpay'");
 }
 my $statements = q{SELECT string_agg(query, E'\n') FROM pg_stat_statements};
