@@ -30,7 +30,7 @@ op_require_log_guard(void)
 			(errcode(ERRCODE_OP_CLEAR_CARD),
 			 errmsg("clear card data are not taken while the log guard is not loaded"),
 			 errdetail("The statement that brings them may stand in the server log and in pg_stat_activity."),
-			 errhint("Set shared_preload_libraries = 'order_payment' in postgresql.conf and restart the server, or send the card sealed; for tests a superuser may set order_payment.allow_unguarded."),
+			 errhint("Put order_payment last into shared_preload_libraries in postgresql.conf and restart the server, or send the card sealed; for tests a superuser may set order_payment.allow_unguarded."),
 			 errhidestmt(true), errhidecontext(true)));
 }
 
