@@ -1,7 +1,7 @@
 -- Who may do what in a store: the rights of app_role and gateway_role to the letter, what they may not (S7), and what a role without rights may not.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(476);
+SELECT plan(477);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
