@@ -61,6 +61,7 @@ OBJS = \
 	src/log_guard.o \
 	src/withhold.o \
 	src/envelope.o \
+	src/secret_file.o \
 	src/root_key.o \
 	src/data_key.o \
 	src/keyring.o \
