@@ -74,6 +74,11 @@ OBJS = \
 	src/protection.o \
 	src/excluded.o \
 	src/protect.o \
+	src/secret_kind.o \
+	src/secret_blob.o \
+	src/gateway_secret.o \
+	src/encrypted_amount.o \
+	src/card_key.o \
 	src/beta.o \
 	src/probability.o
 
@@ -101,6 +106,8 @@ SQL_PARTS = \
 	src/reveal_log.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
+	src/gateway_secret.sql \
+	src/encrypted_amount.sql \
 	src/settlement.sql \
 	src/views.sql \
 	src/routing.sql \
@@ -123,7 +130,7 @@ DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
 REGRESS = status transition graph money amount card_number probability store events append functions functions_refund views settlement routing \
-	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+	gateway_secret row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 

@@ -10,3 +10,6 @@ REVOKE ALL ON SCHEMA order_payment FROM PUBLIC;
 GRANT USAGE ON SCHEMA order_payment TO PUBLIC;
 REVOKE ALL ON FUNCTION order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text,
 												   integer, xid8, text, text) FROM PUBLIC;
+
+/* It reads files of the server, in a directory that a superuser has set. */
+REVOKE ALL ON FUNCTION order_payment.set_gateway_secret_from_file(text, text, text, timestamptz, timestamptz, text, name) FROM PUBLIC;

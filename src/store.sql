@@ -29,7 +29,7 @@ BEGIN
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = store
 	  AND c.relname IN ('orders', 'order_items', 'order_events', 'event_consumers', 'consumer_offsets',
-						'gateways', 'gateway_fees', 'payments', 'payment_operations', 'refunds',
+						'gateways', 'gateway_fees', 'gateway_secrets', 'payments', 'payment_operations', 'refunds',
 						'settlement_lines', 'settlement_facts', 'settlement_matches',
 						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
 						'daily_settlement', 'gateway_success')
@@ -55,6 +55,7 @@ BEGIN
 
 	PERFORM order_payment.create_order_tables(store, default_currency, order_id_type, customer_id_type, product_id_type);
 	PERFORM order_payment.create_payment_tables(store, order_id_type);
+	PERFORM order_payment.create_secret_tables(store);
 	PERFORM order_payment.create_settlement_tables(store);
 	PERFORM order_payment.create_views(store);
 	PERFORM order_payment.grant_store(store, app_role, gateway_role);
