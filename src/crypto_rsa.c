@@ -32,7 +32,7 @@
 
 #define MIN_BITS  2048
 #define NUMBERS	  8 /* that a private key consists of */
-#define MAX_PEM	  (2 * OP_RSA_MAX_DER)
+#define MAX_PEM	  ((size_t) 2 * OP_RSA_MAX_DER)
 #define PEM_BEGIN "-----BEGIN " PEM_STRING_PUBLIC "-----"
 #define BLANKS	  " \t\r\n"
 
@@ -329,7 +329,8 @@ private_info(const OpRsa *rsa)
 	PKCS8_PRIV_KEY_INFO *info = PKCS8_PRIV_KEY_INFO_new();
 
 	if (encoded != NULL && info != NULL &&
-		PKCS8_pkey_set0(info, OBJ_nid2obj(NID_rsaEncryption), 0, V_ASN1_NULL, NULL, encoded, size) == 1)
+		PKCS8_pkey_set0(info, OBJ_nid2obj(NID_rsaEncryption), 0, V_ASN1_NULL, NULL,
+						encoded, size) == 1)
 		return info;
 	OPENSSL_clear_free(encoded, (size_t) size);
 	PKCS8_PRIV_KEY_INFO_free(info);

@@ -320,6 +320,25 @@ count_wrong(OpBytes der, OpRsa *(*read)(OpBytes der))
 	return wrong;
 }
 
+/* PKCS #8 with the key inside changed: one byte of it, and its size */
+static bool
+is_refused_inside(EVP_PKEY *key, int place, uint8 change, int longer)
+{
+	PKCS8_PRIV_KEY_INFO *info = PKCS8_PRIV_KEY_INFO_new();
+	uint8				 der[OP_RSA_MAX_DER];
+	uint8				*inside = OPENSSL_zalloc(OP_RSA_MAX_DER);
+	uint8				*next = inside;
+	int					 size = i2d_PrivateKey(key, &next);
+
+	inside[place] ^= change;
+	PKCS8_pkey_set0(info, OBJ_nid2obj(NID_rsaEncryption), 0, V_ASN1_NULL, NULL, inside, size + longer);
+	next = der;
+	size = i2d_PKCS8_PRIV_KEY_INFO(info, &next);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	ERR_clear_error();
+	return size > 0 && is_refused(op_rsa_private_key((OpBytes){der, (size_t) size}));
+}
+
 static void
 test_other_keys(void)
 {
@@ -338,6 +357,10 @@ test_other_keys(void)
 	ok(is_refused(op_rsa_private_key(public_bytes)) && is_refused(op_rsa_public_key(private_bytes)), "one is not read for the other");
 	ok(is_refused(op_rsa_private_key((OpBytes){buffers, (size_t) size})), "a private key of PKCS #1 is refused");
 
+	ok(!is_refused_inside(key, 0, 0, 0), "PKCS #8 made of parts is read");
+	ok(is_refused_inside(key, 0, 0, 1), "but not with a byte after the key inside");
+	ok(is_refused_inside(key, 6, 1, 0), "nor with the version of keys of many primes");
+
 	encrypted = PKCS8_encrypt(-1, EVP_aes_256_cbc(), "password", -1, NULL, 0, 10, info);
 	next = buffers;
 	size = i2d_X509_SIG(encrypted, &next);
@@ -355,16 +378,40 @@ test_other_keys(void)
 	ok(is_refused(op_rsa_private_key(as_private)) && is_refused(op_rsa_public_key(as_public)), "a key for PSS alone is refused");
 }
 
+static BIGNUM *
+modulus_number(void)
+{
+	uint8  bytes[SIZE];
+	size_t size = sizeof(bytes);
+
+	op_rsa_modulus(public_key, bytes, &size);
+	return BN_bin2bn(bytes, (int) size, NULL);
+}
+
+/* too long, and nothing else is wrong with it */
+static OpBytes
+cube_of_modulus(uint8 *der)
+{
+	BIGNUM *modulus = modulus_number();
+	BIGNUM *cube = BN_new();
+	BN_CTX *context = BN_CTX_new();
+	OpBytes encoded;
+
+	BN_sqr(cube, modulus, context);
+	BN_mul(cube, cube, modulus, context);
+	encoded = openssl_encoded(cube, 65537, der);
+	BN_CTX_free(context);
+	BN_free(cube);
+	BN_free(modulus);
+	return encoded;
+}
+
 static void
 test_unsound_keys(void)
 {
 	uint8	der[OP_RSA_MAX_DER];
-	uint8	bytes[OP_RSA_MAX_SIZE + 1];
-	size_t	size = sizeof(bytes);
-	BIGNUM *modulus;
+	BIGNUM *modulus = modulus_number();
 
-	op_rsa_modulus(public_key, bytes, &size);
-	modulus = BN_bin2bn(bytes, (int) size, NULL);
 	ok(!is_refused(op_rsa_public_key(openssl_encoded(modulus, 65537, der))), "a key made of numbers is read");
 	ok(!is_refused(op_rsa_public_key(openssl_encoded(modulus, 3, der))), "with exponent 3 too");
 	ok(is_refused(op_rsa_public_key(openssl_encoded(modulus, 1, der))), "with exponent 1 it is refused");
@@ -373,10 +420,7 @@ test_unsound_keys(void)
 	ok(is_refused(op_rsa_public_key(openssl_encoded(modulus, 65537, der))), "and with an even modulus");
 	BN_free(modulus);
 
-	memset(bytes, 0xff, sizeof(bytes));
-	modulus = BN_bin2bn(bytes, OP_RSA_MAX_SIZE + 1, NULL);
-	ok(is_refused(op_rsa_public_key(openssl_encoded(modulus, 65537, der))), "and with more than %d bits", OP_RSA_MAX_BITS);
-	BN_free(modulus);
+	ok(is_refused(op_rsa_public_key(cube_of_modulus(der))), "and with more than %d bits", OP_RSA_MAX_BITS);
 }
 
 /* ---------- PEM ---------- */
@@ -542,6 +586,14 @@ test_oaep(void)
 		   is_not_opened(private_key, text(label), none),
 	   "cuts and extensions are refused");
 	ok(is_not_opened(public_key, text(label), whole), "a public key opens nothing");
+	/* as a number it would be the same without its first byte: one of 256 is so */
+	do
+	{
+		size = SIZE;
+		op_rsa_oaep_seal(public_key, none, text(number), sealed, &size);
+	} while (sealed[0] != 0);
+	ok(is_opened(none, sealed, text(number)) && is_not_opened(private_key, none, (OpBytes){sealed + 1, SIZE - 1}),
+	   "a zero in front belongs to what is opened");
 
 	openssl_seal(EVP_sha256(), EVP_sha256(), label, sealed);
 	ok(is_opened(text(label), sealed, text(number)), "what OpenSSL seals with SHA-256 opens");
@@ -613,6 +665,7 @@ test_signatures(void)
 static void
 use_keys(void)
 {
+	char   pem[MAX_TEXT];
 	uint8  der[OP_RSA_MAX_DER];
 	uint8  bytes[SIZE];
 	size_t size = sizeof(der);
@@ -633,6 +686,9 @@ use_keys(void)
 	op_rsa_free(other);
 	is_refused(op_rsa_private_key((OpBytes){private_bytes.data, private_bytes.size - 1}));
 	is_refused(op_rsa_private_key(public_bytes));
+	write_pem("PUBLIC KEY", "", public_bytes, pem);
+	is_refused(read_pem("", pem, ""));
+	is_refused(read_pem("", pem, "x"));
 	is_refused(read_pem("", "-----BEGIN PUBLIC KEY-----\n", ""));
 }
 

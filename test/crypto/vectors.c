@@ -357,6 +357,7 @@ test_scrypt(bool soak)
 		/* takes 1 GB, so only where there is time */
 		{"pleaseletmein", "SodiumChloride", {20, 8, 1}, "2101cb9b6a511aaeaddbbe09cf70f881ec568d574a2ffd4dabe5ee9820adaa47"},
 	};
+	/* the last is beyond what RFC 7914 defines */
 	static const OpScryptCost refused[] = {
 		{0, 8, 1},
 		{-1, 8, 1},
@@ -368,7 +369,8 @@ test_scrypt(bool soak)
 		{14, 8, -1},
 		{14, 1 << 30, 1},
 		{14, 8, 1 << 30},
-		{21, 8, 1}};
+		{21, 8, 1},
+		{16, 1, 1}};
 	uint8 derived[OP_KEY_SIZE];
 
 	for (size_t i = 0; i < lengthof(vectors) - !soak; i++)
@@ -554,6 +556,7 @@ static void
 test_memory(void)
 {
 	uint8	key[OP_KEY_SIZE];
+	uint8	k1[16];
 	uint8	kx[OP_KEY_SIZE];
 	uint8	derived[OP_KEY_SIZE];
 	OpBytes plain = text("4111111111111111 is a number that must not stay");
@@ -562,10 +565,12 @@ test_memory(void)
 
 	memset(key, 1, sizeof(key));
 	unhex("c8612c9ed53fe43e8e005b828a1631a0bbcb6ab2f46514ec4f439fcfd0fa969b", kx);
+	unhex("e531954aca063d5b8d9c47a47d4cc6f0", k1);
 	op_hkdf_sha256(key, "purpose", derived);
 	use_secrets(key, plain); /* what is kept for the process is made */
 	before = live_blocks();
 	watch(key, sizeof(key));
+	watch(k1, sizeof(k1));
 	watch(kx, sizeof(kx));
 	watch(plain.data, 16);
 	watch(derived, sizeof(derived));
