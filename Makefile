@@ -69,16 +69,20 @@ OBJS = \
 	src/autonomous.o \
 	src/reveal_log.o \
 	src/card.o \
+	src/card_blob.o \
+	src/card_key.o \
+	src/card_token.o \
+	src/sealed_card.o \
 	src/fingerprint.o \
 	src/verification_code.o \
 	src/protection.o \
 	src/excluded.o \
 	src/protect.o \
+	src/row_token.o \
 	src/secret_kind.o \
 	src/secret_blob.o \
 	src/gateway_secret.o \
 	src/encrypted_amount.o \
-	src/card_key.o \
 	src/beta.o \
 	src/probability.o
 
@@ -95,6 +99,7 @@ SQL_PARTS = \
 	src/card_text.sql \
 	src/data_key.sql \
 	src/sealed.sql \
+	src/card_key.sql \
 	src/card.sql \
 	src/fingerprint.sql \
 	src/protect.sql \
@@ -117,6 +122,7 @@ SQL_PARTS = \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
 	src/card_functions.sql \
+	src/card_token.sql \
 	src/verify_rows.sql \
 	src/verify_money.sql \
 	src/verify_history.sql \

@@ -4,11 +4,13 @@
  * The schema is for everybody to use and for nobody to create in. What is not
  * named here may be called by everybody: it runs with the rights of its caller,
  * but for the triggers of a store, which act as the owner of its tables, and only
- * between tables of one owner. The extension makes no roles: its tables and the
+ * between tables of one owner, and for encrypt_amount() and decrypt_amount(), which
+ * read secrets as the owner for those who may record outcomes. The extension makes no roles: its tables and the
  * functions below are the owner's to grant.
  */
 REVOKE ALL ON SCHEMA order_payment FROM PUBLIC;
 GRANT USAGE ON SCHEMA order_payment TO PUBLIC;
+
 -- for those who see card data; what they see is recorded
 REVOKE ALL ON FUNCTION
 	order_payment.reveal(order_payment.sealed, bytea),
