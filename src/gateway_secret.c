@@ -75,7 +75,7 @@ binding_of(const char *gateway, const char *kind, Datum secret_id)
 		{CStringGetTextDatum(kind), false},
 		{secret_id, false}};
 
-	return op_binding(LABEL, lengthof(types), types, values);
+	return op_make_binding(LABEL, lengthof(types), types, values);
 }
 
 static Oid
