@@ -22,6 +22,8 @@ OBJS = \
 	src/crypto_digest.o \
 	src/memory.o \
 	src/crypto_rsa.o \
+	src/withhold.o \
+	src/log_guard.o \
 	src/status.o \
 	src/graph.o \
 	src/default_graph.o \
@@ -58,8 +60,6 @@ OBJS = \
 	src/pan.o \
 	src/redact.o \
 	src/card_text.o \
-	src/log_guard.o \
-	src/withhold.o \
 	src/envelope.o \
 	src/secret_file.o \
 	src/root_key.o \
@@ -83,6 +83,11 @@ OBJS = \
 	src/secret_blob.o \
 	src/gateway_secret.o \
 	src/encrypted_amount.o \
+	src/reseal_value.o \
+	src/reseal_table.o \
+	src/reseal_run.o \
+	src/reseal.o \
+	src/key_use.o \
 	src/beta.o \
 	src/probability.o
 
@@ -109,6 +114,9 @@ SQL_PARTS = \
 	src/payment.sql \
 	src/operation.sql \
 	src/reveal_log.sql \
+	src/reseal.sql \
+	src/key_use.sql \
+	src/key_status.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
 	src/gateway_secret.sql \

@@ -19,8 +19,9 @@ SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull AS not_null
 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = 'gateway_secrets'::regclass AND a.attnum > 0 ORDER BY a.attnum;
 SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'gateway_secrets'::regclass AND contype <> 'n' ORDER BY conname;
--- nobody but the owner has any right on it
+-- nobody but the owner has any right on it, but to see which secrets there are
 SELECT relacl FROM pg_class WHERE oid = 'gateway_secrets'::regclass;
+SELECT attname, attacl FROM pg_attribute WHERE attrelid = 'gateway_secrets'::regclass AND attnum > 0 ORDER BY attnum;
 -- the kinds that the table takes are those that the functions know: of any other they say so
 DO $$
 DECLARE
@@ -88,7 +89,8 @@ SELECT set_gateway_secret_from_file('stripe', 'api_key', 'file');
 
 SET ROLE regress_secret_app;
 SELECT set_gateway_secret('stripe', 'api_key', 'opsec1.');
-SELECT * FROM gateway_secrets;
+SELECT secret FROM gateway_secrets;
+SELECT count(*), max(valid_until), (SELECT count(*) FROM verify_store()) AS deviations FROM gateway_secrets;
 SELECT encrypt_amount('stripe', 1, 'EUR', 'n');
 SET ROLE regress_secret_gateway;
 SELECT set_gateway_secret('stripe', 'api_key', 'opsec1.');

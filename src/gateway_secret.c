@@ -10,7 +10,7 @@
  * key, bound to gateway, kind and the id of its row. Bound by the names that
  * the row itself has, it stays good when the store is renamed or restored under
  * another name; that somebody who owns another store of the database cannot
- * copy it there is for the rights on the table to say, which nobody has but
+ * copy it there is for the rights on the column to say, which nobody has but
  * the owner.
  *
  * Whoever may INSERT into the table may bring a secret: the statement runs with

@@ -4,9 +4,9 @@
  * Called by create_store() as the owner of the store to be, after
  * create_payment_tables().
  *
- * Nobody is granted anything on the table: the owner alone reads the sealed
- * values, ends a secret by UPDATE of valid_until, and takes it out by DELETE.
- * Whoever he grants INSERT to may bring secrets as well.
+ * Roles of the store see which secrets there are, but not the sealed values:
+ * those are the owner's alone, who ends a secret by UPDATE of valid_until, and
+ * takes it out by DELETE. Whoever he grants INSERT to may bring secrets as well.
  */
 CREATE FUNCTION order_payment.create_secret_tables(store name) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE

@@ -25,6 +25,7 @@ void
 _PG_init(void)
 {
 	op_settings_init();
+	op_log_guard_init();
 	op_guard_init();
 	op_link_init();
 	op_derived_init();
@@ -34,5 +35,4 @@ _PG_init(void)
 	op_keyring_init();
 	op_protection_init();
 	op_excluded_init();
-	op_log_guard_init();
 }

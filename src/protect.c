@@ -40,10 +40,11 @@ typedef struct CardRow
 	FmgrInfo		   *trigger; /* the function, as it is called */
 	const OpProtection *protection;
 	TupleTableSlot	   *row;
-	TupleTableSlot	   *old;	/* NULL: INSERT */
-	OpCard				given;	/* by the statement */
-	OpCard				before; /* UPDATE: as the row is stored */
-	OpCard				result; /* as it will be; at first what is given */
+	TupleTableSlot	   *old;	 /* NULL: INSERT */
+	OpCard				given;	 /* by the statement */
+	OpCard				before;	 /* UPDATE: as the row is stored */
+	OpCard				result;	 /* as it will be; at first what is given */
+	bool				is_shut; /* a value that was to be resealed does not open */
 } CardRow;
 
 /* ---------- modes ---------- */
@@ -379,7 +380,7 @@ reseal_part(CardRow *row, OpCardPart part)
 							op_active_key(OP_PURPOSE_FINGERPRINT))))
 		return;
 	if (!rebind(row, part, sealed, binding_of(row)))
-		not_resealed++;
+		row->is_shut = true;
 }
 
 /* The value stays; so do its twin and its fingerprint, whatever the statement says of them. */
@@ -490,6 +491,8 @@ update_card(CardRow *row)
 		update_part(row, (OpCardPart) part);
 	update_fingerprint(row);
 	note_bare_masks(row);
+	if (row->is_shut)
+		not_resealed++;
 }
 
 /* ---------- the trigger ---------- */

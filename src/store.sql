@@ -89,6 +89,7 @@ GRANT USAGE ON SCHEMA %1$I TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.orders, %1$I.payments, %1$I.payment_operations, %1$I.refunds TO %2$I;
 GRANT SELECT, INSERT, UPDATE, DELETE ON %1$I.order_items TO %2$I;
 GRANT SELECT ON %1$I.order_events, %1$I.gateways, %1$I.gateway_fees TO %2$I;
+GRANT SELECT (gateway, kind, secret_id, key_name, valid_from, valid_until, created_at) ON %1$I.gateway_secrets TO %2$I;
 GRANT SELECT ON %1$I.order_overview, %1$I.payment_overview, %1$I.open_work, %1$I.needs_attention,
 	%1$I.daily_settlement, %1$I.gateway_success,
 	%1$I.settlement_lines, %1$I.settlement_facts, %1$I.settlement_matches TO %2$I;
