@@ -77,6 +77,7 @@ OBJS = \
 	src/verification_code.o \
 	src/protection.o \
 	src/excluded.o \
+	src/card_row.o \
 	src/protect.o \
 	src/row_token.o \
 	src/secret_kind.o \

@@ -108,7 +108,9 @@ utf8_size(const Reader *reader)
 {
 	const uint8 *c = reader->next;
 	size_t		 left = (size_t) (reader->end - c);
-	size_t		 size = c[0] < 0x80 ? 1 : c[0] < 0xE0 ? 2 : c[0] < 0xF0 ? 3 : 4;
+	size_t		 size = c[0] < 0x80 ? 1 : c[0] < 0xE0 ? 2
+									  : c[0] < 0xF0	  ? 3
+													  : 4;
 
 	if ((c[0] >= 0x80 && c[0] < 0xC2) || c[0] > 0xF4 || size > left)
 		return 0;
@@ -180,7 +182,9 @@ append_code_point(OpBlobText *text, uint32 code)
 		to[1] = (char) (0x80 | (code >> 12 & 0x3F));
 		to[2] = (char) (0x80 | (code >> 6 & 0x3F));
 	}
-	text->size += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+	text->size += code < 0x80 ? 1 : code < 0x800 ? 2
+								: code < 0x10000 ? 3
+												 : 4;
 	if (code >= 0x80)
 		text->data[text->size - 1] = (char) (0x80 | (code & 0x3F));
 }

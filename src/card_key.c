@@ -25,6 +25,7 @@
 
 #include "card_blob.h"
 #include "card_key.h"
+#include "compat.h"
 #include "data_key.h"
 #include "errors.h"
 #include "memory.h"
@@ -204,7 +205,7 @@ binding_of(uint32 kid)
 	Oid			  type = INT4OID;
 	NullableDatum value = {UInt32GetDatum(kid), false};
 
-	return op_varlena_bytes(op_binding(LABEL, 1, &type, &value));
+	return op_varlena_bytes(op_make_binding(LABEL, 1, &type, &value));
 }
 
 static OpRsa *
@@ -250,22 +251,29 @@ op_card_key(uint32 kid)
 
 /* ---------- making them ---------- */
 
-/* Both halves, the private one sealed; the pair itself is gone when it returns. */
-static bool
+op_noreturn static void
+refuse_to_generate(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a card key"),
+					errdetail("OpenSSL refused.")));
+}
+
+/* Both halves, the private one sealed. */
+static void
 seal_pair(const OpRsa *pair, uint32 kid, bytea **public_key, OpSealed **private_key)
 {
 	uint8  der[OP_RSA_MAX_DER];
 	size_t size = sizeof(der);
 
-	if (!op_rsa_public_der(pair, der, &size))
-		return false;
+	if (pair == NULL || !op_rsa_public_der(pair, der, &size))
+		refuse_to_generate();
 	*public_key = palloc(VARHDRSZ + size);
 	SET_VARSIZE(*public_key, VARHDRSZ + size);
 	memcpy(VARDATA(*public_key), der, size);
 
 	size = sizeof(der);
 	if (!op_rsa_private_der(pair, der, &size))
-		return false;
+		refuse_to_generate();
 	PG_TRY();
 	{
 		*private_key = op_seal_bytes(OP_FIELD_PRIVATE_KEY, binding_of(kid), (OpBytes){der, size});
@@ -275,7 +283,6 @@ seal_pair(const OpRsa *pair, uint32 kid, bytea **public_key, OpSealed **private_
 		op_cleanse(der, sizeof(der));
 	}
 	PG_END_TRY();
-	return true;
 }
 
 PG_FUNCTION_INFO_V1(op_new_card_key);
@@ -289,7 +296,6 @@ op_new_card_key(PG_FUNCTION_ARGS)
 	TupleDesc tupdesc;
 	bytea	 *public_key = NULL;
 	OpSealed *private_key = NULL;
-	bool	  done = false;
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -297,47 +303,17 @@ op_new_card_key(PG_FUNCTION_ARGS)
 	pair = op_rsa_generate(OP_BLOB_RSA_BITS);
 	PG_TRY();
 	{
-		done = pair != NULL && seal_pair(pair, kid, &public_key, &private_key);
+		seal_pair(pair, kid, &public_key, &private_key);
 	}
 	PG_FINALLY();
 	{
 		op_rsa_free(pair);
 	}
 	PG_END_TRY();
-	if (!done)
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a card key"),
-						errdetail("OpenSSL refused.")));
 	PG_RETURN_DATUM(HeapTupleGetDatum(
 		heap_form_tuple(BlessTupleDesc(tupdesc),
 						(Datum[]){PointerGetDatum(public_key), PointerGetDatum(private_key)},
 						(bool[]){false, false})));
-}
-
-PG_FUNCTION_INFO_V1(op_reseal_card_key);
-
-/* (kid, private_key): the same key, sealed anew under the active data key */
-Datum
-op_reseal_card_key(PG_FUNCTION_ARGS)
-{
-	OpBytes	  bound_to = binding_of(PG_GETARG_UINT32(0));
-	uint8	  plain[OP_PLAIN_MAX];
-	size_t	  size;
-	OpSealed *result = NULL;
-
-	op_protect_memory();
-	if (!op_open_sealed(PG_GETARG_SEALED_P(1), OP_FIELD_PRIVATE_KEY, bound_to, OP_OPEN_TO_RESEAL,
-						plain, &size))
-		op_refuse_to_open();
-	PG_TRY();
-	{
-		result = op_seal_bytes(OP_FIELD_PRIVATE_KEY, bound_to, (OpBytes){plain, size});
-	}
-	PG_FINALLY();
-	{
-		op_cleanse(plain, sizeof(plain));
-	}
-	PG_END_TRY();
-	PG_RETURN_SEALED_P(result);
 }
 
 /* ---------- public keys ---------- */
@@ -356,7 +332,9 @@ append_base64(StringInfo text, OpBytes bytes)
 	{
 		if (i > 0 && i % PEM_LINE == 0)
 			appendStringInfoChar(text, '\n');
-		appendStringInfoChar(text, i >= size ? '=' : url[i] == '-' ? '+' : url[i] == '_' ? '/' : url[i]);
+		appendStringInfoChar(text, i >= size ? '=' : url[i] == '-' ? '+'
+												 : url[i] == '_'   ? '/'
+																   : url[i]);
 	}
 }
 
@@ -416,7 +394,7 @@ Datum
 op_card_public_key(PG_FUNCTION_ARGS)
 {
 	char		  *format;
-	StringInfoData text;
+	StringInfoData result;
 	CardKey		  *key;
 
 	if (PG_ARGISNULL(0))
@@ -429,14 +407,14 @@ op_card_public_key(PG_FUNCTION_ARGS)
 				 PG_ARGISNULL(1) ? errmsg("there is no card key that cards could be sealed for")
 								 : errmsg("there is no card key %d", PG_GETARG_INT32(1)),
 				 errhint("Make one: SELECT order_payment.create_card_key().")));
-	initStringInfo(&text);
+	initStringInfo(&result);
 	if (strcmp(format, "pem") == 0)
-		append_pem(&text, key);
+		append_pem(&result, key);
 	else if (strcmp(format, "jwk") == 0)
-		append_jwk(&text, key);
+		append_jwk(&result, key);
 	else
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("a public key has no format \"%s\"", format),
 						errhint("The formats are \"pem\" and \"jwk\".")));
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(text.data, text.len));
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(result.data, result.len));
 }

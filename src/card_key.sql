@@ -47,11 +47,6 @@ CREATE FUNCTION order_payment.new_card_key(kid integer, OUT public_key bytea, OU
 COMMENT ON FUNCTION order_payment.new_card_key(integer) IS
 	'a new RSA key of 3072 bits for an id, its private half sealed under the active data key. Called by create_card_key()';
 
-CREATE FUNCTION order_payment.reseal_card_key(kid integer, private_key order_payment.sealed) RETURNS order_payment.sealed
-	AS 'MODULE_PATHNAME', 'op_reseal_card_key' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION order_payment.reseal_card_key(integer, order_payment.sealed) IS
-	'the private half of a card key, sealed anew under the active data key. Called by reseal_card_keys()';
-
 /* ---------- for those who keep the keys ---------- */
 
 /*
@@ -110,7 +105,8 @@ DECLARE
 	resealed bigint;
 BEGIN
 	LOCK TABLE order_payment.card_keys IN SHARE ROW EXCLUSIVE MODE;
-	UPDATE order_payment.card_keys k SET private_key = order_payment.reseal_card_key(k.kid, k.private_key)
+	UPDATE order_payment.card_keys k
+	SET private_key = order_payment.reseal_value(k.private_key, order_payment.binding('order_payment.card_keys', k.kid))
 	WHERE order_payment.key_id(k.private_key) NOT IN (
 		SELECT d.key_id FROM order_payment.data_keys d WHERE d.purpose = 'data' AND d.state = 'active');
 	GET DIAGNOSTICS resealed = ROW_COUNT;

@@ -407,38 +407,3 @@ op_use_gateway_secrets(const char *store, const char *gateway, OpSecretKind kind
 	}
 	return false;
 }
-
-/* ---------- another data key ---------- */
-
-PG_FUNCTION_INFO_V1(op_reseal_gateway_secret);
-
-/* (gateway, kind, secret_id, secret): NULL if the active key has sealed it */
-Datum
-op_reseal_gateway_secret(PG_FUNCTION_ARGS)
-{
-	OpSealed  *sealed = PG_GETARG_SEALED_P(3);
-	OpBytes	   binding = op_varlena_bytes(binding_of(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-													 text_to_cstring(PG_GETARG_TEXT_PP(1)),
-													 PG_GETARG_DATUM(2)));
-	OpEnvelope envelope;
-	uint8	   plain[OP_PLAIN_MAX];
-	size_t	   size;
-	OpSealed *volatile result = NULL;
-
-	if (!op_sealed_parse(sealed, &envelope))
-		op_refuse_to_open();
-	if (envelope.key_id == op_active_key(OP_PURPOSE_DATA))
-		PG_RETURN_NULL();
-	if (!op_open_sealed(sealed, OP_FIELD_SECRET, binding, OP_OPEN_TO_RESEAL, plain, &size))
-		op_refuse_to_open();
-	PG_TRY();
-	{
-		result = op_seal_bytes(OP_FIELD_SECRET, binding, (OpBytes){plain, size});
-	}
-	PG_FINALLY();
-	{
-		op_cleanse(plain, sizeof(plain));
-	}
-	PG_END_TRY();
-	PG_RETURN_SEALED_P(result);
-}

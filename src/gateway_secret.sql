@@ -70,12 +70,6 @@ CREATE FUNCTION order_payment.set_gateway_secret_from_file(
 COMMENT ON FUNCTION order_payment.set_gateway_secret_from_file(text, text, text, timestamptz, timestamptz, text, name) IS
 	'brings a secret of a gateway from a file of that name in order_payment.secret_directory, and returns its id; for whoever may INSERT into gateway_secrets and was granted EXECUTE. The file may be deleted afterwards';
 
-CREATE FUNCTION order_payment.reseal_gateway_secret(gateway text, kind text, secret_id uuid, secret order_payment.sealed)
-	RETURNS order_payment.sealed
-	AS 'MODULE_PATHNAME', 'op_reseal_gateway_secret' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION order_payment.reseal_gateway_secret(text, text, uuid, order_payment.sealed) IS
-	'the same secret under the active data key; null if that is what sealed it. Called by reseal_gateway_secrets()';
-
 CREATE FUNCTION order_payment.reseal_gateway_secrets(store name DEFAULT order_payment.current_store()) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -89,9 +83,10 @@ BEGIN
 UPDATE %1$I.gateway_secrets s
 SET secret = w.resealed
 FROM (SELECT g.gateway, g.kind, g.secret_id,
-			 order_payment.reseal_gateway_secret(g.gateway, g.kind, g.secret_id, g.secret) AS resealed
+			 order_payment.reseal_value(g.secret, order_payment.binding('gateway_secret', g.gateway, g.kind, g.secret_id)) AS resealed
 	  FROM %1$I.gateway_secrets g) w
-WHERE w.resealed IS NOT NULL AND (s.gateway, s.kind, s.secret_id) = (w.gateway, w.kind, w.secret_id)
+WHERE (s.gateway, s.kind, s.secret_id) = (w.gateway, w.kind, w.secret_id)
+  AND order_payment.key_id(s.secret) <> order_payment.key_id(w.resealed)
 
 	$query$, store);
 	GET DIAGNOSTICS resealed = ROW_COUNT;

@@ -23,7 +23,10 @@ REVOKE ALL ON FUNCTION
 	order_payment.create_data_key(text, boolean, interval),
 	order_payment.activate_data_key(integer),
 	order_payment.rewrap_data_keys(),
-	order_payment.root_keys()
+	order_payment.root_keys(),
+	order_payment.create_card_key(interval),
+	order_payment.retire_card_keys(),
+	order_payment.reseal_card_keys()
 FROM PUBLIC;
 
 -- reads files of the server, in a directory that a superuser has set
@@ -35,8 +38,9 @@ FROM PUBLIC;
 REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
+	order_payment.new_card_key(integer),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
 FROM PUBLIC;
 
 -- default privileges of who installs may have granted something
-REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;
+REVOKE ALL ON TABLE order_payment.data_keys, order_payment.card_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;

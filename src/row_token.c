@@ -22,7 +22,6 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "link.h"
 #include "row_token.h"
 #include "sealed_card.h"
@@ -94,10 +93,10 @@ refuse_tokens(Relation rel, const char *tokens, int code, const char *detail)
 static Oid
 tokens_table(const OpProtection *protection, Relation rel)
 {
-	Oid root = op_root_of(rel);
-	Oid tokens = get_relname_relid(protection->tokens, get_rel_namespace(root));
+	Oid		  root = op_root_of(rel);
+	Oid		  tokens = get_relname_relid(protection->tokens, get_rel_namespace(root));
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(tokens));
-	Oid owner;
+	Oid		  owner;
 
 	if (!HeapTupleIsValid(tuple))
 		refuse_tokens(rel, protection->tokens, ERRCODE_UNDEFINED_TABLE, "It does not exist.");

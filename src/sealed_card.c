@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "compat.h"
 #include "card_key.h"
 #include "errors.h"
 #include "sealed_card.h"

@@ -7,6 +7,7 @@
 
 #include "card_blob.h"
 #include "card_token.h"
+#include "compat.h"
 
 /*
  * Opens a blob (card_blob.h) whose token is good for the scope. The caller

@@ -29,7 +29,7 @@ BEGIN
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = store
 	  AND c.relname IN ('orders', 'order_items', 'order_events', 'event_consumers', 'consumer_offsets',
-						'gateways', 'gateway_fees', 'gateway_secrets', 'payments', 'payment_operations', 'refunds',
+						'gateways', 'gateway_fees', 'gateway_secrets', 'payments', 'used_card_tokens', 'payment_operations', 'refunds',
 						'settlement_lines', 'settlement_facts', 'settlement_matches',
 						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
 						'daily_settlement', 'gateway_success')
