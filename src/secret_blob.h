@@ -15,7 +15,7 @@ typedef struct OpSecretPlace
 	const char *kind;
 } OpSecretPlace;
 
-/* Opens one; an error, OP010, that tells no reason, if it does not open. The caller cleanses the secret. */
+/* An error, OP010, that tells no reason, if it does not open. The caller cleanses the secret. */
 extern void op_open_secret_blob(const OpSecretPlace *place, OpBytes blob, OpSecret *secret);
 
 #endif

@@ -14,7 +14,7 @@
 #define WEBHOOK_PREFIX	 "whsec_"
 #define WEBHOOK_MIN		 24 /* bytes, by Standard Webhooks */
 #define WEBHOOK_MAX		 64
-#define HEX_SIZE		 (2 * OP_KEY_SIZE)
+#define HEX_SIZE		 ((size_t) 2 * OP_KEY_SIZE)
 #define SAMPLE			 "order_payment" /* signed once, to see whether a key can */
 #define PEM_LINE_MAX	 64
 #define PEM_PRIVATE		 "PRIVATE KEY"
@@ -92,7 +92,7 @@ read_hex(OpBytes given, OpSecret *kept)
 	given = without_line_ends(given);
 	if (given.size != HEX_SIZE)
 		return false;
-	for (int i = 0; i < OP_KEY_SIZE; i++)
+	for (size_t i = 0; i < OP_KEY_SIZE; i++)
 	{
 		int high = hex_value(given.data[2 * i]);
 		int low = hex_value(given.data[2 * i + 1]);
