@@ -57,9 +57,9 @@ op_blob_label(uint32 kid, char *label)
 {
 	char   digits[KID_MAX_DIGITS];
 	size_t n = 0;
-	size_t size = strlen(OP_BLOB_LABEL);
+	size_t size = sizeof(OP_BLOB_LABEL) - 1;
 
-	memcpy(label, OP_BLOB_LABEL, size);
+	memcpy(label, OP_BLOB_LABEL, sizeof(OP_BLOB_LABEL)); /* its zero is overwritten */
 	do
 		digits[n++] = (char) ('0' + kid % 10);
 	while ((kid /= 10) > 0);

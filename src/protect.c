@@ -120,8 +120,8 @@ opens_here(OpCardRow *row, OpCardPart part, const OpSealed *sealed)
 {
 	uint8  plain[OP_PLAIN_MAX];
 	size_t size;
-	bool   opens = op_open_sealed(sealed, op_field_of(part), op_card_binding(row), OP_OPEN_TO_RESEAL,
-								  plain, &size);
+	bool   opens = op_open_sealed(sealed, op_field_of(part), op_card_binding(row),
+								  OP_OPEN_TO_RESEAL, plain, &size);
 
 	if (opens)
 		op_cleanse(plain, size);

@@ -77,7 +77,7 @@ op_row_scope(const OpProtection *protection, Relation rel, TupleTableSlot *row)
 
 /* ---------- using a token ---------- */
 
-static void
+op_noreturn static void
 refuse_tokens(Relation rel, const char *tokens, int code, const char *detail)
 {
 	ereport(ERROR,
@@ -89,7 +89,7 @@ refuse_tokens(Relation rel, const char *tokens, int code, const char *detail)
 			 errhidestmt(true)));
 }
 
-/* The table of used tokens: beside the table, or the root of its partitions, and of one owner with it. */
+/* The table of used tokens: beside this one, or the root of its partitions, and of its owner. */
 static Oid
 tokens_table(const OpProtection *protection, Relation rel)
 {
