@@ -210,7 +210,7 @@ WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regty
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',
                         'order_timeline', 'record_reveal', 'read_events', 'ack_events', 'notify_events',
                         'binding', 'protect_card_columns', 'reveal_card', 'find_card', 'card_public_key', 'issue_card_token', 'purge_card_tokens',
-                        'set_gateway_secret', 'set_gateway_secret_from_file', 'reseal_gateway_secrets',
+                        'set_gateway_secret', 'set_gateway_secret_from_file',
                         -- called by those, with what may be null
                         'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
                         'require_amount', 'require_batch', 'require_gateway', 'require_payable', 'require_request_key', 'require_retryable');

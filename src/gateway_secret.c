@@ -33,6 +33,7 @@
 
 #include "errors.h"
 #include "gateway_secret.h"
+#include "memory.h"
 #include "recorder.h"
 #include "sealed.h"
 #include "secret_blob.h"
@@ -217,6 +218,7 @@ set_secret(FunctionCallInfo fcinfo, SourceFunction take)
 	place.store = NameStr(*PG_GETARG_NAME(ARG_STORE));
 	kind = kind_of(place.kind);
 	require_insert(table_of(place.store, TABLE));
+	op_protect_memory();
 
 	values[COLUMN_GATEWAY] = PG_GETARG_DATUM(ARG_GATEWAY);
 	values[COLUMN_KIND] = PG_GETARG_DATUM(ARG_KIND);
@@ -406,4 +408,25 @@ op_use_gateway_secrets(const char *store, const char *gateway, OpSecretKind kind
 			return true;
 	}
 	return false;
+}
+
+/* ---------- is a stored secret sound? ---------- */
+
+PG_FUNCTION_INFO_V1(op_gateway_secret_opens);
+
+/* (gateway, kind, secret_id, secret) */
+Datum
+op_gateway_secret_opens(PG_FUNCTION_ARGS)
+{
+	char  *gateway = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char  *kind = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	bytea *binding = binding_of(gateway, kind, PG_GETARG_DATUM(2));
+	uint8  plain[OP_PLAIN_MAX];
+	size_t size;
+	bool   opens = op_open_sealed(PG_GETARG_SEALED_P(3), OP_FIELD_SECRET,
+								  op_varlena_bytes(binding), OP_OPEN_TO_RESEAL, plain, &size);
+
+	if (opens)
+		op_cleanse(plain, size);
+	PG_RETURN_BOOL(opens);
 }

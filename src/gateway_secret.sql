@@ -70,28 +70,31 @@ CREATE FUNCTION order_payment.set_gateway_secret_from_file(
 COMMENT ON FUNCTION order_payment.set_gateway_secret_from_file(text, text, text, timestamptz, timestamptz, text, name) IS
 	'brings a secret of a gateway from a file of that name in order_payment.secret_directory, and returns its id; for whoever may INSERT into gateway_secrets and was granted EXECUTE. The file may be deleted afterwards';
 
-CREATE FUNCTION order_payment.reseal_gateway_secrets(store name DEFAULT order_payment.current_store()) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION order_payment.gateway_secret_opens(gateway text, kind text, secret_id uuid, secret order_payment.sealed) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'op_gateway_secret_opens' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.gateway_secret_opens(text, text, uuid, order_payment.sealed) IS
+	'does a sealed secret open in its row? Tells nothing else of it. For verify_store()';
+
+CREATE FUNCTION order_payment.verify_secrets(store name)
+	RETURNS TABLE (problem text, table_name text, key text, column_name text, stored text, expected text)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	resealed bigint;
 BEGIN
-	PERFORM order_payment.require_store(store);
-	EXECUTE format($query$
+	IF NOT has_column_privilege(format('%I.gateway_secrets', store), 'secret', 'SELECT') THEN
+		RETURN;  -- the owner's to see
+	END IF;
+	RETURN QUERY EXECUTE format($query$
 
-UPDATE %1$I.gateway_secrets s
-SET secret = w.resealed
-FROM (SELECT g.gateway, g.kind, g.secret_id,
-			 order_payment.reseal_value(g.secret, order_payment.binding('gateway_secret', g.gateway, g.kind, g.secret_id)) AS resealed
-	  FROM %1$I.gateway_secrets g) w
-WHERE (s.gateway, s.kind, s.secret_id) = (w.gateway, w.kind, w.secret_id)
-  AND order_payment.key_id(s.secret) <> order_payment.key_id(w.resealed)
+SELECT 'sealed value unsound', 'gateway_secrets', s.gateway || ' ' || s.kind || ' ' || s.secret_id, 'secret', 'it does not open',
+	   'a value that opens in its row'
+FROM %1$I.gateway_secrets s
+WHERE NOT order_payment.gateway_secret_opens(s.gateway, s.kind, s.secret_id, s.secret)
 
 	$query$, store);
-	GET DIAGNOSTICS resealed = ROW_COUNT;
-	RETURN resealed;
+EXCEPTION WHEN SQLSTATE 'OP013' THEN
+	RETURN QUERY SELECT 'sealed values cannot be opened', 'gateway_secrets', NULL, NULL, sqlerrm, 'order_payment.key_status() shows which keys are missing';
 END
 $$;
-COMMENT ON FUNCTION order_payment.reseal_gateway_secrets(name) IS
-	'seals the secrets of the gateways of a store anew, under the active data key, and returns how many it had to: after create_data_key(). They are few: all in one transaction';
+COMMENT ON FUNCTION order_payment.verify_secrets(name) IS
+	'sealed secrets of gateways that do not open in their row, or whose key is missing, for whoever may read them; part of verify_store()';

@@ -26,7 +26,23 @@ REVOKE ALL ON FUNCTION
 	order_payment.root_keys(),
 	order_payment.create_card_key(interval),
 	order_payment.retire_card_keys(),
-	order_payment.reseal_card_keys()
+	order_payment.reseal_card_keys(),
+	order_payment.key_status(boolean),
+	order_payment.crypto_inventory(),
+	order_payment.mark_data_key_compromised(integer),
+	order_payment.destroy_data_key(integer)
+FROM PUBLIC;
+
+-- for those who rotate keys and end the life of cards; on tables on which they have the rights
+REVOKE ALL ON FUNCTION
+	order_payment.reseal_value(order_payment.sealed, bytea),
+	order_payment.rows_sealed_by(integer),
+	order_payment.forget_cards(timestamptz, name),
+	order_payment.forget_cards_in(regclass, name, timestamptz)
+FROM PUBLIC;
+REVOKE ALL ON PROCEDURE
+	order_payment.reseal(regclass, float8, integer, name, text, text[]),
+	order_payment.reseal_store(name, float8)
 FROM PUBLIC;
 
 -- reads files of the server, in a directory that a superuser has set
@@ -39,8 +55,13 @@ REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
 	order_payment.new_card_key(integer),
+	order_payment.check_data_key(integer, text, bytea),
+	order_payment.keys_used(regclass, name),
+	order_payment.values_by_key(),
+	order_payment.await_transactions(interval),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
 FROM PUBLIC;
 
 -- default privileges of who installs may have granted something
-REVOKE ALL ON TABLE order_payment.data_keys, order_payment.card_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;
+REVOKE ALL ON TABLE order_payment.data_keys, order_payment.card_keys, order_payment.reveal_log, order_payment.reveal_usage,
+	order_payment.reseal_runs, order_payment.reseal_progress FROM PUBLIC;

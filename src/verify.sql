@@ -203,7 +203,8 @@ BEGIN
 	RETURN QUERY SELECT * FROM order_payment.verify_payments(store);
 	RETURN QUERY SELECT * FROM order_payment.verify_history(store);
 	RETURN QUERY SELECT * FROM order_payment.verify_cards(store);
+	RETURN QUERY SELECT * FROM order_payment.verify_secrets(store);
 END
 $$;
 COMMENT ON FUNCTION order_payment.verify_store(name) IS
-	'recomputes every amount, counter, state, link, stamp and chain of events of a store from its rows, opens every sealed card, and looks for tables, constraints, indexes and triggers that are missing, disabled, changed or gone around; one row a deviation, none if all is well. Reads the whole store, in parallel where the server allows it';
+	'recomputes every amount, counter, state, link, stamp and chain of events of a store from its rows, opens every sealed card and every secret of a gateway, and looks for tables, constraints, indexes and triggers that are missing, disabled, changed or gone around; one row a deviation, none if all is well. Reads the whole store, in parallel where the server allows it';
