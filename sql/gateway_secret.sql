@@ -118,6 +118,7 @@ SELECT encrypt_amount('stripe', 'Infinity', 'EUR', 'n');
 SELECT encrypt_amount('stripe', 1, 'XAU', 'n');
 SELECT encrypt_amount('stripe', 1, 'eur', 'n');
 SELECT encrypt_amount('stripe', 10::numeric ^ 2000, 'EUR', 'n');
+SELECT encrypt_amount('stripe', 1, 'EUR', '');
 SELECT encrypt_amount('stripe', NULL, 'EUR', 'n') IS NULL AS is_null;
 SELECT encrypt_amount('stripe', 1, 'EUR', 'n', 'pg_catalog');
 -- and tokens that are none

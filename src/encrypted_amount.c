@@ -82,6 +82,10 @@ associated_data(const char *gateway, const char *number)
 {
 	StringInfoData data;
 
+	if (number[0] == '\0')
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the number that an amount is bound to may not be empty"),
+						errhint("Give that of the payment or order, as the gateway knows it.")));
 	initStringInfo(&data);
 	append_associated(&data, VERSION);
 	append_associated(&data, gateway);

@@ -16,9 +16,6 @@
 #define WEBHOOK_MAX		 64
 #define HEX_SIZE		 ((size_t) 2 * OP_KEY_SIZE)
 #define SAMPLE			 "order_payment" /* signed once, to see whether a key can */
-#define PEM_LINE_MAX	 64
-#define PEM_PRIVATE		 "PRIVATE KEY"
-#define PEM_PUBLIC		 "PUBLIC KEY"
 #define IS_LINE_END(c)	 ((c) == '\n' || (c) == '\r')
 #define IS_BLANK(c)		 (IS_LINE_END(c) || (c) == ' ' || (c) == '\t')
 #define STARTS(bytes, s) ((bytes).size >= strlen(s) && memcmp((bytes).data, s, strlen(s)) == 0)
@@ -147,14 +144,11 @@ read_webhook(OpBytes given, OpSecret *kept)
 
 /* ---------- RSA keys: PEM, or the base64 within it alone ---------- */
 
-static bool
-read_der(OpBytes given, const char *name, OpSecret *der)
-{
-	char begin[PEM_LINE_MAX];
-	char end[PEM_LINE_MAX];
+#define PEM(name) "-----BEGIN " name "-----", "-----END " name "-----"
 
-	snprintf(begin, sizeof(begin), "-----BEGIN %s-----", name);
-	snprintf(end, sizeof(end), "-----END %s-----", name);
+static bool
+read_der(OpBytes given, const char *begin, const char *end, OpSecret *der)
+{
 	given = without_line_ends(given);
 	if (STARTS(given, begin))
 	{
@@ -186,7 +180,7 @@ read_private_key(OpBytes given, OpSecret *kept)
 	OpRsa	*rsa = NULL;
 	bool	 done;
 
-	if (read_der(given, PEM_PRIVATE, &der))
+	if (read_der(given, PEM("PRIVATE KEY"), &der))
 		rsa = op_rsa_private_key((OpBytes){der.data, der.size});
 	op_cleanse(&der, sizeof(der));
 	kept->size = sizeof(kept->data);
@@ -202,7 +196,7 @@ read_public_key(OpBytes given, OpSecret *kept)
 	OpRsa	*rsa = NULL;
 	bool	 done;
 
-	if (read_der(given, PEM_PUBLIC, &der))
+	if (read_der(given, PEM("PUBLIC KEY"), &der))
 		rsa = op_rsa_public_key((OpBytes){der.data, der.size});
 	kept->size = sizeof(kept->data);
 	done = rsa != NULL && op_rsa_public_der(rsa, kept->data, &kept->size);

@@ -38,7 +38,7 @@ typedef bool (*OpSecretReader)(OpBytes given, OpSecret *kept);
 typedef struct OpSecretKindInfo
 {
 	const char	  *name; /* in SQL */
-	OpSecretReader read; /* false if it is none; leaves nothing behind then */
+	OpSecretReader read; /* false if it is none; the caller cleanses it in either case */
 	const char	  *rule; /* what it is to be: a sentence */
 } OpSecretKindInfo;
 
