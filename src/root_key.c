@@ -34,7 +34,7 @@
 
 #define SOURCE_MAX 16384
 #define CHECK_TEXT "order_payment root key check value"
-#define HEX_SIZE   (2 * OP_KEY_SIZE)
+#define HEX_SIZE   ((ptrdiff_t) 2 * OP_KEY_SIZE)
 
 /* What all processes share about the command. */
 typedef struct SharedRoot
@@ -99,7 +99,7 @@ read_bytes(const char *hex, uint8 bytes[OP_KEY_SIZE])
 {
 	int bad = 0;
 
-	for (int i = 0; i < OP_KEY_SIZE; i++)
+	for (size_t i = 0; i < OP_KEY_SIZE; i++)
 	{
 		int high = hex_value(hex[2 * i]);
 		int low = hex_value(hex[2 * i + 1]);
