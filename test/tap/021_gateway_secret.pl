@@ -420,6 +420,24 @@ is($node->safe_psql('copy', "SELECT d.amount FROM order_payment.decrypt_amount('
 is($node->safe_psql('copy', "ALTER SCHEMA shop RENAME TO store; SELECT d.amount FROM order_payment.decrypt_amount('stripe', '$new', '$number', 'store') d"),
 	'2.00', 'as are those of a store that was renamed');
 
+# names are bound in UTF-8, whatever the encoding of the database
+$node->safe_psql('postgres', q{CREATE DATABASE latin1 ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'});
+$node->safe_psql('latin1', qq{
+SET client_encoding = 'UTF8';
+SET client_min_messages = error;
+CREATE EXTENSION order_payment;
+SELECT order_payment.create_data_keys(), order_payment.create_card_key();
+SELECT order_payment.create_store('caf\xc3\xa9');
+INSERT INTO "caf\xc3\xa9".gateways (gateway) VALUES ('cr\xc3\xa9dit'); });
+write_file("$temp/latin1.pem", $node->safe_psql('latin1', "SELECT order_payment.card_public_key('pem')"));
+my $latin1 = seal($hex, key => "$temp/latin1.pem", kind => 'amount_key', store => "caf\xc3\xa9", gateway => "cr\xc3\xa9dit",
+	kid => $node->safe_psql('latin1', "SELECT order_payment.card_public_key('jwk')::json ->> 'kid'"));
+my $latin1_token = $node->safe_psql('latin1', qq{
+SET client_encoding = 'UTF8';
+DO \$\$ BEGIN PERFORM order_payment.set_gateway_secret('cr\xc3\xa9dit', 'amount_key', '$latin1', store => 'caf\xc3\xa9'); END \$\$;
+SELECT order_payment.encrypt_amount('cr\xc3\xa9dit', 3, 'EUR', '\xc3\xa9', 'caf\xc3\xa9'); });
+is((in_node({ key => $hex, gateway => "cr\x{e9}dit", number => "\x{e9}", token => $latin1_token }))[0], '3.00 EUR', 'of another encoding');
+
 # ---------- in clear nowhere ----------
 
 # Text, and what is stored of it: hexadecimal and raw bytes.
