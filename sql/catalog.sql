@@ -45,7 +45,7 @@ SELECT pg_describe_object(classid, objid, 0) FROM member ORDER BY pg_describe_ob
 
 -- Functions and aggregates: arguments and result; then the labels. owned: by the owner of the extension; default_acl: owner
 -- and PUBLIC may execute.
-SELECT p.oid::regproc || '(' || pg_get_function_arguments(p.oid) || ') ' || pg_get_function_result(p.oid)
+SELECT p.oid::regproc || '(' || pg_get_function_arguments(p.oid) || ') ' || coalesce(pg_get_function_result(p.oid), '')
 FROM member_function p ORDER BY p.oid::regprocedure::text COLLATE "C";
 \pset tuples_only off
 SELECT p.oid::regprocedure AS function,

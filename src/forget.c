@@ -120,11 +120,11 @@ forget_in(Forgetting *forgetting, Oid table)
 		update_pages(forgetting, sql, first, Min(npages, first + STATEMENT_PAGES));
 }
 
-PG_FUNCTION_INFO_V1(op_forget_cards);
+PG_FUNCTION_INFO_V1(op_forget_cards_in);
 
 /* (target, time_column, before): how many rows */
 Datum
-op_forget_cards(PG_FUNCTION_ARGS)
+op_forget_cards_in(PG_FUNCTION_ARGS)
 {
 	Forgetting forgetting = {.target = PG_GETARG_OID(0),
 							 .time_column = NameStr(*PG_GETARG_NAME(1)),

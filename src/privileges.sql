@@ -5,8 +5,8 @@
  * named here may be called by everybody: it runs with the rights of its caller,
  * but for the triggers of a store, which act as the owner of its tables, and only
  * between tables of one owner, and for encrypt_amount() and decrypt_amount(), which
- * read secrets as the owner for those who may record outcomes. The extension makes no roles: its tables and the
- * functions below are the owner's to grant.
+ * read secrets as the owner for those who may record outcomes. The extension makes
+ * no roles: its tables and the functions below are the owner's to grant.
  */
 REVOKE ALL ON SCHEMA order_payment FROM PUBLIC;
 GRANT USAGE ON SCHEMA order_payment TO PUBLIC;
@@ -24,13 +24,13 @@ REVOKE ALL ON FUNCTION
 	order_payment.activate_data_key(integer),
 	order_payment.rewrap_data_keys(),
 	order_payment.root_keys(),
-	order_payment.create_card_key(interval),
-	order_payment.retire_card_keys(),
-	order_payment.reseal_card_keys(),
 	order_payment.key_status(boolean),
 	order_payment.crypto_inventory(),
 	order_payment.mark_data_key_compromised(integer),
-	order_payment.destroy_data_key(integer)
+	order_payment.destroy_data_key(integer),
+	order_payment.create_card_key(interval),
+	order_payment.retire_card_keys(),
+	order_payment.reseal_card_keys()
 FROM PUBLIC;
 
 -- for those who rotate keys and end the life of cards; on tables on which they have the rights
@@ -54,11 +54,11 @@ FROM PUBLIC;
 REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
-	order_payment.new_card_key(integer),
 	order_payment.check_data_key(integer, text, bytea),
 	order_payment.keys_used(regclass, name),
 	order_payment.values_by_key(),
 	order_payment.await_transactions(interval),
+	order_payment.new_card_key(integer),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
 FROM PUBLIC;
 

@@ -69,7 +69,7 @@ sweep(void)
 
 /* ---------- reading the arguments ---------- */
 
-static void
+op_noreturn static void
 bad_argument(Relation rel, const Trigger *trigger, int code, const char *detail)
 {
 	ereport(ERROR,
