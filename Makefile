@@ -61,6 +61,7 @@ OBJS = \
 	src/redact.o \
 	src/card_text.o \
 	src/envelope.o \
+	src/secret_file.o \
 	src/root_key.o \
 	src/data_key.o \
 	src/keyring.o \
@@ -79,6 +80,10 @@ OBJS = \
 	src/card_row.o \
 	src/protect.o \
 	src/row_token.o \
+	src/secret_kind.o \
+	src/secret_blob.o \
+	src/gateway_secret.o \
+	src/encrypted_amount.o \
 	src/reseal_value.o \
 	src/reseal_table.o \
 	src/reseal_run.o \
@@ -116,6 +121,8 @@ SQL_PARTS = \
 	src/key_status.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
+	src/gateway_secret.sql \
+	src/encrypted_amount.sql \
 	src/settlement.sql \
 	src/views.sql \
 	src/routing.sql \
@@ -143,7 +150,7 @@ DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
 REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store reseal probability store events append functions functions_refund views settlement routing \
-	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+	gateway_secret row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 

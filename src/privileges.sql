@@ -4,8 +4,9 @@
  * The schema is for everybody to use and for nobody to create in. What is not
  * named here may be called by everybody: it runs with the rights of its caller,
  * but for the triggers of a store, which act as the owner of its tables, and only
- * between tables of one owner. The extension makes no roles: its tables and the
- * functions below are the owner's to grant.
+ * between tables of one owner, and for encrypt_amount() and decrypt_amount(), which
+ * read secrets as the owner for those who may record outcomes. The extension makes
+ * no roles: its tables and the functions below are the owner's to grant.
  */
 REVOKE ALL ON SCHEMA order_payment FROM PUBLIC;
 GRANT USAGE ON SCHEMA order_payment TO PUBLIC;
@@ -42,6 +43,11 @@ FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
 	order_payment.reseal(regclass, float8, integer, name, text, text[]),
 	order_payment.reseal_store(name, float8)
+FROM PUBLIC;
+
+-- reads files of the server, in a directory that a superuser has set
+REVOKE ALL ON FUNCTION
+	order_payment.set_gateway_secret_from_file(text, text, text, timestamptz, timestamptz, text, name)
 FROM PUBLIC;
 
 -- called by other functions, and by nobody else
