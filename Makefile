@@ -5,7 +5,7 @@
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
 #   make demo | test | lint | bench            one command on a bare machine: see test/harness/lib.sh
-#   make soak                                  the model test and the storm, each for SOAK_SECONDS (600); likewise
+#   make soak                                  the model test and the storm, each for SOAK_SECONDS (600), and long vectors; likewise
 #   make dist                                  the archive for PGXN
 #
 # Lists whose order matters, and lists of regression and isolation tests, are written out: a file that is not listed is not
@@ -21,6 +21,7 @@ OBJS = \
 	src/crypto.o \
 	src/crypto_digest.o \
 	src/memory.o \
+	src/crypto_rsa.o \
 	src/status.o \
 	src/graph.o \
 	src/default_graph.o \

@@ -22,10 +22,11 @@
 
 #include "crypto_private.h"
 
-#define BLOCK_SIZE	  16					  /* of AES */
-#define MAX_SIZE	  (INT_MAX - OP_TAG_SIZE) /* OpenSSL counts in int */
-#define CMAC_CONSTANT 0x87					  /* x^128 in AES-CMAC's field */
-#define POOL_SIZE	  (4096 - sizeof(size_t)) /* with its counter, one page */
+#define BLOCK_SIZE	  16								  /* of AES */
+#define MAX_SIZE	  (INT_MAX - OP_TAG_SIZE)			  /* OpenSSL counts in int */
+#define KX_NONCE_SIZE (OP_NONCE_SIZE - OP_GCM_NONCE_SIZE) /* what of the nonce makes Kx */
+#define CMAC_CONSTANT 0x87								  /* x^128 in AES-CMAC's field */
+#define POOL_SIZE	  (4096 - sizeof(size_t))			  /* with its counter, one page */
 
 struct OpAead
 {
@@ -79,7 +80,8 @@ new_context(const EVP_CIPHER *cipher, const uint8 *key)
 
 /* Key, nonce and associated data; the algorithm the context has already. */
 static bool
-gcm_start(EVP_CIPHER_CTX *context, const uint8 *key, const uint8 *nonce, bool sealing, OpBytes associated)
+gcm_start(EVP_CIPHER_CTX *context, const uint8 *key, const uint8 *nonce, bool sealing,
+		  OpBytes associated)
 {
 	int written;
 
@@ -209,13 +211,13 @@ make_kx(OpAead *aead, const uint8 *nonce, uint8 kx[OP_KEY_SIZE])
 	int	  written;
 	bool  ok;
 
-	for (int i = 0; i < OP_KEY_SIZE / BLOCK_SIZE; i++)
+	for (size_t i = 0; i < OP_KEY_SIZE / BLOCK_SIZE; i++)
 	{
 		uint8	   *block = blocks + i * BLOCK_SIZE;
 		const uint8 prefix[] = {0, (uint8) (i + 1), 'X', 0};
 
 		memcpy(block, prefix, sizeof(prefix));
-		memcpy(block + sizeof(prefix), nonce, BLOCK_SIZE - sizeof(prefix));
+		memcpy(block + sizeof(prefix), nonce, KX_NONCE_SIZE);
 		for (int j = 0; j < BLOCK_SIZE; j++)
 			block[j] ^= aead->k1[j];
 	}
@@ -229,7 +231,7 @@ xaes_start(OpAead *aead, const uint8 *nonce, bool sealing, OpBytes associated)
 {
 	uint8 kx[OP_KEY_SIZE];
 	bool  ok = make_kx(aead, nonce, kx) &&
-			  gcm_start(aead->gcm, kx, nonce + OP_NONCE_SIZE - OP_GCM_NONCE_SIZE, sealing, associated);
+			  gcm_start(aead->gcm, kx, nonce + KX_NONCE_SIZE, sealing, associated);
 
 	OPENSSL_cleanse(kx, sizeof(kx));
 	return ok;
@@ -241,7 +243,8 @@ op_aead_seal(OpAead *aead, const uint8 nonce[OP_NONCE_SIZE], OpBytes associated,
 {
 	if (plain.size > MAX_SIZE)
 		return false;
-	return op_crypto_end(xaes_start(aead, nonce, true, associated) && gcm_seal(aead->gcm, plain, sealed),
+	return op_crypto_end(xaes_start(aead, nonce, true, associated) &&
+							 gcm_seal(aead->gcm, plain, sealed),
 						 sealed, plain.size + OP_TAG_SIZE);
 }
 
@@ -251,7 +254,8 @@ op_aead_open(OpAead *aead, const uint8 nonce[OP_NONCE_SIZE], OpBytes associated,
 {
 	if (sealed.size < OP_TAG_SIZE || sealed.size > MAX_SIZE)
 		return false;
-	return op_crypto_end(xaes_start(aead, nonce, false, associated) && gcm_open(aead->gcm, sealed, plain),
+	return op_crypto_end(xaes_start(aead, nonce, false, associated) &&
+							 gcm_open(aead->gcm, sealed, plain),
 						 plain, sealed.size - OP_TAG_SIZE);
 }
 
@@ -265,7 +269,8 @@ static Pool *
 make_pool(void)
 {
 #ifdef MADV_WIPEONFORK
-	Pool *pool = mmap(NULL, sizeof(Pool), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	Pool *pool = mmap(NULL, sizeof(Pool), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+					  -1, 0);
 
 	if (pool == MAP_FAILED)
 		return NULL;

@@ -76,7 +76,8 @@ extern void	   op_hmac_free(OpHmac *hmac);
 extern bool	   op_hmac(OpHmac *hmac, OpBytes data, uint8 digest[OP_DIGEST_SIZE]);
 
 /* HKDF-SHA256 (RFC 5869) without salt: a key for one purpose, which info names */
-extern bool op_hkdf_sha256(const uint8 key[OP_KEY_SIZE], const char *info, uint8 derived[OP_KEY_SIZE]);
+extern bool op_hkdf_sha256(const uint8 key[OP_KEY_SIZE], const char *info,
+						   uint8 derived[OP_KEY_SIZE]);
 
 /* scrypt (RFC 7914); takes 128 * r * 2^log2_n bytes of memory while it runs */
 typedef struct OpScryptCost
@@ -105,7 +106,7 @@ extern OpRsa *op_rsa_public_key_pem(OpBytes pem);
 extern void	  op_rsa_free(OpRsa *rsa);
 extern int	  op_rsa_bits(const OpRsa *rsa);
 
-/* *size: the room in the buffer, then what is used of it */
+/* *size: the room in the buffer, then what is used of it; zero after a failure */
 extern bool op_rsa_private_der(const OpRsa *rsa, uint8 *der, size_t *size);
 extern bool op_rsa_public_der(const OpRsa *rsa, uint8 *der, size_t *size);
 
@@ -142,7 +143,7 @@ extern void op_cleanse(void *bytes, size_t size);
 /* text has room for OP_BASE64URL_SIZE(bytes.size); no zero is added */
 extern void op_base64url_encode(OpBytes bytes, char *text);
 
-/* Refuses all that encode would not have written. *size: the room in the buffer, then what is used. */
+/* Refuses all that encode would not have written. *size: the room, then what is used of it. */
 extern bool op_base64url_decode(const char *text, size_t length, uint8 *bytes, size_t *size);
 
 #endif

@@ -23,7 +23,7 @@ struct OpHmac
 /* ---------- algorithms ---------- */
 
 static const EVP_MD *
-sha256(void)
+sha256_algorithm(void)
 {
 	static EVP_MD *digest = NULL;
 
@@ -33,7 +33,7 @@ sha256(void)
 }
 
 static const EVP_MD *
-md5(void)
+md5_algorithm(void)
 {
 	static EVP_MD *digest = NULL;
 
@@ -43,7 +43,7 @@ md5(void)
 }
 
 static EVP_MAC *
-hmac(void)
+hmac_algorithm(void)
 {
 	static EVP_MAC *mac = NULL;
 
@@ -53,7 +53,7 @@ hmac(void)
 }
 
 static EVP_KDF *
-hkdf(void)
+hkdf_algorithm(void)
 {
 	static EVP_KDF *kdf = NULL;
 
@@ -67,7 +67,9 @@ hkdf(void)
 bool
 op_sha256(OpBytes data, uint8 digest[OP_DIGEST_SIZE])
 {
-	bool ok = sha256() != NULL && EVP_Digest(data.data, data.size, digest, NULL, sha256(), NULL) == 1;
+	const EVP_MD *sha256 = sha256_algorithm();
+	bool		  ok = sha256 != NULL &&
+			  EVP_Digest(data.data, data.size, digest, NULL, sha256, NULL) == 1;
 
 	return op_crypto_end(ok, digest, OP_DIGEST_SIZE);
 }
@@ -75,7 +77,9 @@ op_sha256(OpBytes data, uint8 digest[OP_DIGEST_SIZE])
 bool
 op_md5(OpBytes data, uint8 digest[OP_MD5_SIZE])
 {
-	bool ok = md5() != NULL && EVP_Digest(data.data, data.size, digest, NULL, md5(), NULL) == 1;
+	const EVP_MD *md5 = md5_algorithm();
+	bool		  ok = md5 != NULL &&
+			  EVP_Digest(data.data, data.size, digest, NULL, md5, NULL) == 1;
 
 	return op_crypto_end(ok, digest, OP_MD5_SIZE);
 }
@@ -91,15 +95,16 @@ op_hmac_new(OpBytes key)
 		OSSL_PARAM_construct_end()};
 	/* a NULL would say to keep the key, not that it is empty */
 	const uint8 *data = key.size > 0 ? key.data : (const uint8 *) "";
-	OpHmac		*made = OPENSSL_zalloc(sizeof(OpHmac));
+	EVP_MAC		*algorithm = hmac_algorithm();
+	OpHmac		*hmac = OPENSSL_zalloc(sizeof(OpHmac));
 
-	if (made != NULL && hmac() != NULL)
+	if (algorithm != NULL && hmac != NULL)
 	{
-		made->context = EVP_MAC_CTX_new(hmac());
-		if (made->context != NULL && EVP_MAC_init(made->context, data, key.size, params) == 1)
-			return made;
+		hmac->context = EVP_MAC_CTX_new(algorithm);
+		if (hmac->context != NULL && EVP_MAC_init(hmac->context, data, key.size, params) == 1)
+			return hmac;
 	}
-	op_hmac_free(made);
+	op_hmac_free(hmac);
 	ERR_clear_error();
 	return NULL;
 }
@@ -145,7 +150,8 @@ op_hkdf_sha256(const uint8 key[OP_KEY_SIZE], const char *info, uint8 derived[OP_
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *) key, OP_KEY_SIZE),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *) info, strlen(info)),
 		OSSL_PARAM_construct_end()};
-	EVP_KDF_CTX *context = hkdf() != NULL ? EVP_KDF_CTX_new(hkdf()) : NULL;
+	EVP_KDF		*algorithm = hkdf_algorithm();
+	EVP_KDF_CTX *context = algorithm != NULL ? EVP_KDF_CTX_new(algorithm) : NULL;
 	bool		 ok = context != NULL && EVP_KDF_derive(context, derived, OP_KEY_SIZE, params) == 1;
 
 	EVP_KDF_CTX_free(context);
