@@ -4,7 +4,7 @@
 #                                              without preload: regression tests, then isolation tests
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
-#   make demo | test | lint | bench            one command on a bare machine: see test/harness/lib.sh
+#   make demo | test | lint | fuzz | bench     one command on a bare machine: see test/harness/lib.sh
 #   make soak                                  the model test and the storm, each for SOAK_SECONDS (600), and long vectors; likewise
 #   make dist                                  the archive for PGXN
 #
@@ -108,6 +108,7 @@ SQL_PARTS = \
 	src/payment_functions.sql \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
+	src/card_functions.sql \
 	src/verify_rows.sql \
 	src/verify_money.sql \
 	src/verify_history.sql \
@@ -121,9 +122,9 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount card_number probability store events append functions functions_refund views settlement routing \
+REGRESS = status transition graph money amount card_number keys sealed card probability store events append functions functions_refund views settlement routing \
 	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
-	story_fee story_currency story_input story_pains story_roles story_volume catalog
+	story_fee story_currency story_input story_pains story_roles story_volume reveal_log catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
@@ -183,7 +184,7 @@ all install installcheck installdirs uninstall clean distclean tapcheck pgtapche
 	@exit 1
 endif
 
-.PHONY: demo test lint bench soak dist
+.PHONY: demo test lint fuzz bench soak dist
 ROWS ?= 500000
 
 demo:
@@ -192,6 +193,8 @@ test:
 	@bash test/harness/test
 lint:
 	@bash .ci/lint
+fuzz:
+	@bash test/fuzz/run
 bench:
 	@ROWS=$(ROWS) bash test/harness/bench
 

@@ -7,7 +7,7 @@ RESET client_min_messages;
 SET search_path = pg_catalog;
 
 -- the extension itself, in its own schema, which is nobody's to create in
-SELECT e.extrelocatable AS relocatable, e.extconfig IS NULL AS no_config_tables, v.superuser, v.trusted, v.relocatable,
+SELECT e.extrelocatable AS relocatable, v.superuser, v.trusted, v.relocatable,
        n.nspname AS schema, n.nspowner = e.extowner AS same_owner
 FROM pg_extension e
 JOIN pg_namespace n ON n.oid = e.extnamespace
@@ -112,7 +112,7 @@ SELECT p.oid::regprocedure AS aggregate, a.aggkind, a.aggtransfn, a.aggcombinefn
 FROM member_function p JOIN pg_aggregate a ON a.aggfnoid = p.oid
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
--- What PUBLIC may not call: nothing in this release. A function that only some may call is to be seen here.
+-- What PUBLIC may not call. A function that only some may call is to be seen here.
 SELECT p.oid::regprocedure AS not_for_public
 FROM member_function p WHERE NOT has_function_privilege('public', p.oid, 'EXECUTE');
 -- what PUBLIC may call by name (not I/O, not implementations of operators, operator classes and aggregates, not triggers)
@@ -143,8 +143,9 @@ WHERE l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS NULL;
 -- S2: PUBLIC may execute nothing that runs with other rights than the caller's
 SELECT p.oid::regprocedure AS s2 FROM member_function p
 WHERE p.prosecdef AND has_function_privilege('public', p.oid, 'EXECUTE');
--- nor is anything granted to a role, or taken from PUBLIC, in this release
-SELECT p.oid::regprocedure AS s2_acl FROM member_function p WHERE p.proacl IS NOT NULL;
+-- nor is anything granted to a role, or taken from PUBLIC, but for what deals with secrets
+SELECT p.oid::regprocedure AS s2_acl FROM member_function p WHERE p.proacl IS NOT NULL
+  AND p.proname NOT IN ('record_reveal');
 
 -- S4: nobody but its owner creates in the schema, which holds nothing but members; members are nowhere else
 SELECT n.nspname AS s4 FROM pg_namespace n
@@ -162,8 +163,16 @@ FROM pg_depend d
 WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'order_payment'::regnamespace
   AND (d.classid, d.objid) NOT IN (SELECT classid, objid FROM member)
   AND d.classid <> 'pg_extension'::regclass;
--- no table, view, sequence or index: stores belong to users
-SELECT pg_describe_object(m.classid, m.objid, 0) AS s4_relation FROM member m WHERE m.classid = 'pg_class'::regclass;
+-- no table, view or sequence but the record of reveals, which is for its owner only: stores belong to users
+SELECT pg_describe_object(m.classid, m.objid, 0) AS s4_relation FROM member m WHERE m.classid = 'pg_class'::regclass
+  AND m.objid::regclass::text NOT IN ('order_payment.reveal_log', 'order_payment.reveal_usage');
+SELECT c.oid::regclass AS s4_granted FROM member m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid,
+     aclexplode(c.relacl) a
+WHERE a.grantee <> c.relowner;
+-- what a dump takes along
+SELECT c.oid::regclass AS dumped, nullif(u.condition, '') AS condition
+FROM pg_extension e, unnest(e.extconfig, e.extcondition) u (oid, condition) JOIN pg_class c USING (oid)
+WHERE e.extname = 'order_payment' ORDER BY 1;
 
 -- every member is the extension's owner's
 SELECT pg_describe_object(d.classid, d.objid, 0) AS other_owner
@@ -199,7 +208,7 @@ WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regty
   AND p.proname NOT IN ('create_store', 'grant_store', 'guard_column', 'require_store', 'verify_store', 'upgrade_store',
                         'is_order_money', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',
-                        'order_timeline', 'read_events', 'ack_events', 'notify_events',
+                        'order_timeline', 'record_reveal', 'read_events', 'ack_events', 'notify_events',
                         -- called by those, with what may be null
                         'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
                         'require_amount', 'require_batch', 'require_gateway', 'require_payable', 'require_request_key', 'require_retryable');

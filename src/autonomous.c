@@ -16,7 +16,7 @@
  * has not seen then stands, which is right that way round.
  *
  * Neither side waits for ever: the caller has a deadline, and the worker ends
- * itself after the same time, so nothing is left behind whichever of them dies.
+ * itself soon after, so nothing is left behind whichever of them dies.
  * A lock that the caller's own transaction holds is seen by no deadlock
  * detector, hence the timeout of locks.
  *
@@ -63,7 +63,8 @@
 #include "compat.h"
 #include "errors.h"
 
-#define DEADLINE_MS	  10000 /* of the whole, for caller and worker */
+#define DEADLINE_MS	  10000 /* how long the caller waits */
+#define LIFE_MS		  12000 /* how long the worker lives, if nobody ends it before */
 #define SLOT_MS		  2000	/* how long the caller waits for a slot of max_worker_processes */
 #define SLOT_PAUSE_MS 10	/* and how often it asks */
 #define LOCK_MS		  2000	/* how long the worker waits for a lock */
@@ -108,7 +109,8 @@ call_in(dsm_segment *segment)
 /* ---------- the caller: refusals ---------- */
 
 /* The statement is hidden from the log: it may hold what was to be looked up. */
-op_noreturn static void refuse(const Task *task, int sqlstate, const char *detail, const char *hint);
+op_noreturn static void refuse(const Task *task, int sqlstate, const char *detail,
+							   const char *hint);
 
 static void
 refuse(const Task *task, int sqlstate, const char *detail, const char *hint)
@@ -411,9 +413,9 @@ call_function(const Call *call, Oid function)
 }
 
 /*
- * The user stays the owner until all is committed, for deferred triggers are
- * fired then. The wait for a standby is left to the deadline: a timeout of the
- * function would end it as if the standby had answered.
+ * The commit is not under the timeout of the function, which would end the wait
+ * for a standby as if that had answered. What ends the worker ends that wait as
+ * well: it does not count.
  */
 static char *
 run_task(const Call *call)
@@ -428,12 +430,14 @@ run_task(const Call *call)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	enable_timeout_after(STATEMENT_TIMEOUT, FUNCTION_MS);
 	function = find_function(task->function);
-	SetUserIdAndSecContext(lock_and_find_owner(call->table),
-						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(lock_and_find_owner(call->table), SECURITY_LOCAL_USERID_CHANGE |
+																 SECURITY_RESTRICTED_OPERATION |
+																 SECURITY_NOFORCE_RLS);
 	result = call_function(call, function);
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	CHECK_FOR_INTERRUPTS();
 	return result;
 }
 
@@ -457,7 +461,7 @@ op_autonomous_main(Datum handle)
 
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	enable_timeout_after(RegisterTimeout(USER_TIMEOUT, end_myself), DEADLINE_MS);
+	enable_timeout_after(RegisterTimeout(USER_TIMEOUT, end_myself), LIFE_MS);
 	segment = dsm_attach(DatumGetUInt32(handle));
 	if (segment == NULL)
 		return; /* the caller has gone */

@@ -217,7 +217,8 @@ DECLARE
 BEGIN
 	SELECT r.* INTO asked
 	FROM jsonb_to_record(request) AS r (gateway text, method text, amount numeric, currency text, split boolean,
-										expires_at timestamptz, retry_of uuid, attempt_no integer);
+										expires_at timestamptz, retry_of uuid, attempt_no integer,
+										card_number text, card_holder text, card_expiry text);
 	FOR i IN 1 .. tries LOOP
 		-- the key last: when the state was read that may forbid the payment, no payment had the key
 		state := order_payment.payable(order_id, NULL, store);
@@ -228,16 +229,24 @@ BEGIN
 		PERFORM order_payment.require_payable(order_id, state, asked.amount, asked.currency, asked.split);
 		PERFORM order_payment.require_gateway(asked.gateway, store);
 		BEGIN
+			-- a retry takes over the card that is tried again; the trigger of cards binds it to the new row
 			EXECUTE format(
-				'INSERT INTO %I.payments AS p (order_id, gateway, method, amount, currency, split, expires_at, retry_of,
-											   attempt_no, request_key, request_hash)
-				 VALUES (%L, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+				'INSERT INTO %1$I.payments AS p (order_id, gateway, method, amount, currency, split, expires_at, retry_of,
+												 attempt_no, request_key, request_hash, card_number, card_holder, card_expiry,
+												 card_number_sealed, card_holder_sealed, card_expiry_sealed)
+				 SELECT %2$L, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+						coalesce($11, CASE WHEN c.card_number_sealed IS NOT NULL THEN c.card_number END),
+						coalesce($12, CASE WHEN c.card_holder_sealed IS NOT NULL THEN c.card_holder END),
+						coalesce($13, CASE WHEN c.card_expiry_sealed IS NOT NULL THEN c.card_expiry END),
+						c.card_number_sealed, c.card_holder_sealed, c.card_expiry_sealed
+				 FROM (SELECT) AS one LEFT JOIN %1$I.payments c ON c.order_id = %2$L AND c.payment_id = $7
 				 ON CONFLICT DO NOTHING
 				 RETURNING p.order_id::text, p.payment_id, replace(p.payment_id::text, ''-'', ''''), p.gateway, p.method,
 						   p.amount, p.currency, p.status, p.attempt_no, false', store, order_id)
 				INTO result
 				USING asked.gateway, asked.method, coalesce(asked.amount, state.room), asked.currency, asked.split,
-					  asked.expires_at, asked.retry_of, asked.attempt_no, request_key, request_hash;
+					  asked.expires_at, asked.retry_of, asked.attempt_no, request_key, request_hash,
+					  asked.card_number, asked.card_holder, asked.card_expiry;
 			IF result.payment_id IS NOT NULL THEN
 				state := order_payment.payable(order_id, result.payment_id, store);
 				is_stale := state.is_dead OR coalesce(result.amount > state.room, false)
@@ -264,6 +273,20 @@ COMMENT ON FUNCTION order_payment.add_payment(text, jsonb, text, text, name) IS
 
 /* ---------- the first attempt and further ones ---------- */
 
+/*
+ * What tells one card from another in request_hash, which is stored: no digest
+ * of a card number may be, unless it is keyed, for all numbers can be tried.
+ */
+CREATE FUNCTION order_payment.card_in_request(card_number text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE WHEN starts_with(card_number, 'ops1.') THEN 'sealed outside'
+				ELSE order_payment.card_mask(card_number) END;
+END;
+COMMENT ON FUNCTION order_payment.card_in_request(text) IS
+	'what of a card is part of a request, for its request_key: the mask of its number. Called by create_payment()';
+
 CREATE FUNCTION order_payment.create_payment(
 		order_id text,
 		gateway text,
@@ -273,14 +296,18 @@ CREATE FUNCTION order_payment.create_payment(
 		currency text DEFAULT NULL,
 		split boolean DEFAULT false,
 		expires_at timestamptz DEFAULT NULL,
-		store name DEFAULT order_payment.current_store())
+		store name DEFAULT order_payment.current_store(),
+		card_number text DEFAULT NULL,
+		card_holder text DEFAULT NULL,
+		card_expiry text DEFAULT NULL)
 	RETURNS order_payment.requested_payment
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	request CONSTANT jsonb := jsonb_build_object('request', 'payment', 'gateway', gateway, 'amount', amount,
-												 'method', method, 'currency', currency, 'split', split);
+												 'method', method, 'currency', currency, 'split', split,
+												 'card', order_payment.card_in_request(card_number));
 BEGIN
 	PERFORM order_payment.require_store(store);
 	PERFORM order_payment.require_request_key(request_key);
@@ -289,12 +316,13 @@ BEGIN
 	END IF;
 	-- a deadline is no part of the request: who repeats it counts it anew
 	RETURN order_payment.add_payment(
-		order_id, request || jsonb_build_object('attempt_no', 1, 'expires_at', expires_at), request_key,
+		order_id, request || jsonb_build_object('attempt_no', 1, 'expires_at', expires_at, 'card_number', card_number,
+												'card_holder', card_holder, 'card_expiry', card_expiry), request_key,
 		CASE WHEN request_key IS NOT NULL THEN order_payment.request_hash(request) END, store);
 END
 $$;
-COMMENT ON FUNCTION order_payment.create_payment(text, text, numeric, text, text, text, boolean, timestamptz, name) IS
-	'makes a payment of an order, in status created: of all that is left to pay unless an amount is given. The same request_key with the same request returns the first payment, whatever became of it (is_replay), with another request OP002. OP006 if the order is dead, has nothing left to pay, or has a payment under way (unless split); OP005 if it has less left; P0002 if it does not exist; 23503 or 22023 for a gateway that is unknown or not active';
+COMMENT ON FUNCTION order_payment.create_payment(text, text, numeric, text, text, text, boolean, timestamptz, name, text, text, text) IS
+	'makes a payment of an order, in status created, with a card if one is given: of all that is left to pay unless an amount is given. The same request_key with the same request returns the first payment, whatever became of it (is_replay), with another request OP002. OP006 if the order is dead, has nothing left to pay, or has a payment under way (unless split); OP005 if it has less left; P0002 if it does not exist; 23503 or 22023 for a gateway that is unknown or not active';
 
 CREATE FUNCTION order_payment.create_payment(
 		order_id anynonarray,
@@ -305,14 +333,17 @@ CREATE FUNCTION order_payment.create_payment(
 		currency text DEFAULT NULL,
 		split boolean DEFAULT false,
 		expires_at timestamptz DEFAULT NULL,
-		store name DEFAULT order_payment.current_store())
+		store name DEFAULT order_payment.current_store(),
+		card_number text DEFAULT NULL,
+		card_holder text DEFAULT NULL,
+		card_expiry text DEFAULT NULL)
 	RETURNS order_payment.requested_payment
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT order_payment.create_payment($1::text, $2, $3, $4, $5, $6, $7, $8, $9)
+	SELECT order_payment.create_payment($1::text, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 $$;
-COMMENT ON FUNCTION order_payment.create_payment(anynonarray, text, numeric, text, text, text, boolean, timestamptz, name) IS
+COMMENT ON FUNCTION order_payment.create_payment(anynonarray, text, numeric, text, text, text, boolean, timestamptz, name, text, text, text) IS
 	'makes a payment of an order: the same for keys of every type';
 
 CREATE FUNCTION order_payment.require_retryable(payment record, store name) RETURNS void

@@ -78,6 +78,13 @@ CREATE TABLE %1$I.payments (
 	contact_needed_at timestamptz,
 	expires_at timestamptz,
 	capture_before timestamptz,
+	card_number text,
+	card_holder text,
+	card_expiry text,
+	card_number_sealed order_payment.sealed,
+	card_holder_sealed order_payment.sealed,
+	card_expiry_sealed order_payment.sealed,
+	card_fingerprint bytea,
 	occurred_at timestamptz,
 	created_at timestamptz NOT NULL,
 	processing_at timestamptz,
@@ -96,13 +103,18 @@ CREATE TABLE %1$I.payments (
 	CONSTRAINT payments_retry_of_fkey FOREIGN KEY (order_id, retry_of) REFERENCES %1$I.payments,
 	CONSTRAINT payments_money_check -- as that of orders
 		CHECK (order_payment.is_payment_money(currency, amount, fee, authorized_amount, captured_amount,
-											  refunded_amount, charged_back_amount))
+											  refunded_amount, charged_back_amount)),
+	-- behind the trigger: a clear number is not stored, even where that is switched off
+	CONSTRAINT payments_card_number_check CHECK (card_number IS NULL OR order_payment.is_card_mask(card_number)),
+	CONSTRAINT payments_card_holder_check CHECK (card_holder IS NULL OR right(card_holder, 3) = '***'),
+	CONSTRAINT payments_card_expiry_check CHECK (card_expiry IS NULL OR card_expiry = '**/**')
 );
 CREATE UNIQUE INDEX payments_one_live_attempt_idx ON %1$I.payments (order_id)
 	WHERE status <= 'unknown' AND NOT split;
 CREATE INDEX payments_authorized_idx ON %1$I.payments (capture_before, order_id) WHERE status = 'authorized';
 CREATE INDEX payments_live_idx ON %1$I.payments (created_at, order_id) WHERE status <= 'unknown';
 CREATE INDEX payments_retry_at_idx ON %1$I.payments (retry_at, order_id) WHERE retry_at IS NOT NULL;
+CREATE INDEX payments_card_fingerprint_idx ON %1$I.payments (card_fingerprint) WHERE card_fingerprint IS NOT NULL;
 CREATE INDEX payments_period_idx ON %1$I.payments USING brin (created_at);  -- a period, for choose_gateway()
 
 CREATE TABLE %1$I.payment_operations (
@@ -172,12 +184,18 @@ COMMENT ON COLUMN %1$I.payments.retry_at IS 'when to try again, if it failed; in
 COMMENT ON COLUMN %1$I.payments.contact_needed_at IS 'when it was given up to try again by ourselves: somebody has to speak with the customer. Recorded as an event customer_contact_needed';
 COMMENT ON COLUMN %1$I.payments.expires_at IS 'when the attempt lapses at the gateway';
 COMMENT ON COLUMN %1$I.payments.capture_before IS 'when the authorisation lapses; null: never';
+COMMENT ON COLUMN %1$I.payments.card_number IS 'written in clear or sealed outside, kept as a mask; the number is in card_number_sealed';
+COMMENT ON COLUMN %1$I.payments.card_number_sealed IS 'for reveal(card_number_sealed, binding(''payments'', payment_id)); kept by the server, as are the other sealed columns';
+COMMENT ON COLUMN %1$I.payments.card_fingerprint IS 'keyed fingerprint of the number, for same_card() and find_card(). Kept by the server';
 COMMENT ON COLUMN %1$I.payments.occurred_at IS 'when it happened, by the gateway''s clock';
 COMMENT ON TABLE %1$I.payment_operations IS 'captures, voids, refunds and chargebacks of payments. Requested by the application; outcomes recorded by the gateway role';
 COMMENT ON COLUMN %1$I.payment_operations.operation_id IS 'UUID version 7; its 32 hex digits are the number shown to the gateway, the same at every attempt';
 COMMENT ON COLUMN %1$I.payment_operations.obligatory_amount IS 'the part of a refund or chargeback that pays back what was due. Kept by the server';
 COMMENT ON VIEW %1$I.refunds IS 'the payment_operations of kind refund; updatable';
 
+CREATE TRIGGER "000_protect_card" BEFORE INSERT OR UPDATE ON %1$I.payments
+	FOR EACH ROW EXECUTE FUNCTION order_payment.protect_card('payments', 'number=card_number', 'holder=card_holder',
+		'expiry=card_expiry', 'fingerprint=card_fingerprint', 'key=payment_id', 'from=retry_of');
 CREATE TRIGGER zzy_maintain_payment BEFORE INSERT OR UPDATE ON %1$I.payments
 	FOR EACH ROW EXECUTE FUNCTION order_payment.maintain_payment();
 -- before the foreign keys' own triggers, which would lock the order less first and invite a deadlock

@@ -1,12 +1,36 @@
 /*
  * Who may call what, on one screen.
  *
- * The schema is for everybody to use and for nobody to create in. Every
- * function of this release may be called by everybody: none runs with other
- * rights than the caller's, but for the triggers of a store, which act as the owner of
- * its tables, and only between tables of one owner.
+ * The schema is for everybody to use and for nobody to create in. What is not
+ * named here may be called by everybody: it runs with the rights of its caller,
+ * but for the triggers of a store, which act as the owner of its tables, and only
+ * between tables of one owner. The extension makes no roles: its tables and the
+ * functions below are the owner's to grant.
  */
 REVOKE ALL ON SCHEMA order_payment FROM PUBLIC;
 GRANT USAGE ON SCHEMA order_payment TO PUBLIC;
-REVOKE ALL ON FUNCTION order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text,
-												   integer, xid8, text, text) FROM PUBLIC;
+
+-- for those who see card data; what they see is recorded
+REVOKE ALL ON FUNCTION
+	order_payment.reveal(order_payment.sealed, bytea),
+	order_payment.card_fingerprints(text)
+FROM PUBLIC;
+
+-- for those who keep the keys
+REVOKE ALL ON FUNCTION
+	order_payment.create_data_keys(),
+	order_payment.create_data_key(text, boolean, interval),
+	order_payment.activate_data_key(integer),
+	order_payment.rewrap_data_keys(),
+	order_payment.root_keys()
+FROM PUBLIC;
+
+-- called by other functions, and by nobody else
+REVOKE ALL ON FUNCTION
+	order_payment.wrap_new_key(integer, text),
+	order_payment.rewrap_key(integer, text, bytea),
+	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
+FROM PUBLIC;
+
+-- default privileges of who installs may have granted something
+REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;

@@ -31,15 +31,13 @@
 #include "settings.h"
 #include "trigger_call.h"
 
-/* Under no table's name: a row with a bare mask that may be on its way to another partition. */
-#define MOVING_ROW InvalidOid
-
 #define MAX_CHANGES (2 * OP_NCARD_PARTS + 1)
 
 /* A row on its way through the trigger. */
 typedef struct CardRow
 {
 	const TriggerData  *trigdata;
+	FmgrInfo		   *trigger; /* the function, as it is called */
 	const OpProtection *protection;
 	TupleTableSlot	   *row;
 	TupleTableSlot	   *old;	/* NULL: INSERT */
@@ -254,6 +252,20 @@ binding_of_source(const CardRow *row)
 	return op_binding(protection->label, 1, protection->key_type, &key);
 }
 
+/* Has the row brought its own, as when it goes from partition to partition? */
+static bool
+opens_here(CardRow *row, OpCardPart part, const OpSealed *sealed)
+{
+	uint8  plain[OP_PLAIN_MAX];
+	size_t size;
+	bool   opens = op_open_sealed(sealed, op_field_of(part), binding_of(row), OP_OPEN_TO_RESEAL,
+								  plain, &size);
+
+	if (opens)
+		op_cleanse(plain, size);
+	return opens;
+}
+
 static void
 take_sealed(CardRow *row, OpCardPart part)
 {
@@ -264,15 +276,16 @@ take_sealed(CardRow *row, OpCardPart part)
 	if (!op_sealed_parse(sealed, &envelope) || envelope.field != op_field_of(part))
 		op_refuse_to_open();
 	source = binding_of_source(row);
-	if (source != NULL)
-		rebind(row, part, sealed, op_varlena_bytes(source));
+	if (source != NULL && !rebind(row, part, sealed, op_varlena_bytes(source)) &&
+		!opens_here(row, part, sealed))
+		op_refuse_to_open();
 }
 
-/* Was BEFORE UPDATE of this command fired on the row, and had it the bare mask? */
+/* Was BEFORE UPDATE fired on the row, in another partition, and had it the bare mask? */
 static bool
 is_moving(CardRow *row, OpCardPart part)
 {
-	const OpCard *left = op_kept_card(MOVING_ROW);
+	const OpCard *left = op_bare_card();
 
 	if (left == NULL || !is_same(left->shown[part], row->given.shown[part]))
 		return false;
@@ -307,7 +320,7 @@ insert_card(CardRow *row)
 
 	if (holds_nothing(&row->given))
 	{
-		op_keep_card(row->protection->relation, NULL);
+		op_keep_proposed(row->trigger, NULL);
 		return;
 	}
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
@@ -316,7 +329,7 @@ insert_card(CardRow *row)
 		(row->given.sealed[OP_CARD_NUMBER] == NULL || op_fingerprint_key(fingerprint) == 0))
 		refuse_twin(row, row->protection->fingerprint);
 	binding_of(row);
-	op_keep_card(row->protection->relation, &row->result);
+	op_keep_proposed(row->trigger, &row->result);
 }
 
 /* ---------- UPDATE ---------- */
@@ -333,7 +346,7 @@ is_set(const CardRow *row, AttrNumber column)
 static bool
 take_excluded(CardRow *row, OpCardPart part)
 {
-	const OpCard *excluded = op_kept_card(row->protection->relation);
+	const OpCard *excluded = op_proposed_card(row->trigger);
 
 	if (excluded == NULL || excluded->sealed[part] == NULL ||
 		!is_set(row, row->protection->shown[part]) ||
@@ -452,7 +465,7 @@ note_bare_masks(CardRow *row)
 		if (row->result.shown[part] == NULL || row->result.sealed[part] != NULL)
 			continue;
 		binding_of(row);
-		op_keep_card(MOVING_ROW, &row->result);
+		op_keep_bare(&row->result);
 		return;
 	}
 }
@@ -482,7 +495,7 @@ op_protect_card(PG_FUNCTION_ARGS)
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "protect_card", firings,
 														 "before insert or update, for each row");
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
-	CardRow					  row = {.trigdata = trigdata};
+	CardRow					  row = {.trigdata = trigdata, .trigger = fcinfo->flinfo};
 
 	if (op_restore)
 		return op_unchanged(trigdata);

@@ -5,12 +5,15 @@
  * A run is a sequence of digits with at most MAX_GAP separators (blanks and
  * hyphens) between any two of them, as long as it goes. Digits are those of
  * ASCII and their full-width twins, as input methods for Chinese and Japanese
- * write them.
+ * write them. A blank may be encoded for a URL.
  *
  *		fewer than 12 digits			no card has so few: passes
  *		12 to 19, not separated			is masked if Luhn's check holds, or a
- *										brand is known to begin so; other numbers
- *										of that size (times, keys) mostly pass
+ *										brand is known to begin so, or it ends in
+ *										a number of such a brand (%20, \040 and
+ *										the like end in digits and may stand
+ *										before it); other numbers of that size
+ *										(times, keys) mostly pass
  *		12 to 19, separated				is masked: only cards are written so
  *		more than 19					is masked: it may hold a number anywhere,
  *										and so are digits in hexadecimal, or bytes
@@ -78,8 +81,10 @@ static const struct
 static int
 separator_at(const unsigned char *text, size_t size, size_t at)
 {
-	if (text[at] == ' ' || text[at] == '-' || text[at] == '\t')
+	if (text[at] == ' ' || text[at] == '-' || text[at] == '\t' || text[at] == '+')
 		return 1;
+	if (text[at] == '%')
+		return size - at >= 3 && text[at + 1] == '2' && text[at + 2] == '0' ? 3 : 0;
 	if (text[at] < 0x80)
 		return 0;
 	/* U+00A0; alone it is the same in the Latin encodings */
@@ -115,7 +120,10 @@ skip_gap(const unsigned char *text, size_t size, size_t at)
 	return at;
 }
 
-/* The next run from *at on, which is moved behind it; false if there is none. */
+/*
+ * The next run from *at on, which is moved behind it; false if there is none.
+ * The separators after it may end in digits, so they are looked at again.
+ */
 static bool
 next_run(const unsigned char *text, size_t size, size_t *at, Run *run)
 {
@@ -134,21 +142,31 @@ next_run(const unsigned char *text, size_t size, size_t *at, Run *run)
 	run->separated = false;
 	while (n > 0)
 	{
-		size_t next;
-
 		if (run->count < OP_PAN_MAX)
 			run->digits[run->count] = digit;
 		if (run->count <= OP_PAN_MAX)
 			run->count++;
 		run->end = i + n;
-		next = skip_gap(text, size, run->end);
-		n = next < size ? digit_at(text, size, next, &digit) : 0;
-		if (n > 0 && next > run->end)
+		i = skip_gap(text, size, run->end);
+		n = i < size ? digit_at(text, size, i, &digit) : 0;
+		if (n > 0 && i > run->end)
 			run->separated = true;
-		i = next;
-		*at = i;
 	}
+	*at = run->end;
 	return true;
+}
+
+/* Do the last digits make a card number that is right in all, of a known brand? */
+static bool
+ends_in_card(const Run *run)
+{
+	for (int i = 1; run->count - i >= OP_PAN_MIN; i++)
+	{
+		if (op_pan_brand(run->digits + i, run->count - i) != NULL &&
+			op_pan_check(run->digits + i, run->count - i) == OP_PAN_GOOD)
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -157,7 +175,8 @@ is_card(const Run *run)
 	if (run->count < OP_PAN_MIN)
 		return false;
 	return run->count > OP_PAN_MAX || run->separated ||
-		   op_pan_brand(run->digits, run->count) != NULL || op_pan_luhn(run->digits, run->count);
+		   op_pan_brand(run->digits, run->count) != NULL ||
+		   op_pan_luhn(run->digits, run->count) || ends_in_card(run);
 }
 
 bool

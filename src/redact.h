@@ -10,7 +10,7 @@
 
 extern bool op_has_card_number(const char *text, size_t size);
 
-/* Overwrites their digits with stars; how many numbers it found. */
+/* Overwrites their digits with stars; how many numbers it found. The size stays. */
 extern int op_redact_card_numbers(char *text, size_t size);
 
 /*

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -26,6 +27,9 @@
 #include "errors.h"
 #include "reveal_log.h"
 #include "settings.h"
+
+/* Nobody fills the disk with rows that no ROLLBACK takes back: longer texts are cut. */
+#define MAX_TEXT 1024
 
 /* The arguments of record_reveal(), in its order. */
 enum
@@ -78,10 +82,13 @@ hex_of(const void *bytes, size_t size)
 	return result;
 }
 
+/* NULL if it is not set. */
 static const char *
-if_given(const char *setting)
+remark(const char *setting)
 {
-	return setting != NULL && setting[0] != '\0' ? setting : NULL;
+	if (setting == NULL || setting[0] == '\0')
+		return NULL;
+	return pnstrdup(setting, pg_mbcliplen(setting, strlen(setting), MAX_TEXT));
 }
 
 static void
@@ -90,30 +97,31 @@ describe(const OpReveal *reveal, const char **args)
 	args[ARG_WHAT] = reveal->what;
 	args[ARG_FIELD] = reveal->field;
 	args[ARG_KEY_ID] = psprintf("%d", reveal->key_id);
-	args[ARG_BOUND_TO] = reveal->bound_to ? hex_of(reveal->bound_to, reveal->bound_to_size) : NULL;
+	if (reveal->bound_to != NULL)
+		args[ARG_BOUND_TO] = hex_of(reveal->bound_to, Min(reveal->bound_to_size, MAX_TEXT));
 	args[ARG_UNITS] = psprintf("%d", reveal->units);
 	args[ARG_BUDGET] = psprintf("%d", op_reveal_budget);
 	args[ARG_ROLE] = psprintf("%u", GetUserId());
 	args[ARG_SESSION_ROLE] = GetUserNameFromId(GetSessionUserId(), false);
 	args[ARG_CLIENT_ADDRESS] = client_address();
-	args[ARG_APPLICATION_NAME] = if_given(application_name);
+	args[ARG_APPLICATION_NAME] = remark(application_name);
 	args[ARG_BACKEND_PID] = psprintf("%d", MyProcPid);
 	args[ARG_XID] = current_xid();
-	args[ARG_ACTOR] = if_given(op_actor);
-	args[ARG_REASON] = if_given(op_reason);
+	args[ARG_ACTOR] = remark(op_actor);
+	args[ARG_REASON] = remark(op_reason);
 }
 
 /* The table may be tampered with by who owns it; the server's log is elsewhere. */
 static void
-log_reveal(const char *const *args, bool is_refused)
+log_reveal(const char *const *args, bool is_granted)
 {
 	ereport(LOG_SERVER_ONLY,
 			(errcode(ERRCODE_SUCCESSFUL_COMPLETION),
-			 errmsg("order_payment: role \"%s\" %s: %s of %s units",
-					GetUserNameFromId(GetUserId(), false),
-					is_refused ? "is refused a reveal" : "reveals", args[ARG_WHAT], args[ARG_UNITS]),
-			 errdetail_log("Field %s, key %s, bound to %s, session role \"%s\".", args[ARG_FIELD],
-						   args[ARG_KEY_ID], args[ARG_BOUND_TO] ? args[ARG_BOUND_TO] : "nothing",
+			 errmsg("%s %s role \"%s\"", args[ARG_WHAT], is_granted ? "by" : "refused to",
+					GetUserNameFromId(GetUserId(), false)),
+			 errdetail_log("Field %s, key %s, units %s, bound to %s, session role \"%s\".",
+						   args[ARG_FIELD], args[ARG_KEY_ID], args[ARG_UNITS],
+						   args[ARG_BOUND_TO] ? args[ARG_BOUND_TO] : "nothing",
 						   args[ARG_SESSION_ROLE]),
 			 errhidestmt(true),
 			 errhidecontext(true)));
@@ -136,13 +144,16 @@ log_table(void)
 void
 op_record_reveal(const OpReveal *reveal)
 {
-	const char *args[NARGS];
-	const char *is_granted;
+	const char *args[NARGS] = {NULL};
+	const char *answer;
+	bool		is_granted;
 
+	Assert(reveal->units > 0);
 	describe(reveal, args);
-	is_granted = op_autonomous(OP_TASK_RECORD_REVEAL, log_table(), args, NARGS);
-	log_reveal(args, is_granted == NULL || strcmp(is_granted, "t") != 0);
-	if (is_granted != NULL && strcmp(is_granted, "t") == 0)
+	answer = op_autonomous(OP_TASK_RECORD_REVEAL, log_table(), args, NARGS);
+	is_granted = answer != NULL && strcmp(answer, "t") == 0;
+	log_reveal(args, is_granted);
+	if (is_granted)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OP_MAY_NOT_REVEAL),

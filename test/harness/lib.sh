@@ -67,6 +67,8 @@ packages_for() {
     if [ "$1" = lint ]; then
         printf '%s\n' cppcheck clang clang-tidy clang-tools clang-format universal-ctags shellcheck binutils git
     fi
+    # libFuzzer and the sanitizers are only recommended by clang
+    if [ "$1" = fuzz ]; then printf '%s\n' clang libclang-rt-dev; fi
 }
 
 missing_packages() {
@@ -148,7 +150,7 @@ check_commands() {
     done
 }
 
-# provision test|lint: afterwards PG_MAJOR, PG_CONFIG, BINDIR and AS are set and every tool is there.
+# provision test|lint|fuzz: afterwards PG_MAJOR, PG_CONFIG, BINDIR and AS are set and every tool is there.
 provision() {
     local kind=$1 missing
     # a PG_CONFIG of the user's is a server that apt knows nothing of

@@ -1,7 +1,7 @@
 -- Who may do what in a store: the rights of app_role and gateway_role to the letter, what they may not (S7), and what a role without rights may not.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(463);
+SELECT plan(467);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -91,15 +91,21 @@ FROM role r, unnest('{USAGE,UPDATE}'::text[]) p;
 SELECT is(has_schema_privilege(r.name, s, 'CREATE'), false, r.label || ': no CREATE in ' || s)
 FROM role r, unnest('{shop,order_payment,pg_catalog}'::text[]) s;
 SELECT is(has_parameter_privilege(r.name, p, 'SET'), false, r.label || ' may not set ' || p)
-FROM role r, unnest('{session_replication_role,order_payment.restore,order_payment.allow_history_change}'::text[]) p;
+FROM role r, unnest('{session_replication_role,order_payment.restore,order_payment.allow_history_change,order_payment.reveal_budget}'::text[]) p;
 SELECT is(pg_has_role(name, 'regress_tap_owner', 'MEMBER'), false, label || ' is not the owner') FROM role;
 SELECT is((rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication)::text, '(f,f,f,f,f)', label || ' has no attribute') FROM pg_roles JOIN role ON name = rolname;
 
--- what PUBLIC may call: every function, as none runs with other rights than the caller's
-SELECT is_empty($$ SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'order_payment'::regnamespace AND (proacl IS NOT NULL OR prosecdef) $$,
-                'no function is granted, taken away, or runs with other rights than the caller''s');
-SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'order_payment'::regnamespace
-                   AND NOT has_function_privilege('regress_tap_stranger', p.oid, 'EXECUTE') $$, 'a stranger may call each');
+-- what PUBLIC may call: every function that does not deal with secrets, as none runs with other rights than the caller's
+SELECT is_empty($$ SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'order_payment'::regnamespace AND prosecdef $$,
+                'no function runs with other rights than the caller''s');
+SELECT set_eq($$ SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'order_payment'::regnamespace
+                   AND NOT has_function_privilege('regress_tap_stranger', p.oid, 'EXECUTE') $$,
+              ARRAY['record_reveal'], 'a stranger may call each but these');
+SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'order_payment'::regnamespace
+                   AND a.grantee NOT IN (0, p.proowner) $$, 'and nothing is granted to a role');
+SELECT is_empty($$ SELECT c.oid::regclass, p FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p
+                   WHERE c.relnamespace = 'order_payment'::regnamespace AND c.relkind = 'r' AND has_table_privilege('regress_tap_stranger', c.oid, p) $$,
+                'nor may a stranger do anything to a table of the extension');
 SELECT is_empty($$ SELECT t.oid::regtype FROM pg_type t WHERE t.typnamespace = 'order_payment'::regnamespace
                    AND NOT has_type_privilege('regress_tap_stranger', t.oid, 'USAGE') $$, 'and use each type');
 SELECT bag_eq($$ SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type

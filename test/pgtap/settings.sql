@@ -10,16 +10,18 @@ SET SESSION AUTHORIZATION regress_tap_app;
 -- the library is not loaded yet: these are placeholders, which anybody may set
 SET order_payment.restore = on;
 SET order_payment.allow_history_change = on;
+SET order_payment.reveal_budget = -1;
 SET order_payment.nonsense = 1;
 \endif
 SET order_payment.reason = 'set early';
 RESET SESSION AUTHORIZATION;
 
 BEGIN;
-SELECT plan(54);
+SELECT plan(56);
 SELECT order_payment.default_graph('text') \g /dev/null
 SELECT is(current_setting('order_payment.restore'), 'off', 'a placeholder of restore does not become the setting');
 SELECT is(current_setting('order_payment.allow_history_change'), 'off', 'nor does one of allow_history_change');
+SELECT is(current_setting('order_payment.reveal_budget'), '1000', 'nor does one of reveal_budget');
 SELECT is(current_setting('order_payment.reason'), 'set early', 'but one of reason does');
 SELECT is(current_setting('order_payment.nonsense', true), NULL, 'and an unknown name is dropped');
 RESET order_payment.reason;
@@ -27,7 +29,8 @@ RESET order_payment.reason;
 SELECT bag_eq($$ SELECT name, context, vartype, boot_val FROM pg_settings WHERE name LIKE 'order\_payment.%' $$,
               $$ VALUES ('order_payment.actor', 'user', 'string', ''), ('order_payment.reason', 'user', 'string', ''),
                         ('order_payment.restore', 'superuser', 'bool', 'off'), ('order_payment.allow_history_change', 'superuser', 'bool', 'off'),
-                        ('order_payment.protect_memory', 'sighup', 'bool', 'on') $$,
+                        ('order_payment.protect_memory', 'sighup', 'bool', 'on'), ('order_payment.reveal_budget', 'superuser', 'integer', '1000'),
+                        ('order_payment.allow_unguarded', 'superuser', 'bool', 'off') $$,
               'all settings, with context and default');
 SELECT is_empty($$ SELECT name FROM pg_settings WHERE name LIKE 'order\_payment.%' AND (short_desc IS NULL OR extra_desc IS NULL) $$, 'each is described');
 SELECT throws_ok('SET order_payment.nonsense = 1', '42602', NULL, 'the prefix is reserved');
@@ -38,6 +41,7 @@ SELECT throws_ok('SET order_payment.restore = on', '42501', NULL, 'restore is a 
 SELECT throws_ok('SET LOCAL order_payment.restore = off', '42501', NULL, 'even to switch it off');
 SELECT throws_ok('SET order_payment.allow_history_change = on', '42501', NULL, 'allow_history_change as well');
 SELECT throws_ok($$ SELECT set_config('order_payment.allow_history_change', 'on', true) $$, '42501', NULL, 'by set_config() as well');
+SELECT throws_ok('SET order_payment.reveal_budget = -1', '42501', NULL, 'reveal_budget as well');
 SELECT throws_ok($$ CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql SET order_payment.restore = on AS 'SELECT 1' $$, '42501', NULL, 'nor by a function that sets it');
 
 -- actor, reason, session role
