@@ -68,6 +68,9 @@ OBJS = \
 	src/autonomous.o \
 	src/reveal_log.o \
 	src/card.o \
+	src/verifier.o \
+	src/password.o \
+	src/admission.o \
 	src/fingerprint.o \
 	src/verification_code.o \
 	src/protection.o \
@@ -100,11 +103,14 @@ SQL_PARTS = \
 	src/reveal_log.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
+	src/password_tables.sql \
 	src/settlement.sql \
 	src/views.sql \
 	src/routing.sql \
 	src/store.sql \
 	src/probability.sql \
+	src/password.sql \
+	src/admission.sql \
 	src/payment_functions.sql \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \

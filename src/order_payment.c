@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "admission.h"
 #include "compat.h"
 #include "derived.h"
 #include "ending.h"
@@ -34,5 +35,6 @@ _PG_init(void)
 	op_keyring_init();
 	op_protection_init();
 	op_excluded_init();
+	op_admission_init();
 	op_log_guard_init();
 }

@@ -12,6 +12,7 @@
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
+#include "admission.h"
 #include "amount.h"
 #include "effects.h"
 #include "payment_row.h"
@@ -115,6 +116,7 @@ op_apply_payment(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	op_row_columns(rel, op_payment_columns, PAYMENT_NCOLUMNS, column);
 	op_require_latest(trigdata, column[PAYMENT_STATUS]);
+	op_require_admission(rel, old, row, column);
 	operation = is_update ? op_past_payment_effect(trigdata) : NULL;
 	manual = is_update ? NULL : op_past_manual_payment(trigdata);
 	memset(&effect, 0, sizeof(effect));

@@ -34,3 +34,5 @@ FROM PUBLIC;
 
 -- default privileges of who installs may have granted something
 REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;
+REVOKE ALL ON FUNCTION order_payment.charge_password_attempt(oid, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION order_payment.clear_password_attempts(oid, text, oid, text, text) FROM PUBLIC;
