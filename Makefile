@@ -69,6 +69,7 @@ OBJS = \
 	src/reveal_log.o \
 	src/card.o \
 	src/verifier.o \
+	src/check_slot.o \
 	src/password.o \
 	src/admission.o \
 	src/fingerprint.o \

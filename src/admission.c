@@ -28,11 +28,10 @@
 #include "admission.h"
 #include "compat.h"
 #include "errors.h"
-#include "inquiry.h"
-#include "link.h"
 #include "password.h"
 #include "payment_row.h"
 #include "recorder.h"
+#include "sibling.h"
 
 typedef struct Admission
 {
@@ -100,6 +99,82 @@ admit(Oid payments, const char *order_id, const char *gateway, const char *metho
 	admission.payments = payments;
 }
 
+/* ---------- what the trigger asks siblings ---------- */
+
+static void
+write_wants_password(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT '*' OPERATOR(pg_catalog.=) ANY (password_methods) OR $2 OPERATOR(pg_catalog.=) ANY (password_methods)"
+					 " FROM %s WHERE %s",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole password_methods_of_gateway = {
+	.what = "the gateway",
+	.path = OP_PARENT,
+	.column = "password_methods",
+	.nkeys = 1,
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+	.write = write_wants_password,
+};
+
+static bool
+wants_password(Relation payments, TupleTableSlot *payment, NullableDatum method)
+{
+	NullableDatum result;
+
+	return op_sibling_fetch(&password_methods_of_gateway, payments, payment, &method.value,
+							method.isnull ? "n" : " ", &result, 1) &&
+		   !result.isnull && DatumGetBool(result.value);
+}
+
+static void
+write_is_retry(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT pg_catalog.bool_or(payment_id OPERATOR(pg_catalog.=) $2 AND status OPERATOR(pg_catalog.>=) 'failed'"
+					 " AND (failure_class IS NULL OR failure_class OPERATOR(pg_catalog.<>) 'hard_decline')"
+					 " AND gateway OPERATOR(pg_catalog.=) $4 AND (method OPERATOR(pg_catalog.=) $5 OR method IS NULL AND $5 IS NULL)"
+					 " AND amount OPERATOR(pg_catalog.>=) $6) AND pg_catalog.count(*) FILTER (WHERE"
+					 " retry_of OPERATOR(pg_catalog.=) $2 AND payment_id OPERATOR(pg_catalog.<>) $3) OPERATOR(pg_catalog.=) 0"
+					 " FROM %s WHERE %s",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole retry_of_payment = {
+	.what = "the payments",
+	.path = OP_SELF,
+	.column = "order_id",
+	.nkeys = 1,
+	.nargs = 5,
+	.argtypes = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, NUMERICOID},
+	.write = write_is_retry,
+};
+
+/* The first retry of a payment that failed or was revoked, of no more money. */
+static bool
+is_retry(Relation payments, TupleTableSlot *payment, const AttrNumber *columns)
+{
+	static const OpPaymentColumn asked[] = {PAYMENT_RETRY_OF, PAYMENT_ID, PAYMENT_GATEWAY,
+											PAYMENT_METHOD, PAYMENT_AMOUNT};
+	Datum						 args[lengthof(asked)];
+	char						 nulls[lengthof(asked)];
+	NullableDatum				 result;
+
+	for (int i = 0; i < (int) lengthof(asked); i++)
+	{
+		NullableDatum value = op_value_in(payment, columns[asked[i]]);
+
+		args[i] = value.value;
+		nulls[i] = value.isnull ? 'n' : ' ';
+	}
+	return nulls[0] != 'n' &&
+		   op_sibling_fetch(&retry_of_payment, payments, payment, args, nulls, &result, 1) &&
+		   !result.isnull && DatumGetBool(result.value);
+}
+
 /* ---------- the trigger's question ---------- */
 
 static char *
@@ -127,7 +202,7 @@ is_asking(Relation payments, TupleTableSlot *old, TupleTableSlot *row, const Att
 	if (old != NULL && (!differs(text_in(old, method), text_in(row, method)) ||
 						op_may_record(op_root_of(payments))))
 		return false;
-	return op_wants_password(payments, row, op_value_in(row, method));
+	return wants_password(payments, row, op_value_in(row, method));
 }
 
 void
@@ -135,7 +210,7 @@ op_require_admission(Relation payments, TupleTableSlot *old, TupleTableSlot *row
 					 const AttrNumber *columns)
 {
 	if (!is_asking(payments, old, row, columns) ||
-		(old == NULL && op_is_retry(payments, row, columns)))
+		(old == NULL && is_retry(payments, row, columns)))
 		return;
 	if (!is_admitted(op_root_of(payments), text_in(row, columns[PAYMENT_ORDER_ID]),
 					 text_in(row, columns[PAYMENT_GATEWAY]), text_in(row, columns[PAYMENT_METHOD])))

@@ -1,7 +1,7 @@
 /*
  * inquiry.c
  *	  What a trigger of a store asks the siblings of its row: every query that a
- *	  trigger runs.
+ *	  trigger runs, but for those of admission.c.
  *
  * A row that is asked for a decision is locked by its own statement already,
  * or locked here; what has changed an order's payments has changed the order
@@ -23,7 +23,6 @@
 #include "line.h"
 #include "order.h"
 #include "payment.h"
-#include "payment_row.h"
 #include "rules.h"
 #include "sibling.h"
 
@@ -254,79 +253,6 @@ op_next_retry(Relation payments, TupleTableSlot *payment, NullableDatum failure_
 	if (!failure_class.isnull)
 		op_sibling_fetch(&schedule_of_gateway, payments, payment, args, "   ", &result, 1);
 	return result;
-}
-
-static void
-write_wants_password(StringInfo sql, const OpSiblingNames *names)
-{
-	appendStringInfo(sql,
-					 "SELECT '*' OPERATOR(pg_catalog.=) ANY (password_methods) OR $2 OPERATOR(pg_catalog.=) ANY (password_methods)"
-					 " FROM %s WHERE %s",
-					 names->sibling, names->condition);
-}
-
-static const OpSiblingRole password_methods_of_gateway = {
-	.what = "the gateway",
-	.path = OP_PARENT,
-	.column = "password_methods",
-	.nkeys = 1,
-	.nargs = 1,
-	.argtypes = {TEXTOID},
-	.write = write_wants_password,
-};
-
-bool
-op_wants_password(Relation payments, TupleTableSlot *payment, NullableDatum method)
-{
-	NullableDatum result;
-
-	return op_sibling_fetch(&password_methods_of_gateway, payments, payment, &method.value,
-							method.isnull ? "n" : " ", &result, 1) &&
-		   !result.isnull && DatumGetBool(result.value);
-}
-
-static void
-write_is_retry(StringInfo sql, const OpSiblingNames *names)
-{
-	appendStringInfo(sql,
-					 "SELECT pg_catalog.bool_or(payment_id OPERATOR(pg_catalog.=) $2 AND status OPERATOR(pg_catalog.>=) 'failed'"
-					 " AND (failure_class IS NULL OR failure_class OPERATOR(pg_catalog.<>) 'hard_decline')"
-					 " AND gateway OPERATOR(pg_catalog.=) $4 AND (method OPERATOR(pg_catalog.=) $5 OR method IS NULL AND $5 IS NULL)"
-					 " AND amount OPERATOR(pg_catalog.>=) $6) AND pg_catalog.count(*) FILTER (WHERE"
-					 " retry_of OPERATOR(pg_catalog.=) $2 AND payment_id OPERATOR(pg_catalog.<>) $3) OPERATOR(pg_catalog.=) 0"
-					 " FROM %s WHERE %s",
-					 names->sibling, names->condition);
-}
-
-static const OpSiblingRole retry_of_payment = {
-	.what = "the payments",
-	.path = OP_SELF,
-	.column = "order_id",
-	.nkeys = 1,
-	.nargs = 5,
-	.argtypes = {UUIDOID, UUIDOID, TEXTOID, TEXTOID, NUMERICOID},
-	.write = write_is_retry,
-};
-
-bool
-op_is_retry(Relation payments, TupleTableSlot *payment, const AttrNumber *columns)
-{
-	static const OpPaymentColumn asked[] = {PAYMENT_RETRY_OF, PAYMENT_ID, PAYMENT_GATEWAY,
-											PAYMENT_METHOD, PAYMENT_AMOUNT};
-	Datum						 args[lengthof(asked)];
-	char						 nulls[lengthof(asked)];
-	NullableDatum				 result;
-
-	for (int i = 0; i < (int) lengthof(asked); i++)
-	{
-		NullableDatum value = op_value_in(payment, columns[asked[i]]);
-
-		args[i] = value.value;
-		nulls[i] = value.isnull ? 'n' : ' ';
-	}
-	return nulls[0] != 'n' &&
-		   op_sibling_fetch(&retry_of_payment, payments, payment, args, nulls, &result, 1) &&
-		   !result.isnull && DatumGetBool(result.value);
 }
 
 /* ---------- what the trigger of an operation asks ---------- */

@@ -36,15 +36,6 @@ extern bool op_find_fee(Relation payments, Datum gateway, NullableDatum method, 
 extern NullableDatum op_next_retry(Relation payments, TupleTableSlot *payment,
 								   NullableDatum failure_class, int32 attempt);
 
-/* Does the payment's gateway want the customer's password for the method? */
-extern bool op_wants_password(Relation payments, TupleTableSlot *payment, NullableDatum method);
-
-/*
- * Is it the first retry of a payment that failed or was revoked, with the same
- * gateway and method, and of no more money? columns: of op_payment_columns.
- */
-extern bool op_is_retry(Relation payments, TupleTableSlot *payment, const AttrNumber *columns);
-
 /* An operation's payment, as it is when all payments of the order are locked. */
 typedef struct OpLockedPayment
 {

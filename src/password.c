@@ -8,10 +8,6 @@
  *			the account, by the worker too
  * locked	too many wrong ones: nothing is checked until a time that the account
  *			says (see password.sql)
- * slot		the right to run scrypt: so many in the whole server, for each takes
- *			16 MiB. A lock of PostgreSQL's own lock manager on an object that
- *			no statement can name, so nobody can sit on it, and it is free when
- *			its backend has died
  *
  * Who may do what is told by rights on columns of payment_passwords:
  *		INSERT (customer_id)	ask for a check; set a first password; change one by the old one
@@ -26,12 +22,10 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -42,6 +36,7 @@
 #include "utils/timestamp.h"
 
 #include "autonomous.h"
+#include "check_slot.h"
 #include "compat.h"
 #include "errors.h"
 #include "log_guard.h"
@@ -296,45 +291,6 @@ clear_attempts(const Account *account, const OpSealed *renewed)
 	op_autonomous(OP_TASK_CLEAR_PASSWORD, account->attempts, args, lengthof(args));
 }
 
-/* ---------- slots ---------- */
-
-static LOCKTAG
-slot_tag(int slot)
-{
-	LOCKTAG tag;
-
-	/* in no database, of no extension: DDL locks neither */
-	SET_LOCKTAG_OBJECT(tag, InvalidOid, ExtensionRelationId, InvalidOid, slot + 1);
-	return tag;
-}
-
-/* An error on the way to its release releases it, as any lock. */
-static int
-take_slot(void)
-{
-	for (int slot = 0; slot < op_password_checks; slot++)
-	{
-		LOCKTAG tag = slot_tag(slot);
-
-		if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
-			return slot;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_OP_TOO_BUSY), errmsg("too many payment passwords are being checked"),
-			 errdetail("The setting order_payment.password_checks allows %d at once, each of which takes 16 MiB of memory.",
-					   op_password_checks),
-			 errhint("Try again in a moment: nothing was charged. If it happens often, raise the setting."),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
-static void
-release_slot(int slot)
-{
-	LOCKTAG tag = slot_tag(slot);
-
-	LockRelease(&tag, ExclusiveLock, false);
-}
-
 /* ---------- checking and setting ---------- */
 
 static void
@@ -379,9 +335,9 @@ op_check_payment_password(const char *store, const char *customer, const text *p
 	require_log_guard();
 	PreventCommandDuringRecovery("verify_payment_password()");
 	open_account(&account, store, customer);
-	slot = take_slot();
+	slot = op_take_check_slot();
 	result = check(&account, password, true);
-	release_slot(slot);
+	op_release_check_slot(slot);
 	return result;
 }
 
@@ -480,9 +436,30 @@ op_set_payment_password(PG_FUNCTION_ARGS)
 	password = PG_GETARG_TEXT_PP(1);
 	require_good(password);
 	open_account(&account, NameStr(*PG_GETARG_NAME(2)), text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	slot = take_slot();
+	slot = op_take_check_slot();
 	require_change(&account, PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3));
 	set_password(&account, password);
-	release_slot(slot);
+	op_release_check_slot(slot);
 	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(op_reseal_verifier_of);
+
+/* (verifier, customer_id, former_store, store); NULL: it is as it should be */
+Datum
+op_reseal_verifier_of(PG_FUNCTION_ARGS)
+{
+	OpSealed  *verifier = PG_GETARG_SEALED_P(0);
+	Oid		   type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+	char	  *former = NameStr(*PG_GETARG_NAME(2));
+	char	  *store = NameStr(*PG_GETARG_NAME(3));
+	OpEnvelope envelope;
+
+	if (!op_sealed_parse(verifier, &envelope))
+		op_refuse_to_open();
+	if (strcmp(former, store) == 0 && envelope.key_id == op_active_key(OP_PURPOSE_DATA))
+		PG_RETURN_NULL();
+	PG_RETURN_SEALED_P(op_reseal_verifier(
+		verifier, op_varlena_bytes(binding_of(former, type, PG_GETARG_DATUM(1))),
+		op_varlena_bytes(binding_of(store, type, PG_GETARG_DATUM(1)))));
 }

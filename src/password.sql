@@ -102,3 +102,31 @@ AS $$
 $$;
 COMMENT ON FUNCTION order_payment.verify_payment_password(anynonarray, text, name) IS
 	'is it the payment password of the customer? The same for keys of every type';
+
+CREATE FUNCTION order_payment.reseal_verifier(verifier order_payment.sealed, customer_id anynonarray, former_store name, store name)
+	RETURNS order_payment.sealed
+	AS 'MODULE_PATHNAME', 'op_reseal_verifier_of' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.reseal_verifier(order_payment.sealed, anynonarray, name, name) IS
+	'the verifier of a payment password, sealed under the active data key and bound to the store; null if it is already. Called by reseal_payment_passwords()';
+
+CREATE FUNCTION order_payment.reseal_payment_passwords(store name DEFAULT order_payment.current_store(), former_store name DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	resealed bigint;
+BEGIN
+	PERFORM order_payment.require_store(store);
+	EXECUTE format('WITH resealed AS MATERIALIZED (
+						SELECT p.customer_id, order_payment.reseal_verifier(p.verifier, p.customer_id, $1, $2) AS verifier
+						FROM %1$I.payment_passwords p FOR NO KEY UPDATE)
+					UPDATE %1$I.payment_passwords p SET verifier = r.verifier
+					FROM resealed r WHERE p.customer_id = r.customer_id AND r.verifier IS NOT NULL', store)
+		USING coalesce(former_store, store), store;
+	GET DIAGNOSTICS resealed = ROW_COUNT;
+	RETURN resealed;
+END
+$$;
+COMMENT ON FUNCTION order_payment.reseal_payment_passwords(name, name) IS
+	'seals the verifiers of a store that are not under the active data key anew, and returns their number; with former_store those of a schema that was renamed, which bind its name. Nobody needs a password for it. For the owner of the store, whom a superuser has granted EXECUTE on it and on reseal_verifier()';

@@ -36,3 +36,5 @@ FROM PUBLIC;
 REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;
 REVOKE ALL ON FUNCTION order_payment.charge_password_attempt(oid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION order_payment.clear_password_attempts(oid, text, oid, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION order_payment.reseal_verifier(order_payment.sealed, anynonarray, name, name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION order_payment.reseal_payment_passwords(name, name) FROM PUBLIC;

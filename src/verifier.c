@@ -233,3 +233,16 @@ op_is_verifier_outdated(const OpSealed *sealed, OpBytes bound_to)
 	op_cleanse(&verifier, sizeof(verifier));
 	return result;
 }
+
+OpSealed *
+op_reseal_verifier(const OpSealed *sealed, OpBytes bound_to, OpBytes new_bound_to)
+{
+	Verifier  verifier;
+	OpSealed *result;
+
+	open_verifier(sealed, bound_to, &verifier);
+	result = op_seal_bytes(OP_FIELD_PASSWORD, new_bound_to,
+						   (OpBytes){(const uint8 *) &verifier, sizeof(verifier)});
+	op_cleanse(&verifier, sizeof(verifier));
+	return result;
+}

@@ -29,4 +29,7 @@ extern bool op_is_password(const OpSealed *verifier, OpBytes bound_to, const tex
 /* Are keys or cost of the verifier no longer those of today? */
 extern bool op_is_verifier_outdated(const OpSealed *verifier, OpBytes bound_to);
 
+/* The same verifier, sealed anew under the key of today, and bound to something else maybe. */
+extern OpSealed *op_reseal_verifier(const OpSealed *verifier, OpBytes bound_to, OpBytes new_bound_to);
+
 #endif
