@@ -52,7 +52,7 @@ SELECT id, holder, holder_sealed FROM wallet WHERE id = 4;
 
 -- ---------- what is refused ----------
 
-\set VERBOSITY verbose
+\set VERBOSITY default
 \set SHOW_CONTEXT never
 UPDATE wallet SET number = '************0000' WHERE id = 1;
 INSERT INTO wallet (id, number) VALUES (10, '************4242');

@@ -209,6 +209,7 @@ WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regty
                         'is_order_money', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',
                         'order_timeline', 'record_reveal', 'read_events', 'ack_events', 'notify_events',
+                        'binding', 'protect_card_columns', 'reveal_card', 'find_card',
                         -- called by those, with what may be null
                         'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
                         'require_amount', 'require_batch', 'require_gateway', 'require_payable', 'require_request_key', 'require_retryable');

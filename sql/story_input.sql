@@ -56,6 +56,9 @@ CREATE FUNCTION all_rows() RETURNS text LANGUAGE sql AS
 $$ SELECT md5(string_agg(r, E'\n' ORDER BY r)) FROM (SELECT o::text FROM orders o UNION ALL SELECT p::text FROM payments p UNION ALL SELECT x::text FROM payment_operations x UNION ALL SELECT e::text FROM order_events e) AS rows (r) $$;
 
 -- what the rules say of each value: in a new row, in one that is there
+SET order_payment.allow_unguarded = on;
+SELECT count(*) >= 0 AS made FROM order_payment.create_data_keys();
+CREATE TABLE some_sealed AS SELECT order_payment.seal('4111111111111111', 'number', 'x')::text AS value;
 CREATE TABLE wrong (n integer GENERATED ALWAYS AS IDENTITY, relation text DEFAULT 'payments', col text, value text, on_insert text, on_update text);
 INSERT INTO wrong (col, value, on_insert, on_update) VALUES
   ('amount', '0', '23514 payments_money_check', 'OP003 amount'), ('amount', '-1', '23514 payments_money_check', 'OP003 amount'), ('amount', '-0.01', '23514 payments_money_check', 'OP003 amount'), ('amount', '1.005', '23514 payments_money_check', 'OP003 amount'), ('amount', '0.001', '23514 payments_money_check', 'OP003 amount'), ('amount', 'NaN', '23514 payments_money_check', 'OP003 amount'), ('amount', 'Infinity', '23514 payments_money_check', 'OP003 amount'), ('amount', '-Infinity', '23514 payments_money_check', 'OP003 amount'),
@@ -119,6 +122,14 @@ INSERT INTO wrong (col, value, on_insert, on_update) VALUES
   ('retry_at', 'infinity', 'ok', 'ok'), ('retry_at', 'soon', '22007', '22007'),
   ('contact_needed_at', 'infinity', 'ok', 'ok'), ('contact_needed_at', '', '22007', '22007'),
   ('expires_at', '-infinity', 'ok', 'ok'), ('capture_before', 'infinity', 'ok', 'ok'), ('occurred_at', '1900-01-01', 'ok', 'ok'), ('occurred_at', '2020-02-30', '22008', '22008'),
+  ('card_number', '4111111111111111', 'ok', 'ok'), ('card_number', '4111 1111-1111 1111', 'ok', 'ok'), ('card_number', NULL, 'ok', 'ok'),
+  ('card_number', '4111111111111112', '22023', '22023'), ('card_number', '', '22023', '22023'), ('card_number', '123', '22023', '22023'), ('card_number', '4111.1111.1111.1111', '22023', '22023'),
+  ('card_number', '************1111', 'OP003 card_number', 'OP003 card_number'),
+  ('card_holder', 'Ann Lee', 'ok', 'ok'), ('card_holder', '', '22023', '22023'), ('card_holder', 'A***', 'OP003 card_holder', 'OP003 card_holder'), ('card_holder', NULL, 'ok', 'ok'),
+  ('card_expiry', '12/27', 'ok', 'ok'), ('card_expiry', '13/27', '22007', '22007'), ('card_expiry', '**/**', 'OP003 card_expiry', 'OP003 card_expiry'), ('card_expiry', NULL, 'ok', 'ok'),
+  ('card_number_sealed', '4111111111111111', '22P02', '22P02'), ('card_holder_sealed', 'op1:AQEC', '22P02', '22P02'), ('card_expiry_sealed', '', '22P02', '22P02'), ('card_number_sealed', NULL, 'ok', 'ok'),
+  ('card_number_sealed', (SELECT value FROM some_sealed), 'OP003 card_number_sealed', 'OP003 card_number_sealed'),
+  ('card_fingerprint', 'none of ours', 'OP003 card_fingerprint', 'OP003 card_fingerprint'), ('card_fingerprint', NULL, 'ok', 'ok'),
   ('card_cvv', '123', '42703', '42703');
 ALTER TABLE wrong ALTER relation SET DEFAULT 'payment_operations';
 INSERT INTO wrong (col, value, on_insert, on_update) VALUES

@@ -90,9 +90,10 @@ SELECT count(*) FROM order_payment.verify_store();
 RESET ROLE;
 SELECT * FROM order_payment.verify_store(NULL);
 SELECT * FROM order_payment.verify_store('nowhere');
--- it may run in a parallel worker, and plans for some itself
+-- its parts may run in a parallel worker, and it plans for some itself
 SELECT p.oid::regprocedure AS not_parallel FROM pg_proc p
-WHERE p.pronamespace = 'order_payment'::regnamespace AND p.proname ~ '^(verify|store_objects)' AND p.proparallel <> 's';
+WHERE p.pronamespace = 'order_payment'::regnamespace AND p.proname ~ '^(verify|store_objects)' AND p.proparallel <> 's'
+  AND p.proname NOT IN ('verify_store', 'verify_cards');  -- keys are read by a snapshot of their own
 
 -- ---------- each thing is found ----------
 

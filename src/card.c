@@ -228,3 +228,46 @@ op_reveal(PG_FUNCTION_ARGS)
 	op_cleanse(plain, size);
 	PG_RETURN_TEXT_P(result);
 }
+
+/* ---------- is a stored card sound? ---------- */
+
+/* What is wrong with a value that opens, or NULL. */
+static const char *
+mask_fault(OpField field, const uint8 *plain, size_t size, const text *shown)
+{
+	char mask[OP_PAN_MASK_SIZE + 1] = OP_EXPIRY_MASK;
+
+	if (field == OP_FIELD_NUMBER)
+		op_pan_mask((const char *) plain, (int) size, mask);
+	else if (field == OP_FIELD_HOLDER)
+		op_holder_mask((const char *) plain, size, mask);
+	if (strlen(mask) == VARSIZE_ANY_EXHDR(shown) &&
+		memcmp(mask, VARDATA_ANY(shown), VARSIZE_ANY_EXHDR(shown)) == 0)
+		return NULL;
+	return "the mask is of another value";
+}
+
+PG_FUNCTION_INFO_V1(op_card_fault);
+
+/* (value, shown, bound_to): NULL if the value opens and is what its mask says */
+Datum
+op_card_fault(PG_FUNCTION_ARGS)
+{
+	OpSealed   *value = PG_GETARG_SEALED_P(0);
+	text	   *shown = PG_GETARG_TEXT_PP(1);
+	bytea	   *bound_to = PG_GETARG_BYTEA_PP(2);
+	OpEnvelope	envelope;
+	uint8		plain[OP_PLAIN_MAX];
+	size_t		size;
+	const char *fault;
+
+	if (!op_sealed_parse(value, &envelope) ||
+		!op_open_sealed(value, envelope.field, op_varlena_bytes(bound_to), OP_OPEN_TO_RESEAL, plain,
+						&size))
+		PG_RETURN_TEXT_P(cstring_to_text("it does not open"));
+	fault = mask_fault(envelope.field, plain, size, shown);
+	op_cleanse(plain, size);
+	if (fault == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(fault));
+}

@@ -170,7 +170,7 @@ COMMENT ON FUNCTION order_payment.rewrap_data_keys() IS
 	'wraps every data key anew by the current root key, and returns their number: after a new root key was added to its source. Sealed values stay as they are';
 
 CREATE FUNCTION order_payment.refuse_data_key(key_id integer) RETURNS void
-	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -39,12 +39,13 @@
 #include "utils/errcodes.h"
 #include "utils/guc.h"
 
+#include "errors.h"
 #include "log_guard.h"
 #include "redact.h"
 #include "withhold.h"
 
 static bool is_installed = false;
-static bool log_guard_variable = false; /* never read: the setting shows what op_log_guard_is_active() says */
+static bool log_guard_variable = false; /* never read: the setting has a show function */
 
 static emit_log_hook_type			previous_emit_log = NULL;
 static post_parse_analyze_hook_type previous_post_parse_analyze = NULL;
@@ -80,19 +81,20 @@ guard_activity(void)
 	volatile PgBackendStatus *entry = MyBEEntry;
 	char					 *text;
 
-	if (entry == NULL || entry->st_procpid != MyProcPid || entry->st_state_start_timestamp == seen)
+	if (entry == NULL || entry->st_procpid != MyProcPid ||
+		entry->st_state_start_timestamp == seen || MyBackendType == B_AUTOVAC_WORKER)
 		return;
 	seen = entry->st_state_start_timestamp;
 	text = (char *) entry->st_activity_raw;
 
 	if (debug_query_string != NULL && strncmp(text, debug_query_string, strlen(text)) == 0)
 	{
-		if (!op_is_secret(debug_query_string))
+		if (!op_is_secret_statement(debug_query_string))
 			return;
 		/* parallel workers show it as theirs; it is reset with the next message */
 		debug_query_string = OP_WITHHELD;
 	}
-	else if (!op_is_secret(text))
+	else if (!op_is_secret_statement(text))
 		return;
 	withhold_activity();
 }
@@ -126,28 +128,32 @@ text_to_keep(const PlannedStmt *statement, const char *text)
 {
 	size_t size = strlen(text);
 	size_t start = Max(statement->stmt_location, 0);
-	size_t length = statement->stmt_len > 0 ? statement->stmt_len : size - Min(start, size);
+	size_t length;
 	char  *copy;
 
-	if (!op_is_secret(text))
+	if (!op_is_secret_statement(text))
 		return text;
 	copy = palloc(size + 1);
 	memset(copy, ' ', size);
 	copy[size] = '\0';
-	if (start < size)
-		memcpy(copy + start, OP_WITHHELD, Min(Min(length, size - start), sizeof(OP_WITHHELD) - 1));
+	start = Min(start, size);
+	length = statement->stmt_len > 0 ? statement->stmt_len : size;
+	length = Min(length, size - start);
+	memcpy(copy + start, OP_WITHHELD, Min(length, sizeof(OP_WITHHELD) - 1));
 	return copy;
 }
 
 static void
-guard_utility(PlannedStmt *statement, const char *text, bool is_read_only, ProcessUtilityContext context,
-			  ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
+guard_utility(PlannedStmt *statement, const char *text, bool is_read_only,
+			  ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
+			  DestReceiver *dest, QueryCompletion *completion)
 {
 	ProcessUtility_hook_type next =
 		previous_process_utility != NULL ? previous_process_utility : standard_ProcessUtility;
 
 	guard_activity();
-	next(statement, text_to_keep(statement, text), is_read_only, context, params, environment, dest, completion);
+	next(statement, text_to_keep(statement, text), is_read_only, context, params, environment,
+		 dest, completion);
 }
 
 static void
@@ -203,18 +209,40 @@ is_of_class(const ErrorData *record, int code)
 	return ERRCODE_TO_CATEGORY(record->sqlerrcode) == ERRCODE_TO_CATEGORY(code);
 }
 
-/* What the server tells of itself is logged as LOG or below; errors may repeat words of the statement. */
+static bool
+is_withheld(const char *statement)
+{
+	return statement != NULL &&
+		   (op_is_secret_statement(statement) || strcmp(statement, OP_WITHHELD) == 0);
+}
+
+/* The server tells of itself as LOG or below; errors may repeat words of the statement. */
 static void
 withhold_message(ErrorData *record)
 {
+	const char *format = record->message_id;
+	bool		is_secret = false;
+
 	if (record->elevel < INFO)
 	{
-		if (op_is_secret(record->message) || strstr(record->message, OP_WITHHELD) != NULL)
-			op_withhold_value(record->message, record->message_id);
+		if (op_ends_with_statement(format))
+			is_secret = op_is_secret_statement(record->message);
+		else
+			is_secret = op_is_secret(record->message);
+		if (is_secret)
+			op_withhold_statement(record->message, format);
+		return;
 	}
-	else if (is_of_class(record, ERRCODE_DATA_EXCEPTION) || is_of_class(record, ERRCODE_SYNTAX_ERROR) ||
-			 is_of_class(record, ERRCODE_PLPGSQL_ERROR) || is_of_class(record, ERRCODE_INTERNAL_ERROR))
-		op_withhold_quoted(record->message, record->message_id);
+
+	/* what is no name may be a value that should have been in quotation marks */
+	if (is_of_class(record, ERRCODE_SYNTAX_ERROR))
+		is_secret = is_withheld(debug_query_string) || is_withheld(record->internalquery);
+	else
+		is_secret = is_of_class(record, ERRCODE_DATA_EXCEPTION) ||
+					is_of_class(record, ERRCODE_PLPGSQL_ERROR) ||
+					is_of_class(record, ERRCODE_INTERNAL_ERROR);
+	if (is_secret)
+		op_withhold_quoted(record->message, format);
 }
 
 /* A deadlock's detail for the log is that for the client, and what each process was running. */
@@ -225,35 +253,41 @@ withhold_processes(ErrorData *record)
 
 	if (record->detail == NULL || strncmp(record->detail_log, record->detail, size) != 0)
 		op_withhold_detail(record->detail_log);
-	else if (op_is_secret(record->detail_log + size))
+	else if (op_is_secret_statement(record->detail_log + size))
 		op_withhold(record->detail_log + size + (record->detail_log[size] == '\n' ? 1 : 0));
+}
+
+/* Where a name is wrong, it may be a password without its quotation marks. */
+static void
+withhold_statements(ErrorData *record)
+{
+	bool is_misspelt = is_of_class(record, ERRCODE_SYNTAX_ERROR);
+
+	if (op_is_secret_statement(record->internalquery) ||
+		(is_misspelt && op_is_delicate(record->internalquery)))
+		op_withhold(record->internalquery);
+	if (op_is_secret_statement(debug_query_string) ||
+		(is_misspelt && op_is_delicate(debug_query_string)))
+	{
+		debug_query_string = OP_WITHHELD;
+		withhold_activity();
+	}
 }
 
 /* Our own errors never repeat a value, and a transaction that was rolled back tells of locks. */
 static void
 withhold_record(ErrorData *record)
 {
-	bool is_careful = is_of_class(record, MAKE_SQLSTATE('O', 'P', '0', '0', '0'));
-	bool is_misspelt;
-
 	if (record->message != NULL)
 		withhold_message(record);
 	if (record->detail_log != NULL)
 		withhold_processes(record);
-	if (record->detail != NULL && !is_careful && !is_of_class(record, ERRCODE_TRANSACTION_ROLLBACK))
+	if (record->detail != NULL && !is_of_class(record, ERRCODE_OP_ILLEGAL_TRANSITION) &&
+		!is_of_class(record, ERRCODE_TRANSACTION_ROLLBACK))
 		op_withhold_detail(record->detail);
 	if (record->context != NULL)
 		op_withhold_context(record->context);
-
-	/* where names are wrong, a password may stand in the place of one: without quotation marks, or with those of a name */
-	is_misspelt = is_of_class(record, ERRCODE_SYNTAX_ERROR);
-	if (op_is_secret(record->internalquery) || (is_misspelt && op_is_delicate(record->internalquery)))
-		op_withhold(record->internalquery);
-	if (op_is_secret(debug_query_string) || (is_misspelt && op_is_delicate(debug_query_string)))
-	{
-		debug_query_string = OP_WITHHELD;
-		withhold_activity();
-	}
+	withhold_statements(record);
 }
 
 static void
@@ -271,13 +305,15 @@ guard_record(ErrorData *record)
 		guard_activity();
 		if (is_node_dump(record))
 			op_withhold(record->detail);
-		else if (is_delicate(record))
+		if (is_delicate(record))
 			withhold_record(record);
 		redact_text(record->message);
 		redact_text(record->detail);
 		redact_text(record->detail_log);
 		redact_text(record->hint);
 		redact_text(record->context);
+		/* log_line_prefix shows it on every line */
+		redact_text(application_name);
 	}
 	if (previous_emit_log != NULL)
 		previous_emit_log(record);
@@ -285,7 +321,7 @@ guard_record(ErrorData *record)
 
 /* ---------- the guard itself ---------- */
 
-/* A library that comes later and takes the hook sees records before we do: it may log them itself. */
+/* A library that comes later and takes the hook sees records first, and may log them itself. */
 bool
 op_log_guard_is_active(void)
 {

@@ -5,7 +5,10 @@
 #ifndef OP_LOG_GUARD_H
 #define OP_LOG_GUARD_H
 
-/* Is every record of this backend looked at before it is logged? Else clear card data must be refused. */
+/*
+ * Is every record of this backend looked at before it is logged? Else clear
+ * card data must be refused.
+ */
 extern bool op_log_guard_is_active(void);
 
 extern void op_log_guard_init(void);

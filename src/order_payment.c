@@ -26,6 +26,7 @@ void
 _PG_init(void)
 {
 	op_settings_init();
+	op_log_guard_init();
 	op_guard_init();
 	op_link_init();
 	op_derived_init();

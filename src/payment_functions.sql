@@ -298,7 +298,7 @@ COMMENT ON FUNCTION order_payment.add_payment(text, jsonb, text, text, name, tex
  * of a card number may be, unless it is keyed, for all numbers can be tried.
  */
 CREATE FUNCTION order_payment.card_in_request(card_number text) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT CASE WHEN starts_with(card_number, 'ops1.') THEN 'sealed outside'

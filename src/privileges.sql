@@ -22,19 +22,19 @@ REVOKE ALL ON FUNCTION
 	order_payment.create_data_key(text, boolean, interval),
 	order_payment.activate_data_key(integer),
 	order_payment.rewrap_data_keys(),
-	order_payment.root_keys()
+	order_payment.root_keys(),
+	order_payment.reseal_payment_passwords(name, name),
+	order_payment.reseal_verifier(order_payment.sealed, anynonarray, name, name)
 FROM PUBLIC;
 
 -- called by other functions, and by nobody else
 REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
-	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
+	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text),
+	order_payment.charge_password_attempt(oid, text),
+	order_payment.clear_password_attempts(oid, text, oid, text, text)
 FROM PUBLIC;
 
 -- default privileges of who installs may have granted something
 REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;
-REVOKE ALL ON FUNCTION order_payment.charge_password_attempt(oid, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION order_payment.clear_password_attempts(oid, text, oid, text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION order_payment.reseal_verifier(order_payment.sealed, anynonarray, name, name) FROM PUBLIC;
-REVOKE ALL ON FUNCTION order_payment.reseal_payment_passwords(name, name) FROM PUBLIC;

@@ -40,10 +40,11 @@ typedef struct CardRow
 	FmgrInfo		   *trigger; /* the function, as it is called */
 	const OpProtection *protection;
 	TupleTableSlot	   *row;
-	TupleTableSlot	   *old;	/* NULL: INSERT */
-	OpCard				given;	/* by the statement */
-	OpCard				before; /* UPDATE: as the row is stored */
-	OpCard				result; /* as it will be; at first what is given */
+	TupleTableSlot	   *old;	 /* NULL: INSERT */
+	OpCard				given;	 /* by the statement */
+	OpCard				before;	 /* UPDATE: as the row is stored */
+	OpCard				result;	 /* as it will be; at first what is given */
+	bool				is_shut; /* a value that was to be resealed does not open */
 } CardRow;
 
 /* ---------- modes ---------- */
@@ -249,7 +250,7 @@ binding_of_source(const CardRow *row)
 	key = op_value_in(row->row, protection->from);
 	if (key.isnull)
 		return NULL;
-	return op_binding(protection->label, 1, protection->key_type, &key);
+	return op_make_binding(protection->label, 1, protection->key_type, &key);
 }
 
 /* Has the row brought its own, as when it goes from partition to partition? */
@@ -379,7 +380,7 @@ reseal_part(CardRow *row, OpCardPart part)
 							op_active_key(OP_PURPOSE_FINGERPRINT))))
 		return;
 	if (!rebind(row, part, sealed, binding_of(row)))
-		not_resealed++;
+		row->is_shut = true;
 }
 
 /* The value stays; so do its twin and its fingerprint, whatever the statement says of them. */
@@ -407,7 +408,12 @@ update_part(CardRow *row, OpCardPart part)
 	const struct varlena *given = row->given.shown[part];
 
 	if (given == NULL)
+	{
+		if (row->given.sealed[part] != NULL &&
+			!is_same(row->given.sealed[part], row->before.sealed[part]))
+			refuse_twin(row, row->protection->sealed[part]);
 		row->result.sealed[part] = NULL;
+	}
 	else if (take_excluded(row, part))
 		return;
 	else if (!is_mask(part, given))
@@ -424,13 +430,16 @@ update_fingerprint(CardRow *row)
 {
 	const OpProtection *protection = row->protection;
 
+	bool is_gone = row->result.sealed[OP_CARD_NUMBER] == NULL;
+
 	if (protection->fingerprint == 0)
 		return;
-	if (row->result.sealed[OP_CARD_NUMBER] == NULL)
-		row->result.fingerprint = NULL;
-	else if (row->result.fingerprint == row->given.fingerprint &&
-			 !is_same(row->given.fingerprint, row->before.fingerprint))
+	if (row->result.fingerprint == row->given.fingerprint &&
+		!is_same(row->given.fingerprint, row->before.fingerprint) &&
+		!(is_gone && row->given.fingerprint == NULL))
 		refuse_twin(row, protection->fingerprint);
+	if (is_gone)
+		row->result.fingerprint = NULL;
 }
 
 /* What is sealed is bound to the key, and would not open any more. */
@@ -482,6 +491,8 @@ update_card(CardRow *row)
 		update_part(row, (OpCardPart) part);
 	update_fingerprint(row);
 	note_bare_masks(row);
+	if (row->is_shut)
+		not_resealed++;
 }
 
 /* ---------- the trigger ---------- */

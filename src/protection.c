@@ -287,5 +287,5 @@ op_row_binding(const OpProtection *protection, TupleTableSlot *row)
 
 	for (int i = 0; i < protection->nkey; i++)
 		key[i] = op_value_in(row, protection->key[i]);
-	return op_binding(protection->label, protection->nkey, protection->key_type, key);
+	return op_make_binding(protection->label, protection->nkey, protection->key_type, key);
 }

@@ -222,7 +222,9 @@ append_key(StringInfo bytes, Oid type, NullableDatum key)
 						errhint("Keys are integers, uuid, text or varchar; cast a literal to the type of its column.")));
 	if (key.isnull)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("a value cannot be bound to a key that is null"), errhidestmt(true)));
+						errmsg("a value cannot be bound to a key that is null"),
+						errhint("Give the row its key, or leave the column out if it has a default."),
+						errhidestmt(true)));
 	pq_sendbyte(bytes, (uint8) class);
 	if (class == KEY_INTEGER)
 	{
@@ -243,7 +245,7 @@ append_key(StringInfo bytes, Oid type, NullableDatum key)
 }
 
 bytea *
-op_binding(const char *label, int n, const Oid *types, const NullableDatum *values)
+op_make_binding(const char *label, int n, const Oid *types, const NullableDatum *values)
 {
 	StringInfoData bytes;
 
@@ -261,11 +263,11 @@ op_binding(const char *label, int n, const Oid *types, const NullableDatum *valu
 	return (bytea *) bytes.data;
 }
 
-PG_FUNCTION_INFO_V1(op_binding_of);
+PG_FUNCTION_INFO_V1(op_binding);
 
 /* (label, VARIADIC "any") */
 Datum
-op_binding_of(PG_FUNCTION_ARGS)
+op_binding(PG_FUNCTION_ARGS)
 {
 	Oid			  types[FUNC_MAX_ARGS];
 	NullableDatum values[FUNC_MAX_ARGS];
@@ -289,5 +291,5 @@ op_binding_of(PG_FUNCTION_ARGS)
 				values[i].value = CStringGetTextDatum(DatumGetCString(values[i].value));
 		}
 	}
-	PG_RETURN_BYTEA_P(op_binding(label, PG_NARGS() - 1, types + 1, values + 1));
+	PG_RETURN_BYTEA_P(op_make_binding(label, PG_NARGS() - 1, types + 1, values + 1));
 }

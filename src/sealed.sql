@@ -32,6 +32,6 @@ COMMENT ON FUNCTION order_payment.key_id(order_payment.sealed) IS
 	'the id of the data key that sealed a value; needs no key';
 
 CREATE FUNCTION order_payment.binding(label text, VARIADIC key "any") RETURNS bytea
-	AS 'MODULE_PATHNAME', 'op_binding_of' LANGUAGE C STABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'op_binding' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION order_payment.binding(text, "any") IS
 	'what a value is bound to: a label and the key of its row (integers, uuid, text; a literal is text, so cast it to the type of its column). For seal() and reveal(); the label of a protected table is the first argument of its trigger';

@@ -175,6 +175,20 @@ op_has_trigger(Relation rel, PGFunction function)
 	return false;
 }
 
+bool
+op_trigger_fires(Relation rel, PGFunction function)
+{
+	TriggerDesc *trigdesc = CopyTriggerDesc(rel->trigdesc);
+
+	for (int i = 0; trigdesc != NULL && i < trigdesc->numtriggers; i++)
+	{
+		if (trigger_fires(&trigdesc->triggers[i]) &&
+			op_is_function(trigdesc->triggers[i].tgfoid, function))
+			return true;
+	}
+	return false;
+}
+
 Form_pg_attribute
 op_find_column(Relation rel, const char *name)
 {

@@ -76,6 +76,9 @@ extern bool op_is_function(Oid function, PGFunction address);
 /* Has the table a trigger with that C function? */
 extern bool op_has_trigger(Relation rel, PGFunction function);
 
+/* And is it one that fires in a session like this one? */
+extern bool op_trigger_fires(Relation rel, PGFunction function);
+
 /* The live column of that name, or NULL. */
 extern Form_pg_attribute op_find_column(Relation rel, const char *name);
 

@@ -50,9 +50,10 @@ BEGIN ATOMIC
 		('payments', 'constraint', '{payments_pkey, payments_payment_id_key,
 			payments_gateway_gateway_reference_key, payments_order_id_request_key_key,
 			payments_order_id_fkey, payments_gateway_fkey, payments_retry_of_fkey,
-			payments_money_check}'),
+			payments_money_check, payments_card_number_check, payments_card_holder_check,
+			payments_card_expiry_check}'),
 		('payments', 'index', '{payments_one_live_attempt_idx, payments_authorized_idx,
-			payments_live_idx, payments_retry_at_idx, payments_period_idx}'),
+			payments_live_idx, payments_retry_at_idx, payments_card_fingerprint_idx, payments_period_idx}'),
 		('payment_operations', 'constraint', '{payment_operations_pkey,
 			payment_operations_operation_id_key, payment_operations_reference_key,
 			payment_operations_order_id_request_key_key, payment_operations_order_id_fkey,
@@ -159,6 +160,7 @@ BEGIN ATOMIC
 				 ('order_items', 'refuse_truncate', 'refuse_truncate', 2 + 32),
 				 ('order_events', '000_append_only', 'append_only', 1 + 2 + 4 + 8 + 16),
 				 ('order_events', '000_append_only_truncate', 'append_only', 2 + 32),
+				 ('payments', '000_protect_card', 'protect_card', 1 + 2 + 4 + 16),
 				 ('payments', 'zzy_maintain_payment', 'maintain_payment', 1 + 2 + 4 + 16),
 				 ('payments', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
 				 ('payments', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8),
@@ -187,7 +189,7 @@ COMMENT ON FUNCTION order_payment.verify_triggers(name) IS
 
 CREATE FUNCTION order_payment.verify_store(store name DEFAULT order_payment.current_store())
 	RETURNS TABLE (problem text, table_name text, key text, column_name text, stored text, expected text)
-	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -202,7 +204,8 @@ BEGIN
 	RETURN QUERY SELECT * FROM order_payment.verify_orders(store);
 	RETURN QUERY SELECT * FROM order_payment.verify_payments(store);
 	RETURN QUERY SELECT * FROM order_payment.verify_history(store);
+	RETURN QUERY SELECT * FROM order_payment.verify_cards(store);
 END
 $$;
 COMMENT ON FUNCTION order_payment.verify_store(name) IS
-	'recomputes every amount, counter, state, link, stamp and chain of events of a store from its rows, and looks for tables, constraints, indexes and triggers that are missing, disabled, changed or gone around; one row a deviation, none if all is well. Reads the whole store, in parallel where the server allows it';
+	'recomputes every amount, counter, state, link, stamp and chain of events of a store from its rows, opens every sealed card, and looks for tables, constraints, indexes and triggers that are missing, disabled, changed or gone around; one row a deviation, none if all is well. Reads the whole store, in parallel where the server allows it';

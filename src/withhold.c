@@ -28,7 +28,10 @@ is_ascii_char(char c)
 	return ((unsigned char) c & 0x80) == 0;
 }
 
-/* The first byte that may belong to a value, or the end. Translations have quotation marks of their own. */
+/*
+ * The first byte that may belong to a value, or the end. Translations have
+ * quotation marks of their own, beyond ASCII.
+ */
 static char *
 find_value(char *text, const char *marks)
 {
@@ -74,6 +77,28 @@ op_is_secret(const char *text)
 	return op_has_card_number(text, size) || (op_names_secrets(text, size) && has_literal(text));
 }
 
+static bool
+has_parameter(const char *text)
+{
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '$' && text[1] >= '1' && text[1] <= '9')
+			return true;
+	}
+	return false;
+}
+
+/*
+ * set_payment_password(7, "secret") and set_payment_password(7, secret) are
+ * mistakes, but they are logged before the server finds that out.
+ */
+bool
+op_is_secret_statement(const char *statement)
+{
+	return op_is_secret(statement) ||
+		   (op_is_delicate(statement) && !has_parameter(statement) && strpbrk(statement, "(\"") != NULL);
+}
+
 void
 op_withhold(char *text)
 {
@@ -107,17 +132,24 @@ ends_with(const char *text, const char *end)
 	return size >= n && strcmp(text + size - n, end) == 0;
 }
 
+bool
+op_ends_with_statement(const char *format)
+{
+	return format != NULL && (ends_with(format, ": %s") || ends_with(format, ":\n%s"));
+}
+
 void
-op_withhold_value(char *message, const char *format)
+op_withhold_statement(char *message, const char *format)
 {
 	char *value = message;
 	char  saved;
 	bool  fits;
 	int	  n;
 
-	if (format == NULL || !(ends_with(format, ": %s") || ends_with(format, ":\n%s")))
+	if (!op_ends_with_statement(format))
 	{
-		op_withhold(message);
+		value = find_value(message, DETAIL_MARKS);
+		op_withhold(*value != '\0' ? value : message);
 		return;
 	}
 	for (n = count_colons(format); n > 0 && *value != '\0'; value++)
@@ -205,6 +237,8 @@ withhold_line(char *to, char *line, size_t size, const char *next)
 	/* a line with no mark at all is none that we know */
 	if (kept >= size)
 		kept = 0;
+	else if (strncmp(line + kept, ": ", 2) == 0)
+		kept += 2;
 	memmove(to, line, kept);
 	to += kept;
 	n = Min((size_t) (next - to) - (is_last ? 0 : 1), sizeof(OP_WITHHELD) - 1);

@@ -10,24 +10,39 @@
 #define OP_WITHHOLD_H
 
 /* stands in place of what is withheld, cut short where there is less room */
-#define OP_WITHHELD "(withheld, may hold card data)"
+#define OP_WITHHELD "(withheld)"
 
 /* Does it hold a card number, or name what takes secrets? NULL does not. */
 extern bool op_is_delicate(const char *text);
 
-/* A text that must not be shown: a card number is in it, or it names what takes secrets and has literals. */
+/*
+ * A text that must not be shown: a card number is in it, or it names what
+ * takes secrets, and has literals.
+ */
 extern bool op_is_secret(const char *text);
+
+/*
+ * The same of a statement, where a secret may stand without quotation marks,
+ * by mistake: not so if it has parameters.
+ */
+extern bool op_is_secret_statement(const char *statement);
 
 /* The whole text, which is not NULL. */
 extern void op_withhold(char *text);
 
-/*
- * A message made from the format: what it is about stays, the statement behind
- * it goes. Formats end with ": %s" or ":\n%s"; with any other all goes.
- */
-extern void op_withhold_value(char *message, const char *format);
+/* Is a message of that format (NULL: unknown) one with a statement as its end? */
+extern bool op_ends_with_statement(const char *format);
 
-/* From the first quotation mark to the last; all of it if it should have one by its format, and has none. */
+/*
+ * A message that ends with a statement: what is told of it stays, the statement
+ * goes. Of any other all goes from the first value on.
+ */
+extern void op_withhold_statement(char *message, const char *format);
+
+/*
+ * What stands between the first quotation mark and the last; all of it if it
+ * has none, but should by its format.
+ */
 extern void op_withhold_quoted(char *message, const char *format);
 
 /* A detail: from the first colon on, or all of it, unless it shows no value. */

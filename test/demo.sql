@@ -1,5 +1,6 @@
 \set QUIET on
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 \echo '== order_payment: money that cannot be wrong'
 \echo
 \echo '-- Install the extension, and make a store: for an application, and for what talks with gateways.'
@@ -99,6 +100,37 @@ RESET ROLE;
 UPDATE order_events SET actor = 'nobody' WHERE order_id = 1001;
 
 DELETE FROM payments WHERE order_id = 1001;
+\set ECHO none
+\echo
+\echo '-- A card. The server has a root key, which is no part of the database, and its log guard is loaded.'
+\set ECHO queries
+SELECT count(*) AS data_keys FROM create_data_keys();
+CREATE ROLE shop_clerk;
+GRANT USAGE ON SCHEMA shop TO shop_clerk;
+GRANT SELECT ON payments TO shop_clerk;
+GRANT EXECUTE ON FUNCTION reveal(sealed, bytea) TO shop_clerk;
+SET ROLE shop_app;
+INSERT INTO orders (order_id, customer_id, price) VALUES (1003, 7, 25.00);
+INSERT INTO payments (order_id, gateway, amount, card_number, card_holder, card_expiry)
+VALUES (1003, 'acme', 25.00, '4111 1111 1111 1111', 'Ann Lee', '12/29');
+SELECT card_number, card_holder, card_expiry, left(card_number_sealed::text, 12) AS sealed FROM payments WHERE order_id = 1003;
+\set ECHO none
+\echo '-- The application cannot open it. A clerk can, and it is on record before he sees it, whatever becomes of his transaction.'
+\set ECHO queries
+SELECT reveal_card(payment_id) FROM payments WHERE order_id = 1003;
+
+SET ROLE shop_clerk;
+BEGIN;
+SELECT r.* FROM payments p, reveal_card(p.payment_id) r WHERE p.order_id = 1003;
+ROLLBACK;
+RESET ROLE;
+SELECT role, what, field FROM reveal_log ORDER BY revealed_at;
+\set ECHO none
+\echo '-- A number that nobody has, and one that is copied to another row.'
+\set ECHO queries
+INSERT INTO payments (order_id, gateway, amount, card_number) VALUES (1003, 'acme', 25.00, '4111 1111 1111 1112');
+
+SELECT reveal(card_number_sealed, binding('payments', uuid_v7())) FROM payments WHERE order_id = 1003;
 \set ECHO none
 \echo
 \echo '-- The gateway\'s settlement file, as it came, against what is known here.'

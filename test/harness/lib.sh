@@ -308,6 +308,12 @@ EOF
     run "${AS[@]}" "$BINDIR/pg_ctl" -D "$WORK/data" -l "$LOG/server.log" -w start
 }
 
+# From here on as a server that takes card numbers: with the log guard.
+preload_library() {
+    printf "shared_preload_libraries = 'order_payment'\n" >>"$WORK/data/postgresql.conf"
+    run "${AS[@]}" "$BINDIR/pg_ctl" -D "$WORK/data" -l "$LOG/server.log" -m fast -w restart
+}
+
 # new_database NAME: made and used from here on
 new_database() {
     run "${AS[@]}" "$BINDIR/createdb" "$1" || return

@@ -1,0 +1,202 @@
+/* ---------- which keys stored values need ---------- */
+
+/*
+ * Read with the rights of the owner of the extension, from the tables of
+ * everybody; so a table is scanned by C, and no SQL is run on it.
+ */
+CREATE FUNCTION order_payment.keys_used(relation regclass, column_name name, OUT key_id integer, OUT stored_values bigint)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'op_keys_used' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.keys_used(regclass, name) IS
+	'how many values of a column were made by which key; scans the table. Called by the functions for keys';
+
+CREATE FUNCTION order_payment.trigger_argument(arguments bytea, name text) RETURNS text
+	AS 'MODULE_PATHNAME', 'op_trigger_argument' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.trigger_argument(bytea, text) IS
+	'the value of the argument name=value of a trigger, from pg_trigger.tgargs. Called by sealed_columns()';
+
+CREATE FUNCTION order_payment.check_data_key(key_id integer, purpose text, wrapped bytea) RETURNS void
+	AS 'MODULE_PATHNAME', 'op_check_data_key' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.check_data_key(integer, text, bytea) IS
+	'raises OP013 if a data key cannot be unwrapped by the root keys that are here, and says why. Called by key_status()';
+
+CREATE FUNCTION order_payment.sealed_columns()
+	RETURNS TABLE (relation regclass, column_name name, purpose text, is_plain boolean)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	SET jit = off -- the plan looks dear and is not
+BEGIN ATOMIC
+	WITH RECURSIVE holding (type, is_plain) AS (
+		SELECT 'order_payment.sealed'::regtype::oid, true
+		UNION
+		SELECT t.oid, h.is_plain AND t.typtype = 'd'
+		FROM holding h
+		JOIN pg_type t ON t.typtype = 'd' AND t.typbasetype = h.type
+					   OR t.typelem = h.type AND t.typlen = -1
+					   OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_attribute a
+													  WHERE a.attrelid = t.typrelid AND a.atttypid = h.type AND NOT a.attisdropped)
+	), columns AS (
+		SELECT a.attrelid, a.attname, 'data' AS purpose, bool_and(h.is_plain) AS is_plain
+		FROM pg_attribute a JOIN holding h ON h.type = a.atttypid
+		WHERE a.attnum > 0 AND NOT a.attisdropped
+		GROUP BY a.attrelid, a.attname
+		UNION
+		SELECT a.attrelid, a.attname, 'fingerprint', true
+		FROM pg_trigger g
+		JOIN pg_attribute a ON a.attrelid = g.tgrelid AND NOT a.attisdropped
+						   AND a.attname = order_payment.trigger_argument(g.tgargs, 'fingerprint')
+		WHERE g.tgfoid = 'order_payment.protect_card()'::regprocedure
+	)
+	SELECT o.attrelid::regclass, o.attname, o.purpose, o.is_plain
+	FROM columns o JOIN pg_class c ON c.oid = o.attrelid
+	WHERE c.relkind IN ('r', 'm')
+	ORDER BY c.relnamespace::regnamespace::text, c.relname, o.attname;
+END;
+COMMENT ON FUNCTION order_payment.sealed_columns() IS
+	'the columns of this database that hold sealed values (domains, arrays and rows of them too: not is_plain) or fingerprints of cards';
+
+CREATE FUNCTION order_payment.values_by_key()
+	RETURNS TABLE (relation regclass, column_name name, purpose text, key_id integer, stored_values bigint)
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	SET jit = off -- the plan looks dear and is not
+BEGIN ATOMIC
+	SELECT c.relation, c.column_name, c.purpose, u.key_id, u.stored_values
+	FROM order_payment.sealed_columns() c, order_payment.keys_used(c.relation, c.column_name) u
+	ORDER BY c.relation::text, c.column_name, u.key_id;
+END;
+COMMENT ON FUNCTION order_payment.values_by_key() IS
+	'how many values of each column were made by which key; scans every table with such a column. Called by the functions for keys';
+
+/* ---------- after a leak ---------- */
+
+/* Runs with the rights of the caller, who sees what he may read. */
+CREATE FUNCTION order_payment.rows_sealed_by(key_id integer)
+	RETURNS TABLE (relation regclass, column_name name, row_key jsonb)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	place record;
+	row_key_of text;
+BEGIN
+	FOR place IN SELECT c.* FROM order_payment.sealed_columns() c LOOP
+		row_key_of := (
+			SELECT string_agg(format('%L, t.%I', a.attname, a.attname), ', ' ORDER BY k.ord)
+			FROM pg_index i, unnest(i.indkey::smallint[]) WITH ORDINALITY k(attnum, ord)
+			JOIN pg_attribute a ON a.attrelid = place.relation AND a.attnum = k.attnum
+			WHERE i.indrelid = place.relation AND i.indisprimary);
+		RETURN QUERY EXECUTE format(
+			'SELECT %L::regclass, %L::name, jsonb_build_object(%s) FROM ONLY %s t WHERE %s',
+			place.relation, place.column_name, coalesce(row_key_of, '''ctid'', t.ctid'), place.relation,
+			CASE WHEN place.purpose = 'fingerprint' THEN format('order_payment.fingerprint_key(t.%I) = $1', place.column_name)
+				 WHEN place.is_plain THEN format('order_payment.key_id(t.%I) = $1', place.column_name)
+				 ELSE format('EXISTS (SELECT FROM regexp_matches(t.%I::text, ''op1:[A-Za-z0-9_-]+'', ''g'') m '
+							 'WHERE order_payment.key_id(m[1]::order_payment.sealed) = $1)', place.column_name) END)
+			USING key_id;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION order_payment.rows_sealed_by(integer) IS
+	'the rows that a data key or a fingerprint key has sealed, by table, column and primary key: who is affected after a leak. Of the tables that the caller may read, and it is an error if there is one that he may not';
+
+CREATE FUNCTION order_payment.mark_data_key_compromised(key_id integer) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	its record;
+BEGIN
+	LOCK TABLE order_payment.data_keys IN SHARE ROW EXCLUSIVE MODE;
+	SELECT k.purpose, k.state INTO its FROM order_payment.data_keys k WHERE k.key_id = mark_data_key_compromised.key_id;
+	IF NOT FOUND THEN
+		PERFORM order_payment.refuse_data_key(key_id);
+	ELSIF its.state = 'active' THEN
+		PERFORM order_payment.create_data_key(its.purpose);
+	END IF;
+	UPDATE order_payment.data_keys k SET state = 'compromised' WHERE k.key_id = mark_data_key_compromised.key_id;
+END
+$$;
+COMMENT ON FUNCTION order_payment.mark_data_key_compromised(integer) IS
+	'from now on what the key has sealed is opened only by reseal(), not by reveal(). If it was the active one, another is made in its place. Then CALL reseal() for every table that crypto_inventory() names';
+
+/*
+ * What was sealed before the key ceased to be active may be committed only now.
+ * So whatever runs as this begins has to end first; after that, nobody has a
+ * value in hand that the scan of the tables does not see.
+ */
+CREATE FUNCTION order_payment.await_transactions(patience interval) RETURNS text
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	began constant timestamptz := clock_timestamp();
+	running text;
+BEGIN
+	LOOP
+		PERFORM pg_stat_clear_snapshot();
+		running := (
+			SELECT string_agg(r.name, ', ' ORDER BY r.since)
+			FROM (SELECT 'process ' || a.pid, a.xact_start
+				  FROM pg_stat_activity a
+				  WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start < began
+					AND a.backend_type NOT IN ('autovacuum worker', 'walsender')
+				  UNION ALL
+				  SELECT 'prepared transaction ' || quote_literal(p.gid), p.prepared
+				  FROM pg_prepared_xacts p
+				  WHERE p.database = current_database() AND p.prepared < began) r(name, since));
+		EXIT WHEN running IS NULL OR clock_timestamp() > began + patience;
+		PERFORM pg_sleep(0.02);
+	END LOOP;
+	RETURN running;
+END
+$$;
+COMMENT ON FUNCTION order_payment.await_transactions(interval) IS
+	'waits for the transactions of this database that run as it is called; those that are left when its patience ends, null if none. Called by destroy_data_key()';
+
+CREATE FUNCTION order_payment.destroy_data_key(key_id integer) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	its record;
+	running text;
+	needed text;
+BEGIN
+	SELECT k.purpose, k.state, k.deactivated_in INTO its
+	FROM order_payment.data_keys k WHERE k.key_id = destroy_data_key.key_id;
+	IF NOT FOUND THEN
+		PERFORM order_payment.refuse_data_key(key_id);
+	ELSIF its.state = 'active' THEN
+		RAISE EXCEPTION 'data key % is active', key_id
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = format('Make another one by order_payment.create_data_key(%L), then CALL order_payment.reseal() for each table.', its.purpose);
+	ELSIF its.state = 'destroyed' THEN
+		RETURN;
+	END IF;
+	IF its.deactivated_in = pg_current_xact_id_if_assigned() THEN
+		running := 'this one';
+	ELSE
+		running := order_payment.await_transactions('3 s');
+	END IF;
+	IF running IS NOT NULL THEN
+		RAISE EXCEPTION 'data key % may be wanted by transactions that still run', key_id
+			USING ERRCODE = 'object_in_use', DETAIL = 'They are: ' || running || '.',
+				  HINT = 'Call it again when they have ended.';
+	END IF;
+	LOCK TABLE order_payment.data_keys IN SHARE ROW EXCLUSIVE MODE;
+	needed := (SELECT string_agg(format('%s of %s.%I', v.stored_values, v.relation, v.column_name), ', ')
+			   FROM order_payment.values_by_key() v
+			   WHERE v.key_id = destroy_data_key.key_id);
+	IF needed IS NOT NULL THEN
+		RAISE EXCEPTION 'data key % is needed', key_id
+			USING ERRCODE = 'dependent_objects_still_exist', DETAIL = 'It has made these values: ' || needed || '.',
+				  HINT = 'CALL order_payment.reseal() for each of the tables; order_payment.rows_sealed_by() lists the rows.';
+	END IF;
+	UPDATE order_payment.data_keys k
+	SET state = 'destroyed', wrapped = NULL, destroyed_at = clock_timestamp()
+	WHERE k.key_id = destroy_data_key.key_id;
+END
+$$;
+COMMENT ON FUNCTION order_payment.destroy_data_key(integer) IS
+	'destroys a data key that nothing needs any more: refused while it is active, while a value in this database was made by it, and while a transaction that might bring one still runs. Backups, and dumps, that hold such values hold the key as well';

@@ -1,0 +1,31 @@
+/*
+ * Cards of a store: each sealed value opens in its row, under a key that is
+ * here, and is what its mask says; a mask without one was forgotten.
+ */
+CREATE FUNCTION order_payment.verify_cards(store name)
+	RETURNS TABLE (problem text, table_name text, key text, column_name text, stored text, expected text)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE format($query$
+
+SELECT 'sealed value unsound', 'payments', p.order_id || ' ' || p.payment_id, c.name, f.fault, 'a value that opens in its row'
+FROM %1$I.payments p
+CROSS JOIN LATERAL (VALUES ('card_number_sealed', p.card_number_sealed, p.card_number),
+						   ('card_holder_sealed', p.card_holder_sealed, p.card_holder),
+						   ('card_expiry_sealed', p.card_expiry_sealed, p.card_expiry)) c (name, value, shown)
+CROSS JOIN LATERAL order_payment.card_fault(c.value, coalesce(c.shown, ''), order_payment.binding('payments', p.payment_id)) f (fault)
+WHERE c.value IS NOT NULL AND f.fault IS NOT NULL
+UNION ALL
+SELECT 'fingerprint without its card', 'payments', p.order_id || ' ' || p.payment_id, 'card_fingerprint', NULL, NULL
+FROM %1$I.payments p
+WHERE (p.card_fingerprint IS NULL) <> (p.card_number_sealed IS NULL)
+
+	$query$, store);
+EXCEPTION WHEN SQLSTATE 'OP013' THEN
+	RETURN QUERY SELECT 'sealed values cannot be opened', 'payments', NULL, NULL, sqlerrm, 'order_payment.key_status() shows which keys are missing';
+END
+$$;
+COMMENT ON FUNCTION order_payment.verify_cards(name) IS
+	'sealed values of payments that do not open in their row, are not what their mask says, or whose key is missing; part of verify_store()';
