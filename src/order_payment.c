@@ -37,5 +37,4 @@ _PG_init(void)
 	op_protection_init();
 	op_excluded_init();
 	op_admission_init();
-	op_log_guard_init();
 }

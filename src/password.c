@@ -41,6 +41,7 @@
 #include "errors.h"
 #include "log_guard.h"
 #include "password.h"
+#include "sealed.h"
 #include "settings.h"
 #include "verifier.h"
 
@@ -157,7 +158,7 @@ binding_of(const char *store, Oid type, Datum customer)
 	Oid			  types[] = {TEXTOID, type};
 	NullableDatum values[] = {{CStringGetTextDatum(store), false}, {customer, false}};
 
-	return op_binding(LABEL, lengthof(types), types, values);
+	return op_make_binding(LABEL, lengthof(types), types, values);
 }
 
 /* The customer, in the type of the table. */
@@ -443,11 +444,11 @@ op_set_payment_password(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(op_reseal_verifier_of);
+PG_FUNCTION_INFO_V1(op_reseal_verifier);
 
 /* (verifier, customer_id, former_store, store); NULL: it is as it should be */
 Datum
-op_reseal_verifier_of(PG_FUNCTION_ARGS)
+op_reseal_verifier(PG_FUNCTION_ARGS)
 {
 	OpSealed  *verifier = PG_GETARG_SEALED_P(0);
 	Oid		   type = get_fn_expr_argtype(fcinfo->flinfo, 1);
@@ -459,7 +460,7 @@ op_reseal_verifier_of(PG_FUNCTION_ARGS)
 		op_refuse_to_open();
 	if (strcmp(former, store) == 0 && envelope.key_id == op_active_key(OP_PURPOSE_DATA))
 		PG_RETURN_NULL();
-	PG_RETURN_SEALED_P(op_reseal_verifier(
+	PG_RETURN_SEALED_P(op_rebind_verifier(
 		verifier, op_varlena_bytes(binding_of(former, type, PG_GETARG_DATUM(1))),
 		op_varlena_bytes(binding_of(store, type, PG_GETARG_DATUM(1)))));
 }

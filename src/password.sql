@@ -105,7 +105,7 @@ COMMENT ON FUNCTION order_payment.verify_payment_password(anynonarray, text, nam
 
 CREATE FUNCTION order_payment.reseal_verifier(verifier order_payment.sealed, customer_id anynonarray, former_store name, store name)
 	RETURNS order_payment.sealed
-	AS 'MODULE_PATHNAME', 'op_reseal_verifier_of' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+	AS 'MODULE_PATHNAME', 'op_reseal_verifier' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.reseal_verifier(order_payment.sealed, anynonarray, name, name) IS
 	'the verifier of a payment password, sealed under the active data key and bound to the store; null if it is already. Called by reseal_payment_passwords()';
 

@@ -235,7 +235,7 @@ op_is_verifier_outdated(const OpSealed *sealed, OpBytes bound_to)
 }
 
 OpSealed *
-op_reseal_verifier(const OpSealed *sealed, OpBytes bound_to, OpBytes new_bound_to)
+op_rebind_verifier(const OpSealed *sealed, OpBytes bound_to, OpBytes new_bound_to)
 {
 	Verifier  verifier;
 	OpSealed *result;

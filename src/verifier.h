@@ -30,6 +30,6 @@ extern bool op_is_password(const OpSealed *verifier, OpBytes bound_to, const tex
 extern bool op_is_verifier_outdated(const OpSealed *verifier, OpBytes bound_to);
 
 /* The same verifier, sealed anew under the key of today, and bound to something else maybe. */
-extern OpSealed *op_reseal_verifier(const OpSealed *verifier, OpBytes bound_to, OpBytes new_bound_to);
+extern OpSealed *op_rebind_verifier(const OpSealed *verifier, OpBytes bound_to, OpBytes new_bound_to);
 
 #endif
