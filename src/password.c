@@ -307,16 +307,16 @@ open_account(Account *account, const char *store, const char *customer)
 	require_right(account);
 	take_customer(account, customer);
 	read_verifier(account);
-	op_require_verifiable(account->verifier, op_varlena_bytes(account->bound_to));
 }
 
-/* Charges, checks, and clears. A customer without a password takes as long. */
+/* Charges, checks, and clears; what could not be checked is not charged. A customer without a password takes as long. */
 static bool
 check(const Account *account, const text *password, bool is_renewed)
 {
 	OpBytes	  bound_to = op_varlena_bytes(account->bound_to);
 	OpSealed *renewed = NULL;
 
+	op_require_verifiable(account->verifier, bound_to);
 	charge_attempt(account);
 	if (!op_is_password(account->verifier, bound_to, password))
 		return false;
@@ -396,16 +396,18 @@ set_password(const Account *account, const text *password)
 
 /* ---------- the functions ---------- */
 
+/* customer, password, store. Not STRICT: who tests for false would take NULL for the right password. */
 static void
-require_arguments(FunctionCallInfo fcinfo, int n)
+require_arguments(FunctionCallInfo fcinfo)
 {
-	for (int i = 0; i < n; i++)
-	{
-		/* not STRICT: who tests for false would take NULL for the right password */
-		if (PG_ARGISNULL(i))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("customer, password and store may not be null"), errhidestmt(true)));
-	}
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the store may not be null"),
+				 errhint("Name it, or leave the argument out: then it is the one that the search_path finds."),
+				 errhidestmt(true)));
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("customer and password may not be null"), errhidestmt(true)));
 }
 
 PG_FUNCTION_INFO_V1(op_verify_payment_password);
@@ -414,7 +416,7 @@ PG_FUNCTION_INFO_V1(op_verify_payment_password);
 Datum
 op_verify_payment_password(PG_FUNCTION_ARGS)
 {
-	require_arguments(fcinfo, 3);
+	require_arguments(fcinfo);
 	PG_RETURN_BOOL(op_check_payment_password(NameStr(*PG_GETARG_NAME(2)),
 											 text_to_cstring(PG_GETARG_TEXT_PP(0)),
 											 PG_GETARG_TEXT_PP(1)));
@@ -430,7 +432,7 @@ op_set_payment_password(PG_FUNCTION_ARGS)
 	text   *password;
 	int		slot;
 
-	require_arguments(fcinfo, 3);
+	require_arguments(fcinfo);
 	require_log_guard();
 	PreventCommandDuringRecovery("set_payment_password()");
 	PreventCommandIfReadOnly("set_payment_password()");

@@ -116,7 +116,6 @@ op_apply_payment(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	op_row_columns(rel, op_payment_columns, PAYMENT_NCOLUMNS, column);
 	op_require_latest(trigdata, column[PAYMENT_STATUS]);
-	op_require_admission(rel, old, row, column);
 	operation = is_update ? op_past_payment_effect(trigdata) : NULL;
 	manual = is_update ? NULL : op_past_manual_payment(trigdata);
 	memset(&effect, 0, sizeof(effect));
@@ -132,6 +131,7 @@ op_apply_payment(PG_FUNCTION_ARGS)
 		effect.is_booked =
 			memcmp(&manual->payment_id,
 				   DatumGetUUIDP(op_require_value(rel, row, column[PAYMENT_ID])), UUID_LEN) == 0;
+	op_require_admission(rel, old, row, column);
 	add_own_causes(&effect, old, row, column);
 	if (effect.ncauses > 0 || !is_nothing(&effect.movement))
 		op_affect_order(rel, row, &effect);
