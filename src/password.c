@@ -189,8 +189,8 @@ take_customer(Account *account, const char *customer)
 static void
 run_as_owner(const Account *account, const char *sql, const char *const *args, int nargs, Snapshot snapshot)
 {
-	Oid		   types[3] = {account->type, TEXTOID, TEXTOID};
-	Datum	   values[3] = {account->customer};
+	Oid		   types[4] = {account->type, TEXTOID, TEXTOID, TEXTOID};
+	Datum	   values[4] = {account->customer};
 	Oid		   userid;
 	int		   context;
 	SPIPlanPtr plan;
@@ -254,11 +254,15 @@ text_of(const OpSealed *verifier)
 	return result;
 }
 
-/* Has the statement on the customer's row ($2: the verifier, $3: the one that was read) touched it? */
+/*
+ * Has the statement on the customer's row touched it? $2 is the verifier, $3 the
+ * id of its pepper, $4 the verifier that was read.
+ */
 static bool
-write_verifier(const Account *account, const char *sql, const OpSealed *verifier)
+write_verifier(const Account *account, const char *sql, const OpSealed *verifier, uint32 pepper_id)
 {
-	const char *args[] = {text_of(verifier), account->verifier ? text_of(account->verifier) : ""};
+	const char *args[] = {text_of(verifier), psprintf("%u", pepper_id),
+						  account->verifier ? text_of(account->verifier) : ""};
 	bool		result;
 
 	SPI_connect();
@@ -283,11 +287,11 @@ charge_attempt(const Account *account)
 
 /* Nothing is owed any more. renewed: a verifier in the place of the one that was read, or NULL. */
 static void
-clear_attempts(const Account *account, const OpSealed *renewed)
+clear_attempts(const Account *account, const OpSealed *renewed, uint32 pepper_id)
 {
 	const char *args[] = {psprintf("%u", account->attempts), account->customer_text,
 						  psprintf("%u", account->table), renewed ? text_of(account->verifier) : NULL,
-						  renewed ? text_of(renewed) : NULL};
+						  renewed ? text_of(renewed) : NULL, renewed ? psprintf("%u", pepper_id) : NULL};
 
 	op_autonomous(OP_TASK_CLEAR_PASSWORD, account->attempts, args, lengthof(args));
 }
@@ -315,14 +319,15 @@ check(const Account *account, const text *password, bool is_renewed)
 {
 	OpBytes	  bound_to = op_varlena_bytes(account->bound_to);
 	OpSealed *renewed = NULL;
+	uint32	  pepper_id = 0;
 
 	op_require_verifiable(account->verifier, bound_to);
 	charge_attempt(account);
 	if (!op_is_password(account->verifier, bound_to, password))
 		return false;
 	if (is_renewed && op_is_verifier_outdated(account->verifier, bound_to))
-		renewed = op_make_verifier(password, bound_to);
-	clear_attempts(account, renewed);
+		renewed = op_make_verifier(password, bound_to, &pepper_id);
+	clear_attempts(account, renewed, pepper_id);
 	return true;
 }
 
@@ -374,24 +379,29 @@ require_change(const Account *account, const text *old_password)
 }
 
 #define INSERT_FIRST \
-	"INSERT INTO %s AS p (customer_id, verifier) VALUES ($1, $2::order_payment.sealed)" \
+	"INSERT INTO %s AS p (customer_id, verifier, pepper_id)" \
+	" VALUES ($1, $2::order_payment.sealed, $3::pg_catalog.int4)" \
 	" ON CONFLICT (customer_id) DO NOTHING"
 #define REPLACE_READ \
-	"UPDATE %s AS p SET verifier = $2::order_payment.sealed, set_at = pg_catalog.clock_timestamp()" \
+	"UPDATE %s AS p SET verifier = $2::order_payment.sealed, pepper_id = $3::pg_catalog.int4," \
+	" set_at = pg_catalog.clock_timestamp()" \
 	" WHERE p.customer_id OPERATOR(pg_catalog.=) $1" \
-	" AND p.verifier::pg_catalog.text OPERATOR(pg_catalog.=) $3"
+	" AND p.verifier::pg_catalog.text OPERATOR(pg_catalog.=) $4"
 
 static void
 set_password(const Account *account, const text *password)
 {
-	OpSealed *verifier = op_make_verifier(password, op_varlena_bytes(account->bound_to));
+	uint32	  pepper_id;
+	OpSealed *verifier =
+		op_make_verifier(password, op_varlena_bytes(account->bound_to), &pepper_id);
 
-	if (!write_verifier(account, account->verifier ? REPLACE_READ : INSERT_FIRST, verifier))
+	if (!write_verifier(account, account->verifier ? REPLACE_READ : INSERT_FIRST, verifier,
+						pepper_id))
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("the payment password was changed by another session"),
 						errhint("Try again."), errhidestmt(true), errhidecontext(true)));
 	/* nobody has known it wrong yet; what was charged before was for another one, or for none */
-	clear_attempts(account, NULL);
+	clear_attempts(account, NULL, 0);
 }
 
 /* ---------- the functions ---------- */
@@ -446,23 +456,16 @@ op_set_payment_password(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(op_reseal_verifier);
+PG_FUNCTION_INFO_V1(op_rebind_verifier);
 
-/* (verifier, customer_id, former_store, store); NULL: it is as it should be */
+/* (verifier, customer_id, former_store, store) */
 Datum
-op_reseal_verifier(PG_FUNCTION_ARGS)
+op_rebind_verifier(PG_FUNCTION_ARGS)
 {
-	OpSealed  *verifier = PG_GETARG_SEALED_P(0);
-	Oid		   type = get_fn_expr_argtype(fcinfo->flinfo, 1);
-	char	  *former = NameStr(*PG_GETARG_NAME(2));
-	char	  *store = NameStr(*PG_GETARG_NAME(3));
-	OpEnvelope envelope;
+	Oid type = get_fn_expr_argtype(fcinfo->flinfo, 1);
 
-	if (!op_sealed_parse(verifier, &envelope))
-		op_refuse_to_open();
-	if (strcmp(former, store) == 0 && envelope.key_id == op_active_key(OP_PURPOSE_DATA))
-		PG_RETURN_NULL();
-	PG_RETURN_SEALED_P(op_rebind_verifier(
-		verifier, op_varlena_bytes(binding_of(former, type, PG_GETARG_DATUM(1))),
-		op_varlena_bytes(binding_of(store, type, PG_GETARG_DATUM(1)))));
+	PG_RETURN_SEALED_P(op_bind_verifier(
+		PG_GETARG_SEALED_P(0),
+		op_varlena_bytes(binding_of(NameStr(*PG_GETARG_NAME(2)), type, PG_GETARG_DATUM(1))),
+		op_varlena_bytes(binding_of(NameStr(*PG_GETARG_NAME(3)), type, PG_GETARG_DATUM(1)))));
 }

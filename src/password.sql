@@ -48,7 +48,7 @@ COMMENT ON FUNCTION order_payment.charge_password_attempt(oid, text) IS
  * another one: then there is nothing to renew.
  */
 CREATE FUNCTION order_payment.clear_password_attempts(attempts oid, customer_id text, passwords oid,
-													  read_verifier text, renewed_verifier text)
+													  read_verifier text, renewed_verifier text, pepper_id integer)
 	RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -57,16 +57,16 @@ BEGIN
 	EXECUTE format('UPDATE %s a SET used = 0, locked_until = NULL WHERE a.customer_id = %L AND (a.used > 0 OR a.locked_until IS NOT NULL)',
 				   attempts::regclass, customer_id);
 	IF renewed_verifier IS NOT NULL THEN
-		EXECUTE format('UPDATE %1$s p SET verifier = $2::order_payment.sealed
+		EXECUTE format('UPDATE %1$s p SET verifier = $2::order_payment.sealed, pepper_id = $3
 						FROM (SELECT r.customer_id FROM %1$s r WHERE r.customer_id = %2$L AND r.verifier::text = $1
 							  FOR NO KEY UPDATE SKIP LOCKED) r
 						WHERE p.customer_id = r.customer_id', passwords::regclass, customer_id)
-			USING read_verifier, renewed_verifier;
+			USING read_verifier, renewed_verifier, pepper_id;
 	END IF;
 	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION order_payment.clear_password_attempts(oid, text, oid, text, text) IS
+COMMENT ON FUNCTION order_payment.clear_password_attempts(oid, text, oid, text, text, integer) IS
 	'clears the attempts of a customer who has given the right password, and puts a renewed verifier in the place of the one that was read. Run by verify_payment_password() in a background worker, in a transaction of its own';
 
 CREATE FUNCTION order_payment.set_payment_password(customer_id text, password text, store name DEFAULT order_payment.current_store(),
@@ -103,30 +103,30 @@ $$;
 COMMENT ON FUNCTION order_payment.verify_payment_password(anynonarray, text, name) IS
 	'is it the payment password of the customer? The same for keys of every type';
 
-CREATE FUNCTION order_payment.reseal_verifier(verifier order_payment.sealed, customer_id anynonarray, former_store name, store name)
+/*
+ * A verifier does not open in a schema of another name: else who may read one
+ * could guess it in a store of his own, where he counts the attempts himself.
+ */
+CREATE FUNCTION order_payment.rebind_verifier(verifier order_payment.sealed, customer_id anynonarray, former_store name, store name)
 	RETURNS order_payment.sealed
-	AS 'MODULE_PATHNAME', 'op_reseal_verifier' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION order_payment.reseal_verifier(order_payment.sealed, anynonarray, name, name) IS
-	'the verifier of a payment password, sealed under the active data key and bound to the store; null if it is already. Called by reseal_payment_passwords()';
+	AS 'MODULE_PATHNAME', 'op_rebind_verifier' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.rebind_verifier(order_payment.sealed, anynonarray, name, name) IS
+	'the verifier of a payment password, bound to another store. Called by rebind_payment_passwords()';
 
-CREATE FUNCTION order_payment.reseal_payment_passwords(store name DEFAULT order_payment.current_store(), former_store name DEFAULT NULL)
+CREATE FUNCTION order_payment.rebind_payment_passwords(former_store name, store name DEFAULT order_payment.current_store())
 	RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	resealed bigint;
+	rebound bigint;
 BEGIN
 	PERFORM order_payment.require_store(store);
-	EXECUTE format('WITH resealed AS MATERIALIZED (
-						SELECT p.customer_id, order_payment.reseal_verifier(p.verifier, p.customer_id, $1, $2) AS verifier
-						FROM %1$I.payment_passwords p FOR NO KEY UPDATE)
-					UPDATE %1$I.payment_passwords p SET verifier = r.verifier
-					FROM resealed r WHERE p.customer_id = r.customer_id AND r.verifier IS NOT NULL', store)
-		USING coalesce(former_store, store), store;
-	GET DIAGNOSTICS resealed = ROW_COUNT;
-	RETURN resealed;
+	EXECUTE format('UPDATE %I.payment_passwords p SET verifier = order_payment.rebind_verifier(p.verifier, p.customer_id, $1, $2)', store)
+		USING former_store, store;
+	GET DIAGNOSTICS rebound = ROW_COUNT;
+	RETURN rebound;
 END
 $$;
-COMMENT ON FUNCTION order_payment.reseal_payment_passwords(name, name) IS
-	'seals the verifiers of a store that are not under the active data key anew, and returns their number; with former_store those of a schema that was renamed, which bind its name. Nobody needs a password for it. For the owner of the store, whom a superuser has granted EXECUTE on it and on reseal_verifier()';
+COMMENT ON FUNCTION order_payment.rebind_payment_passwords(name, name) IS
+	'makes the payment passwords of a store whose schema was renamed open under its new name, and returns their number; nobody needs a password for it. OP010 if one was not of that name. For a superuser, or for whom one grants EXECUTE on it and on rebind_verifier()';

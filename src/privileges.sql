@@ -23,8 +23,8 @@ REVOKE ALL ON FUNCTION
 	order_payment.activate_data_key(integer),
 	order_payment.rewrap_data_keys(),
 	order_payment.root_keys(),
-	order_payment.reseal_payment_passwords(name, name),
-	order_payment.reseal_verifier(order_payment.sealed, anynonarray, name, name)
+	order_payment.rebind_payment_passwords(name, name),
+	order_payment.rebind_verifier(order_payment.sealed, anynonarray, name, name)
 FROM PUBLIC;
 
 -- called by other functions, and by nobody else
@@ -33,7 +33,7 @@ REVOKE ALL ON FUNCTION
 	order_payment.rewrap_key(integer, text, bytea),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text),
 	order_payment.charge_password_attempt(oid, text),
-	order_payment.clear_password_attempts(oid, text, oid, text, text)
+	order_payment.clear_password_attempts(oid, text, oid, text, text, integer)
 FROM PUBLIC;
 
 -- default privileges of who installs may have granted something

@@ -183,7 +183,7 @@ op_require_verifiable(const OpSealed *sealed, OpBytes bound_to)
 /* ---------- what others call ---------- */
 
 OpSealed *
-op_make_verifier(const text *password, OpBytes bound_to)
+op_make_verifier(const text *password, OpBytes bound_to, uint32 *pepper_id)
 {
 	Verifier  verifier;
 	OpHmac	 *pepper = begin_verifier(&verifier);
@@ -194,6 +194,7 @@ op_make_verifier(const text *password, OpBytes bound_to)
 				 &verifier);
 	result = op_seal_bytes(OP_FIELD_PASSWORD, bound_to,
 						   (OpBytes){(const uint8 *) &verifier, sizeof(verifier)});
+	*pepper_id = pepper_of(&verifier);
 	op_cleanse(&verifier, sizeof(verifier));
 	return result;
 }
@@ -235,7 +236,7 @@ op_is_verifier_outdated(const OpSealed *sealed, OpBytes bound_to)
 }
 
 OpSealed *
-op_rebind_verifier(const OpSealed *sealed, OpBytes bound_to, OpBytes new_bound_to)
+op_bind_verifier(const OpSealed *sealed, OpBytes bound_to, OpBytes new_bound_to)
 {
 	Verifier  verifier;
 	OpSealed *result;

@@ -11,8 +11,11 @@
 #define OP_PASSWORD_MIN 4
 #define OP_PASSWORD_MAX 256
 
-/* A new verifier under the keys and the cost of today; OP013 without keys. Takes its time, and memory. */
-extern OpSealed *op_make_verifier(const text *password, OpBytes bound_to);
+/*
+ * A new verifier under the keys and the cost of today, and the id of its pepper;
+ * OP013 without keys. Takes its time, and memory.
+ */
+extern OpSealed *op_make_verifier(const text *password, OpBytes bound_to, uint32 *pepper_id);
 
 /*
  * An error, OP010 or OP013, if op_is_password() could not tell: to be asked
@@ -29,7 +32,7 @@ extern bool op_is_password(const OpSealed *verifier, OpBytes bound_to, const tex
 /* Are keys or cost of the verifier no longer those of today? */
 extern bool op_is_verifier_outdated(const OpSealed *verifier, OpBytes bound_to);
 
-/* The same verifier, sealed anew under the key of today, and bound to something else maybe. */
-extern OpSealed *op_rebind_verifier(const OpSealed *verifier, OpBytes bound_to, OpBytes new_bound_to);
+/* The same verifier, sealed anew and bound to something else; OP010 if it does not open. */
+extern OpSealed *op_bind_verifier(const OpSealed *verifier, OpBytes bound_to, OpBytes new_bound_to);
 
 #endif

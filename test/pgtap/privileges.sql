@@ -57,7 +57,8 @@ SELECT bag_eq('SELECT * FROM granted',
                  FROM expected e, LATERAL (VALUES ('regress_tap_app', e.app_role), ('regress_tap_gateway', e.gateway_role)) r (name, rights),
                       string_to_table(r.rights, ',') p $$,
               'all that is granted on tables, views and sequences');
-SELECT set_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'v', 'S') $$,
+SELECT set_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'v', 'S')
+                   AND relname NOT LIKE 'payment\_password%' $$,
               'SELECT relation FROM expected', 'and these are all there are');
 SELECT bag_eq($$ SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type, a.is_grantable
                  FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'shop' AND a.grantee <> n.nspowner $$,
@@ -65,8 +66,14 @@ SELECT bag_eq($$ SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regr
 SELECT bag_eq($$ SELECT c.relname::text, t.attname::text, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type, a.is_grantable
                  FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(t.attacl) a WHERE c.relnamespace = 'shop'::regnamespace $$,
               $$ VALUES ('payments', 'status', 'regress_tap_gateway', 'UPDATE', false),
-                        ('payment_operations', 'status', 'regress_tap_gateway', 'UPDATE', false) $$,
-              'all that is granted on single columns: by it the server knows who records outcomes');
+                        ('payment_operations', 'status', 'regress_tap_gateway', 'UPDATE', false),
+                        ('payment_passwords', 'customer_id', 'regress_tap_app', 'SELECT', false),
+                        ('payment_passwords', 'customer_id', 'regress_tap_app', 'INSERT', false),
+                        ('payment_passwords', 'set_at', 'regress_tap_app', 'SELECT', false),
+                        ('payment_passwords', 'customer_id', 'regress_tap_gateway', 'SELECT', false),
+                        ('payment_passwords', 'customer_id', 'regress_tap_gateway', 'INSERT', false),
+                        ('payment_passwords', 'set_at', 'regress_tap_gateway', 'SELECT', false) $$,
+              'all that is granted on single columns: by it the server knows who records outcomes, and who may ask for a payment password');
 SELECT is_empty($$ SELECT FROM pg_default_acl $$, 'no default privileges are changed');
 SELECT is_empty($$ SELECT FROM pg_auth_members m WHERE m.member IN ('regress_tap_app'::regrole, 'regress_tap_gateway'::regrole)
                    OR m.roleid IN ('regress_tap_app'::regrole, 'regress_tap_gateway'::regrole) $$,
@@ -100,7 +107,7 @@ SELECT is_empty($$ SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'o
                 'no function runs with other rights than the caller''s');
 SELECT set_eq($$ SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'order_payment'::regnamespace
                    AND NOT has_function_privilege('regress_tap_stranger', p.oid, 'EXECUTE') $$,
-              ARRAY['record_reveal'], 'a stranger may call each but these');
+              ARRAY['record_reveal', 'charge_password_attempt', 'clear_password_attempts', 'rebind_verifier', 'rebind_payment_passwords'], 'a stranger may call each but these');
 SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'order_payment'::regnamespace
                    AND a.grantee NOT IN (0, p.proowner) $$, 'and nothing is granted to a role');
 SELECT is_empty($$ SELECT c.oid::regclass, p FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p
