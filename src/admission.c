@@ -271,7 +271,7 @@ op_admit_payment(PG_FUNCTION_ARGS)
 	order_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	gateway = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	method = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
-	payments = get_relname_relid("payments", LookupExplicitNamespace(store, false));
+	payments = get_relname_relid("payments", op_store_schema(store));
 	customer = find_customer(store, &order_id);
 	if (is_admitted(payments, order_id, gateway, method))
 		PG_RETURN_VOID();

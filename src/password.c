@@ -100,6 +100,18 @@ refuse_password(const char *message, const char *hint)
 
 /* ---------- who and where ---------- */
 
+/* Of the arguments it is the one that a second password is given as by mistake. */
+Oid
+op_store_schema(const char *store)
+{
+	if (!OidIsValid(get_namespace_oid(store, true)))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_SCHEMA_NAME),
+						errmsg("there is no schema of the name that was given as the store"),
+						errhint("An old password is given by name: old_password => ..."),
+						errhidestmt(true), errhidecontext(true)));
+	return LookupExplicitNamespace(store, false);
+}
+
 static Oid
 find_table(Oid schema, const char *store, const char *name)
 {
@@ -301,7 +313,7 @@ clear_attempts(const Account *account, const OpSealed *renewed, uint32 pepper_id
 static void
 open_account(Account *account, const char *store, const char *customer)
 {
-	Oid schema = LookupExplicitNamespace(store, false);
+	Oid schema = op_store_schema(store);
 
 	account->store = store;
 	account->table = find_table(schema, store, "payment_passwords");

@@ -7,6 +7,9 @@
 
 #include "postgres_ext.h"
 
+/* The schema of a store; an error that does not show the name if there is none. */
+extern Oid op_store_schema(const char *store);
+
 /*
  * Is it the password of the customer, who is told as text? The attempt is
  * charged, and committed, before. OP015 while the customer is locked, OP012
