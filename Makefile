@@ -82,6 +82,7 @@ OBJS = \
 	src/reseal_run.o \
 	src/reseal.o \
 	src/key_use.o \
+	src/forget.o \
 	src/beta.o \
 	src/probability.o
 
@@ -124,6 +125,8 @@ SQL_PARTS = \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
 	src/card_functions.sql \
+	src/forget.sql \
+	src/reseal_store.sql \
 	src/verify_rows.sql \
 	src/verify_money.sql \
 	src/verify_history.sql \
@@ -138,7 +141,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store probability store events append functions functions_refund views settlement routing \
+REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store reseal probability store events append functions functions_refund views settlement routing \
 	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
@@ -146,7 +149,7 @@ REGRESS_OPTS = --encoding=UTF8 --no-locale
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
 ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
 	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement \
-	iso_money_lines iso_upgrade \
+	iso_money_lines iso_upgrade iso_reseal iso_key_state \
 	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 

@@ -23,18 +23,39 @@ REVOKE ALL ON FUNCTION
 	order_payment.activate_data_key(integer),
 	order_payment.rewrap_data_keys(),
 	order_payment.root_keys(),
+	order_payment.key_status(boolean),
+	order_payment.crypto_inventory(),
+	order_payment.mark_data_key_compromised(integer),
+	order_payment.destroy_data_key(integer)
+FROM PUBLIC;
+
+-- for those who rotate keys and end the life of cards; on tables on which they have the rights
+REVOKE ALL ON FUNCTION
+	order_payment.reseal_value(order_payment.sealed, bytea),
+	order_payment.rows_sealed_by(integer),
+	order_payment.forget_cards(timestamptz, name),
+	order_payment.forget_cards_in(regclass, name, timestamptz),
 	order_payment.rebind_payment_passwords(name, name),
 	order_payment.rebind_verifier(order_payment.sealed, anynonarray, name, name)
+FROM PUBLIC;
+REVOKE ALL ON PROCEDURE
+	order_payment.reseal(regclass, float8, integer, name, text, text[]),
+	order_payment.reseal_store(name, float8)
 FROM PUBLIC;
 
 -- called by other functions, and by nobody else
 REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
+	order_payment.check_data_key(integer, text, bytea),
+	order_payment.keys_used(regclass, name),
+	order_payment.values_by_key(),
+	order_payment.await_transactions(interval),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text),
 	order_payment.charge_password_attempt(oid, text),
 	order_payment.clear_password_attempts(oid, text, oid, text, text, integer)
 FROM PUBLIC;
 
 -- default privileges of who installs may have granted something
-REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage FROM PUBLIC;
+REVOKE ALL ON TABLE order_payment.data_keys, order_payment.reveal_log, order_payment.reveal_usage, order_payment.reseal_runs,
+	order_payment.reseal_progress FROM PUBLIC;

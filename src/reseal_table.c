@@ -44,8 +44,8 @@ column_name(Relation rel, AttrNumber column)
 
 /* ---------- a table with the trigger ---------- */
 
-static const OpProtection *
-require_protection(Relation rel)
+const OpProtection *
+op_require_protection(Relation rel)
 {
 	const OpProtection *protection = op_protection_of_table(rel);
 
@@ -58,8 +58,8 @@ require_protection(Relation rel)
 	return protection;
 }
 
-static void
-require_firing(Relation rel)
+void
+op_require_firing(Relation rel)
 {
 	if (op_trigger_fires(rel, op_protect_card))
 		return;
@@ -118,13 +118,29 @@ append_keys(StringInfo sql, const List *columns, const char *negation, OpResealP
 static void
 append_wanted(StringInfo sql, Relation rel, const OpResealWhat *what)
 {
-	const OpProtection *protection = what->column == NULL ? require_protection(rel) : NULL;
+	const OpProtection *protection = what->column == NULL ? op_require_protection(rel) : NULL;
 
 	appendStringInfoChar(sql, '(');
 	append_keys(sql, sealed_columns(rel, what, protection), "", OP_RESEAL_OLD);
 	if (protection != NULL && protection->fingerprint != 0)
 		append_wants_fingerprint(sql, rel, protection);
 	appendStringInfoChar(sql, ')');
+}
+
+/* A column, or a constant in quotes, which is taken as it stands between them. */
+static void
+append_key(StringInfo sql, Relation rel, const char *given)
+{
+	size_t size = strlen(given);
+
+	if (size >= 2 && given[0] == '\'' && given[size - 1] == '\'')
+		appendStringInfo(sql, ", %s::pg_catalog.text",
+						 quote_literal_cstr(pnstrdup(given + 1, size - 2)));
+	else
+	{
+		op_require_column(rel, given, InvalidOid);
+		appendStringInfo(sql, ", t.%s", quote_identifier(given));
+	}
 }
 
 static void
@@ -135,15 +151,16 @@ append_assignment(StringInfo sql, Relation rel, const OpResealWhat *what)
 
 	if (what->column == NULL)
 	{
-		column = column_name(rel, require_protection(rel)->sealed[OP_CARD_NUMBER]);
+		column = column_name(rel, op_require_protection(rel)->sealed[OP_CARD_NUMBER]);
 		appendStringInfo(sql, "%s = t.%s", column, column);
 		return;
 	}
+	op_require_column(rel, what->column, InvalidOid);
 	column = quote_identifier(what->column);
 	appendStringInfo(sql, "%s = order_payment.reseal_value(t.%s, order_payment.binding(%s", column,
 					 column, quote_literal_cstr(what->label));
 	foreach (cell, what->key)
-		appendStringInfo(sql, ", t.%s", quote_identifier(lfirst(cell)));
+		append_key(sql, rel, lfirst(cell));
 	appendStringInfoString(sql, "))");
 }
 
@@ -155,8 +172,8 @@ op_reseal_update(Relation rel, const OpResealWhat *what)
 
 	if (what->column == NULL)
 	{
-		require_protection(rel);
-		require_firing(rel);
+		op_require_protection(rel);
+		op_require_firing(rel);
 	}
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE ONLY %s AS t SET ", table);
@@ -173,7 +190,7 @@ op_reseal_update(Relation rel, const OpResealWhat *what)
 char *
 op_reseal_count(Relation rel, const OpResealWhat *what)
 {
-	const OpProtection *protection = what->column == NULL ? require_protection(rel) : NULL;
+	const OpProtection *protection = what->column == NULL ? op_require_protection(rel) : NULL;
 	List			   *columns = sealed_columns(rel, what, protection);
 	bool				is_partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	StringInfoData		sql;

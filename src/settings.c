@@ -12,6 +12,7 @@
 
 #include "utils/guc.h"
 
+#include "redact.h"
 #include "settings.h"
 
 char *op_actor = NULL;
@@ -28,6 +29,15 @@ bool  op_protect_memory_setting = true;
 /* where a root key comes from is nobody's business but the administrator's */
 #define SOURCE_FLAGS \
 	(GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_DISALLOW_IN_AUTO_FILE | GUC_NOT_IN_SAMPLE)
+
+/* What is said of a change is kept with it for ever: no card number may be among it. */
+static bool
+redact_remark(char **value, void **extra, GucSource source)
+{
+	if (*value != NULL)
+		op_redact_card_numbers(*value, strlen(*value));
+	return true;
+}
 
 void (*op_configuration_read)(void) = NULL;
 
@@ -49,7 +59,7 @@ op_settings_init(void)
 							   "",
 							   PGC_USERSET,
 							   0,
-							   NULL, NULL, NULL);
+							   redact_remark, NULL, NULL);
 
 	DefineCustomStringVariable("order_payment.reason",
 							   "Why the changes are made, for order_events.reason.",
@@ -58,7 +68,7 @@ op_settings_init(void)
 							   "",
 							   PGC_USERSET,
 							   0,
-							   NULL, NULL, NULL);
+							   redact_remark, NULL, NULL);
 
 	DefineCustomBoolVariable("order_payment.restore",
 							 "Lets rows pass the triggers unchanged and unchecked, for a data-only restore.",
