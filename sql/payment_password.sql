@@ -173,7 +173,14 @@ SET ROLE regress_op_app;
 BEGIN READ ONLY; SELECT verify_payment_password(7, '246810'); ROLLBACK;
 RESET ROLE;
 SELECT key_id(verifier) = :data_key AND pepper_id = :pepper AS renewed FROM payment_passwords ORDER BY customer_id;
--- a pepper that is gone takes with it what was not renewed
+-- a pepper is not destroyed while it is needed
+SELECT pepper_id AS old_pepper FROM payment_passwords WHERE customer_id = 9 \gset
+SELECT relation, column_name, purpose, field, stored_values FROM values_by_key() WHERE key_id IN (:old_pepper, :pepper) ORDER BY stored_values;
+SELECT row_key FROM rows_sealed_by(:old_pepper) ORDER BY row_key::text;
+\set VERBOSITY sqlstate
+SELECT destroy_data_key(:old_pepper);
+\set VERBOSITY default
+-- one that is gone takes with it what was not renewed
 UPDATE data_keys SET state = 'destroyed', wrapped = NULL WHERE purpose = 'pepper' AND state = 'decrypt_only';
 SELECT verify_payment_password(7, '246810') AS renewed;
 SELECT verify_payment_password(9, 'José 16') AS not_renewed;

@@ -54,7 +54,8 @@ forget(XactEvent event, void *arg)
 }
 
 static void
-follow_subtransaction(SubXactEvent event, SubTransactionId subxact, SubTransactionId parent, void *arg)
+follow_subtransaction(SubXactEvent event, SubTransactionId subxact, SubTransactionId parent,
+					  void *arg)
 {
 	if (!OidIsValid(admission.payments) || admission.used_in != subxact)
 		return;
@@ -163,6 +164,8 @@ is_retry(Relation payments, TupleTableSlot *payment, const AttrNumber *columns)
 	char						 nulls[lengthof(asked)];
 	NullableDatum				 result;
 
+	if (op_value_in(payment, columns[PAYMENT_RETRY_OF]).isnull)
+		return false;
 	for (int i = 0; i < (int) lengthof(asked); i++)
 	{
 		NullableDatum value = op_value_in(payment, columns[asked[i]]);
@@ -170,8 +173,7 @@ is_retry(Relation payments, TupleTableSlot *payment, const AttrNumber *columns)
 		args[i] = value.value;
 		nulls[i] = value.isnull ? 'n' : ' ';
 	}
-	return nulls[0] != 'n' &&
-		   op_sibling_fetch(&retry_of_payment, payments, payment, args, nulls, &result, 1) &&
+	return op_sibling_fetch(&retry_of_payment, payments, payment, args, nulls, &result, 1) &&
 		   !result.isnull && DatumGetBool(result.value);
 }
 

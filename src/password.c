@@ -82,7 +82,8 @@ require_log_guard(void)
 static void
 refuse_locked(int seconds)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), seconds * INT64CONST(1000));
+	TimestampTz until =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), seconds * INT64CONST(1000));
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OP_PASSWORD), errmsg("the payment password is locked"),
@@ -197,9 +198,10 @@ take_customer(Account *account, const char *customer)
 
 /* ---------- the table ---------- */
 
-/* Runs a statement as the owner of the table, within SPI. $1 is the customer; the others are text. */
+/* Runs a statement as the owner of the table, within SPI. $1: the customer; the others are text. */
 static void
-run_as_owner(const Account *account, const char *sql, const char *const *args, int nargs, Snapshot snapshot)
+run_as_owner(const Account *account, const char *sql, const char *const *args, int nargs,
+			 Snapshot snapshot)
 {
 	Oid		   types[4] = {account->type, TEXTOID, TEXTOID, TEXTOID};
 	Datum	   values[4] = {account->customer};
@@ -223,7 +225,7 @@ run_as_owner(const Account *account, const char *sql, const char *const *args, i
 	SetUserIdAndSecContext(userid, context);
 }
 
-/* The row as it is now. It may spell the customer in another way: then that is how the verifier is bound. */
+/* The row as it is now. Its verifier is bound to the customer as the row spells it. */
 static void
 read_verifier(Account *account)
 {
@@ -291,7 +293,8 @@ static void
 charge_attempt(const Account *account)
 {
 	const char *args[] = {psprintf("%u", account->attempts), account->customer_text};
-	char	   *seconds = op_autonomous(OP_TASK_CHARGE_PASSWORD, account->attempts, args, lengthof(args));
+	char	   *seconds =
+		op_autonomous(OP_TASK_CHARGE_PASSWORD, account->attempts, args, lengthof(args));
 
 	if (seconds != NULL)
 		refuse_locked(pg_strtoint32(seconds));
@@ -325,7 +328,10 @@ open_account(Account *account, const char *store, const char *customer)
 	read_verifier(account);
 }
 
-/* Charges, checks, and clears; what could not be checked is not charged. A customer without a password takes as long. */
+/*
+ * Charges, checks, and clears; what could not be checked is not charged. A
+ * customer without a password takes as long.
+ */
 static bool
 check(const Account *account, const text *password, bool is_renewed)
 {
@@ -418,7 +424,10 @@ set_password(const Account *account, const text *password)
 
 /* ---------- the functions ---------- */
 
-/* customer, password, store. Not STRICT: who tests for false would take NULL for the right password. */
+/*
+ * customer, password, store. The functions are not STRICT: who tests for false
+ * would take NULL for the right password.
+ */
 static void
 require_arguments(FunctionCallInfo fcinfo)
 {

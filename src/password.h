@@ -15,6 +15,7 @@ extern Oid op_store_schema(const char *store);
  * charged, and committed, before. OP015 while the customer is locked, OP012
  * while too many are checked, 42501 if the role may not ask.
  */
-extern bool op_check_payment_password(const char *store, const char *customer, const text *password);
+extern bool op_check_payment_password(const char *store, const char *customer,
+									  const text *password);
 
 #endif

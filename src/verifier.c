@@ -149,9 +149,10 @@ begin_verifier(Verifier *verifier)
 static OpHmac *
 open_verifier(const OpSealed *sealed, OpBytes bound_to, Verifier *verifier)
 {
-	uint8	plain[OP_PLAIN_MAX];
-	size_t	size;
-	bool	opened = op_open_sealed(sealed, OP_FIELD_PASSWORD, bound_to, OP_OPEN_TO_RESEAL, plain, &size);
+	uint8  plain[OP_PLAIN_MAX];
+	size_t size;
+	bool   opened =
+		op_open_sealed(sealed, OP_FIELD_PASSWORD, bound_to, OP_OPEN_TO_RESEAL, plain, &size);
 	OpHmac *pepper;
 
 	if (opened && size == sizeof(*verifier))
