@@ -61,6 +61,7 @@ OBJS = \
 	src/redact.o \
 	src/card_text.o \
 	src/envelope.o \
+	src/secret_file.o \
 	src/root_key.o \
 	src/data_key.o \
 	src/keyring.o \
@@ -72,11 +73,21 @@ OBJS = \
 	src/check_slot.o \
 	src/password.o \
 	src/admission.o \
+	src/card_blob.o \
+	src/card_key.o \
+	src/card_token.o \
+	src/sealed_card.o \
 	src/fingerprint.o \
 	src/verification_code.o \
 	src/protection.o \
 	src/excluded.o \
+	src/card_row.o \
 	src/protect.o \
+	src/row_token.o \
+	src/secret_kind.o \
+	src/secret_blob.o \
+	src/gateway_secret.o \
+	src/encrypted_amount.o \
 	src/reseal_value.o \
 	src/reseal_table.o \
 	src/reseal_run.o \
@@ -99,6 +110,7 @@ SQL_PARTS = \
 	src/card_text.sql \
 	src/data_key.sql \
 	src/sealed.sql \
+	src/card_key.sql \
 	src/card.sql \
 	src/fingerprint.sql \
 	src/protect.sql \
@@ -114,6 +126,8 @@ SQL_PARTS = \
 	src/order_tables.sql \
 	src/payment_tables.sql \
 	src/password_tables.sql \
+	src/gateway_secret.sql \
+	src/encrypted_amount.sql \
 	src/settlement.sql \
 	src/views.sql \
 	src/routing.sql \
@@ -125,6 +139,7 @@ SQL_PARTS = \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
 	src/card_functions.sql \
+	src/card_token.sql \
 	src/forget.sql \
 	src/reseal_store.sql \
 	src/verify_rows.sql \
@@ -142,7 +157,7 @@ DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
 REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store reseal payment_password probability store events append functions functions_refund views settlement routing \
-	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+	gateway_secret row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 

@@ -21,7 +21,6 @@
 #include "storage/bufmgr.h"
 #include "storage/itemptr.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -47,12 +46,10 @@ typedef struct Forgetting
 } Forgetting;
 
 static void
-append_column(StringInfo sql, const char *separator, Relation rel, AttrNumber column)
+append_is_there(StringInfo sql, Relation rel, AttrNumber column)
 {
 	if (column != 0)
-		appendStringInfo(sql, "%st.%s IS NOT NULL", separator,
-						 quote_identifier(
-							 NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname)));
+		appendStringInfo(sql, " OR t.%s IS NOT NULL", op_quoted_column(rel, column));
 }
 
 /* $1: the time; $2, $3: where the pages begin, and where they end */
@@ -60,18 +57,16 @@ static char *
 make_statement(Relation rel, const Forgetting *forgetting)
 {
 	const OpProtection *protection = op_require_protection(rel);
-	const char		   *number = quote_identifier(NameStr(
-				TupleDescAttr(RelationGetDescr(rel), protection->sealed[OP_CARD_NUMBER] - 1)->attname));
+	const char		   *number = op_quoted_column(rel, protection->sealed[OP_CARD_NUMBER]);
 	StringInfoData		sql;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE ONLY %s AS t SET %s = t.%s WHERE t.ctid >= $2 AND t.ctid < $3 AND t.%s < $1 AND (false",
-					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-												RelationGetRelationName(rel)),
-					 number, number, quote_identifier(forgetting->time_column));
+					 op_quoted_table(rel), number, number,
+					 quote_identifier(forgetting->time_column));
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
-		append_column(&sql, " OR ", rel, protection->sealed[part]);
-	append_column(&sql, " OR ", rel, protection->fingerprint);
+		append_is_there(&sql, rel, protection->sealed[part]);
+	append_is_there(&sql, rel, protection->fingerprint);
 	appendStringInfo(&sql, ")%s", op_has_trigger(rel, op_maintain_payment) ? SPARED : "");
 	return sql.data;
 }
@@ -120,11 +115,11 @@ forget_in(Forgetting *forgetting, Oid table)
 		update_pages(forgetting, sql, first, Min(npages, first + STATEMENT_PAGES));
 }
 
-PG_FUNCTION_INFO_V1(op_forget_cards);
+PG_FUNCTION_INFO_V1(op_forget_cards_in);
 
 /* (target, time_column, before): how many rows */
 Datum
-op_forget_cards(PG_FUNCTION_ARGS)
+op_forget_cards_in(PG_FUNCTION_ARGS)
 {
 	Forgetting forgetting = {.target = PG_GETARG_OID(0),
 							 .time_column = NameStr(*PG_GETARG_NAME(1)),

@@ -1,7 +1,7 @@
 /* ---------- forgetting cards ---------- */
 
 CREATE FUNCTION order_payment.forget_cards_in(target regclass, time_column name, before timestamptz) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'op_forget_cards' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'op_forget_cards_in' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp SET row_security = off;
 COMMENT ON FUNCTION order_payment.forget_cards_in(regclass, name, timestamptz) IS
 	'takes the sealed card and its fingerprint out of all rows of a table with the trigger protect_card() whose time_column is before a time, and returns their number; masks stay. Of payments, not those whose card is still wanted. What is forgotten stays in backups and in WAL as long as these are kept, and opens as long as its data key does. With the rights of the caller';

@@ -202,7 +202,7 @@ BEGIN
 				  DETAIL = CASE its.purpose WHEN 'pepper' THEN 'It has gone into these payment passwords: '
 										   ELSE 'It has made these values: ' END || needed || '.',
 				  HINT = CASE its.purpose WHEN 'pepper' THEN 'Each is renewed under the active pepper when it is given; delete the rows of those that are not to be waited for.'
-										 ELSE 'CALL order_payment.reseal() for each of the tables; order_payment.rows_sealed_by() lists the rows.' END;
+										 ELSE 'CALL order_payment.reseal_store() for each store, order_payment.reseal() for other tables, SELECT order_payment.reseal_card_keys() for card_keys; order_payment.rows_sealed_by() lists the rows.' END;
 	END IF;
 	UPDATE order_payment.data_keys k
 	SET state = 'destroyed', wrapped = NULL, destroyed_at = clock_timestamp()

@@ -28,7 +28,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/itemptr.h"
 #include "storage/latch.h"
@@ -37,9 +36,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -182,9 +179,12 @@ sleep_until(TimestampTz end)
 static void
 keep_to_rate(const Reseal *reseal)
 {
-	if (reseal->max_rate > 0)
-		sleep_until(reseal->started_at +
-					(TimestampTz) ((double) reseal->run.resealed / reseal->max_rate * USECS_PER_SEC));
+	double seconds;
+
+	if (reseal->max_rate <= 0)
+		return;
+	seconds = Min((double) reseal->run.resealed / reseal->max_rate, SECS_PER_YEAR);
+	sleep_until(reseal->started_at + (TimestampTz) (seconds * USECS_PER_SEC));
 }
 
 static void

@@ -28,16 +28,15 @@
 
 #define EQ " OPERATOR(pg_catalog.=) "
 
-/* "schema"."table", to be found whatever the search_path */
-static char *
-table_name(Relation rel)
+char *
+op_quoted_table(Relation rel)
 {
 	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 									  RelationGetRelationName(rel));
 }
 
-static const char *
-column_name(Relation rel, AttrNumber column)
+const char *
+op_quoted_column(Relation rel, AttrNumber column)
 {
 	return quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname));
 }
@@ -78,8 +77,9 @@ append_wants_fingerprint(StringInfo sql, Relation rel, const OpProtection *prote
 	appendStringInfo(sql,
 					 " OR (order_payment.key_id(l.%s)" EQ "ANY ($%d) AND "
 					 "coalesce(order_payment.fingerprint_key(l.%s), 0) OPERATOR(pg_catalog.<>) $%d)",
-					 column_name(rel, protection->sealed[OP_CARD_NUMBER]), OP_RESEAL_OPENING + 1,
-					 column_name(rel, protection->fingerprint), OP_RESEAL_FINGERPRINT + 1);
+					 op_quoted_column(rel, protection->sealed[OP_CARD_NUMBER]),
+					 OP_RESEAL_OPENING + 1, op_quoted_column(rel, protection->fingerprint),
+					 OP_RESEAL_FINGERPRINT + 1);
 }
 
 /* ---------- both kinds ---------- */
@@ -95,7 +95,8 @@ sealed_columns(Relation rel, const OpResealWhat *what, const OpProtection *prote
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
 	{
 		if (protection->sealed[part] != 0)
-			result = lappend(result, unconstify(char *, column_name(rel, protection->sealed[part])));
+			result = lappend(
+				result, unconstify(char *, op_quoted_column(rel, protection->sealed[part])));
 	}
 	return result;
 }
@@ -151,7 +152,7 @@ append_assignment(StringInfo sql, Relation rel, const OpResealWhat *what)
 
 	if (what->column == NULL)
 	{
-		column = column_name(rel, op_require_protection(rel)->sealed[OP_CARD_NUMBER]);
+		column = op_quoted_column(rel, op_require_protection(rel)->sealed[OP_CARD_NUMBER]);
 		appendStringInfo(sql, "%s = t.%s", column, column);
 		return;
 	}
@@ -167,7 +168,7 @@ append_assignment(StringInfo sql, Relation rel, const OpResealWhat *what)
 char *
 op_reseal_update(Relation rel, const OpResealWhat *what)
 {
-	char		  *table = table_name(rel);
+	char		  *table = op_quoted_table(rel);
 	StringInfoData sql;
 
 	if (what->column == NULL)
@@ -200,7 +201,7 @@ op_reseal_count(Relation rel, const OpResealWhat *what)
 	append_wanted(&sql, rel, what);
 	appendStringInfoString(&sql, "), count(*) FILTER (WHERE ");
 	append_keys(&sql, columns, "NOT ", OP_RESEAL_OPENING);
-	appendStringInfo(&sql, ") FROM %s%s AS l", is_partitioned ? "" : "ONLY ", table_name(rel));
+	appendStringInfo(&sql, ") FROM %s%s AS l", is_partitioned ? "" : "ONLY ", op_quoted_table(rel));
 	return sql.data;
 }
 

@@ -38,8 +38,15 @@ typedef enum OpResealParameter
  */
 extern char *op_reseal_update(Relation rel, const OpResealWhat *what);
 
-/* Of the first OP_RESEAL_NKEYS parameters: (rows that want to be resealed, rows sealed under keys that are not here) */
+/*
+ * Of the first OP_RESEAL_NKEYS parameters: (rows that want to be resealed, rows
+ * that were sealed under keys that are not here)
+ */
 extern char *op_reseal_count(Relation rel, const OpResealWhat *what);
+
+/* As SQL names them, whatever the search_path. */
+extern char		  *op_quoted_table(Relation rel);
+extern const char *op_quoted_column(Relation rel, AttrNumber column);
 
 /* Of a table with the trigger protect_card(); an error if it has none. */
 extern const OpProtection *op_require_protection(Relation rel);

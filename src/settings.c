@@ -21,6 +21,7 @@ bool  op_restore = false;
 bool  op_allow_history_change = false;
 char *op_root_key_file = NULL;
 char *op_root_key_command = NULL;
+char *op_secret_directory = NULL;
 bool  op_allow_unguarded = false;
 int	  op_reveal_budget = 1000;
 int	  op_password_checks = 4;
@@ -105,6 +106,15 @@ op_settings_init(void)
 							   PGC_SIGHUP,
 							   SOURCE_FLAGS,
 							   NULL, tell_of_reload, NULL);
+
+	DefineCustomStringVariable("order_payment.secret_directory",
+							   "Directory with files that set_gateway_secret_from_file() may read, outside of the data directory.",
+							   "Empty: none.",
+							   &op_secret_directory,
+							   "",
+							   PGC_SIGHUP,
+							   SOURCE_FLAGS,
+							   NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("order_payment.allow_unguarded",
 							 "Takes card numbers in clear although the log guard is not loaded.",

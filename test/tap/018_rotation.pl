@@ -31,6 +31,7 @@ fsync = off
 order_payment.reveal_budget = -1
 max_connections = 30
 max_worker_processes = 16
+max_prepared_transactions = 2
 });
 
 sub sql { return $node->safe_psql('postgres', @_); }
@@ -187,6 +188,46 @@ $slow->{run}->finish;
 cmp_ok($mixed, '>', 0, "lookups while fingerprints are of two keys: $mixed of $looks");
 is($wrong, 0, 'each finds all cards of a number');
 are_sound('new fingerprints');
+
+# ---------- a key is wanted by what was not committed yet ----------
+
+my $old = sql(q{SELECT key_id FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'active'});
+
+sql(qq{BEGIN; INSERT INTO cards VALUES ($ROWS + 1, 0, pan(0), 'Dee', '03/32', 0); PREPARE TRANSACTION 'late'});
+sql(q{SELECT order_payment.create_data_key('data')});
+sql(q{CALL order_payment.reseal('cards')});
+my (undef, undef, $why) = $node->psql('postgres', "SELECT order_payment.destroy_data_key($old)");
+like($why, qr/may be wanted by transactions that still run\nDETAIL:  They are: prepared transaction 'late'/, 'a prepared transaction may bring a value of the old key');
+sql(q{COMMIT PREPARED 'late'});
+(undef, undef, $why) = $node->psql('postgres', "SELECT order_payment.destroy_data_key($old)");
+like($why, qr/is needed\nDETAIL:  It has made these values: 1 of public\.cards\.expiry_sealed, 1 of/, 'and did');
+sql(q{CALL order_payment.reseal('cards')});
+is(sqlstate_of("SELECT order_payment.destroy_data_key($old)"), 'done', 'until that is resealed');
+sql("DELETE FROM cards WHERE id > $ROWS");
+
+# ---------- a table without its keys ----------
+
+sql('CREATE DATABASE elsewhere');
+$node->safe_psql('elsewhere', 'CREATE EXTENSION order_payment; SELECT order_payment.create_data_keys()');
+my $dump = $node->basedir . '/cards.sql';
+$node->run_log([ 'pg_dump', '-t', 'public.cards', '-f', $dump, '-d', $node->connstr('postgres') ]);
+$node->run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('elsewhere') ]);
+is($node->safe_psql('elsewhere', q{SELECT purpose, count(*), sum(stored_values) FROM order_payment.key_status()
+	WHERE state = 'missing' AND problem LIKE 'values in public.cards want it: %' GROUP BY 1 ORDER BY 1}),
+	"data|1|" . 3 * $ROWS . "\nfingerprint|1|$ROWS", 'key_status() says that the keys of a table are missing');
+my $before = $node->safe_psql('elsewhere', q{SELECT md5(string_agg(c::text, ',' ORDER BY id)) FROM cards c});
+my (undef, undef, $warned) = $node->psql('elsewhere', q{CALL order_payment.reseal('cards')});
+like($warned, qr/WARNING:  reseal of public\.cards: rows left, for they hold values that do not open: $ROWS/, 'reseal() says so');
+is($node->safe_psql('elsewhere', q{SELECT md5(string_agg(c::text, ',' ORDER BY id)) FROM cards c}), $before, 'and changes nothing');
+my $rows = sql(q{COPY (SELECT * FROM order_payment.data_keys WHERE state <> 'destroyed') TO STDOUT});
+my $load = $node->basedir . '/keys.sql';
+append_to_file($load, "COPY order_payment.data_keys FROM STDIN;\n$rows\n\\.\n");
+$node->safe_psql('elsewhere', q{UPDATE order_payment.data_keys SET state = 'decrypt_only' WHERE state = 'active'});
+$node->run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $load, '-d', $node->connstr('elsewhere') ]);
+is($node->safe_psql('elsewhere', q{SELECT count(*) FROM order_payment.key_status() WHERE state = 'missing'}), 0, 'the keys are brought');
+is($node->safe_psql('elsewhere', q{SELECT order_payment.reveal(number_sealed, order_payment.binding('public.cards', id)) FROM cards WHERE id = 4711}),
+	sql('SELECT pan(which) FROM cards WHERE id = 4711'), 'and the cards open');
+sql('DROP DATABASE elsewhere');
 
 # ---------- the root key ----------
 
