@@ -1,7 +1,7 @@
 -- What create_store() makes: tables, views, columns, constraints, indexes, triggers, owner. Users and their programs rely on all of it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(964);
+SELECT plan(1001);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
