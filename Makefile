@@ -70,6 +70,7 @@ OBJS = \
 	src/card.o \
 	src/fingerprint.o \
 	src/verification_code.o \
+	src/document.o \
 	src/protection.o \
 	src/excluded.o \
 	src/protect.o \
@@ -131,7 +132,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store probability store events append functions functions_refund views settlement routing \
+REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_attack card_store probability store events append functions functions_refund views settlement routing \
 	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale

@@ -22,6 +22,7 @@
 
 #include "card.h"
 #include "compat.h"
+#include "document.h"
 #include "errors.h"
 #include "excluded.h"
 #include "fingerprint.h"
@@ -130,6 +131,7 @@ read_card(const OpProtection *protection, TupleTableSlot *slot, OpCard *card)
 	{
 		card->shown[part] = value_of(slot, protection->shown[part]);
 		card->sealed[part] = value_of(slot, protection->sealed[part]);
+		card->is_made[part] = false;
 	}
 	card->fingerprint = value_of(slot, protection->fingerprint);
 	card->bound_to = NULL;
@@ -203,6 +205,7 @@ static void
 seal_plain(CardRow *row, OpCardPart part, OpBytes plain)
 {
 	row->result.sealed[part] = op_seal_bytes(op_field_of(part), binding_of(row), plain);
+	row->result.is_made[part] = true;
 	if (part == OP_CARD_NUMBER && row->protection->fingerprint != 0)
 		row->result.fingerprint = op_fingerprint(plain);
 }
@@ -321,7 +324,7 @@ insert_card(CardRow *row)
 
 	if (holds_nothing(&row->given))
 	{
-		op_keep_proposed(row->trigger, NULL);
+		op_keep_proposed(row->trigger, row->trigdata->tg_relation, NULL);
 		return;
 	}
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
@@ -330,7 +333,7 @@ insert_card(CardRow *row)
 		(row->given.sealed[OP_CARD_NUMBER] == NULL || op_fingerprint_key(fingerprint) == 0))
 		refuse_twin(row, row->protection->fingerprint);
 	binding_of(row);
-	op_keep_proposed(row->trigger, &row->result);
+	op_keep_proposed(row->trigger, row->trigdata->tg_relation, &row->result);
 }
 
 /* ---------- UPDATE ---------- */
@@ -360,6 +363,8 @@ take_excluded(CardRow *row, OpCardPart part)
 		if (part == OP_CARD_NUMBER)
 			row->result.fingerprint = excluded->fingerprint;
 	}
+	else if (!excluded->is_made[part] || op_is_stored_since(row->trigger, row->trigdata->tg_relation))
+		return false; /* copied from another row, or stored as one */
 	else if (!rebind(row, part, excluded->sealed[part], op_varlena_bytes(excluded->bound_to)))
 		op_refuse_to_open();
 	return true;
@@ -495,6 +500,24 @@ update_card(CardRow *row)
 		not_resealed++;
 }
 
+/* ---------- replication ---------- */
+
+/*
+ * Where the trigger is made to fire for rows that come from another server, they
+ * pass as they are: their cards are sealed, and their masks may be bare. A table
+ * that is not protected there sends clear values, which are sealed here.
+ */
+static void
+replicate_card(CardRow *row)
+{
+	for (int part = 0; part < OP_NCARD_PARTS; part++)
+	{
+		if (row->given.shown[part] != NULL &&
+			!is_mask((OpCardPart) part, row->given.shown[part]))
+			seal_clear(row, (OpCardPart) part);
+	}
+}
+
 /* ---------- the trigger ---------- */
 
 PG_FUNCTION_INFO_V1(op_protect_card);
@@ -513,9 +536,12 @@ op_protect_card(PG_FUNCTION_ARGS)
 	row.protection = op_protection_of(trigdata);
 	row.row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
 	row.old = is_update ? trigdata->tg_trigslot : NULL;
+	op_refuse_codes(trigdata->tg_relation, row.protection, row.row, row.old);
 	read_card(row.protection, row.row, &row.given);
 	row.result = row.given;
-	if (is_update)
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		replicate_card(&row);
+	else if (is_update)
 		update_card(&row);
 	else
 		insert_card(&row);
