@@ -337,7 +337,7 @@ require_retried(OpRow *row, TupleTableSlot *given)
 		ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 						errmsg("the payment that is tried again is none of this order"),
 						errhint("Insert the one that retry_of names first."),
-						errtablecol(row->rel, row->attnum[PAYMENT_RETRY_OF])));
+						errtableconstraint(row->rel, "payments_retry_of_fkey")));
 }
 
 static void
