@@ -138,7 +138,7 @@ REGRESS = status transition graph money amount card_number reveal_log keys seale
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
-ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
+ISOLATION = iso_move iso_version iso_upsert iso_card iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
 	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement \
 	iso_money_lines iso_upgrade \
 	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc

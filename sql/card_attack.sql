@@ -168,6 +168,16 @@ ON CONFLICT (email) DO UPDATE SET number = EXCLUDED.number, number_sealed = EXCL
 INSERT INTO purse (id, email, number, number_sealed, fingerprint) SELECT 2, 'm2@x', number, number_sealed, fingerprint FROM purse WHERE id = 2
 ON CONFLICT (email) DO UPDATE SET number = EXCLUDED.number;
 SELECT id, email, number_is FROM purses WHERE id IN (5, 6);
+-- by an upsert of a copy of the row itself that is old by now
+CREATE TABLE stale AS SELECT * FROM purse WHERE id = 6;
+UPDATE purse SET number = '4000000000095556' WHERE id = 6;
+\set VERBOSITY sqlstate
+INSERT INTO purse SELECT * FROM stale ON CONFLICT (id) DO UPDATE SET number = EXCLUDED.number, number_sealed = EXCLUDED.number_sealed, fingerprint = EXCLUDED.fingerprint;
+\set VERBOSITY default
+INSERT INTO purse SELECT * FROM stale ON CONFLICT (id) DO UPDATE SET number = EXCLUDED.number, note = 'what the program knows of';
+SELECT id, number_is, note FROM purses WHERE id = 6;
+UPDATE purse SET number = '5105105100065556' WHERE id = 6;
+DROP TABLE stale;
 -- by MERGE, whose INSERT proposes a row that is stored
 MERGE INTO purse p USING (VALUES (1, 50, '5105105100065556'), (2, 6, NULL), (3, 51, '5105105105105100'), (4, 2, '4111111111111111')) AS s (n, id, number) ON p.id = s.id
 WHEN MATCHED THEN UPDATE SET number = coalesce(s.number, p.number), note = 'merged'

@@ -346,13 +346,16 @@ is_set(const CardRow *row, AttrNumber column)
 						 row->trigdata->tg_updatedcols);
 }
 
-/* Has an upsert put the card that it proposed into this row? */
+/*
+ * Has an upsert put the card that it proposed into this row? One that it brought
+ * sealed, from a copy of this row or of another, is none that it may write here.
+ */
 static bool
 take_excluded(CardRow *row, OpCardPart part)
 {
 	const OpCard *excluded = op_proposed_card(row->trigger);
 
-	if (excluded == NULL || excluded->sealed[part] == NULL ||
+	if (excluded == NULL || !excluded->is_made[part] ||
 		!is_set(row, row->protection->shown[part]) ||
 		!is_same(excluded->shown[part], row->given.shown[part]))
 		return false;
@@ -363,8 +366,8 @@ take_excluded(CardRow *row, OpCardPart part)
 		if (part == OP_CARD_NUMBER)
 			row->result.fingerprint = excluded->fingerprint;
 	}
-	else if (!excluded->is_made[part] || op_is_stored_since(row->trigger, row->trigdata->tg_relation))
-		return false; /* copied from another row, or stored as one */
+	else if (op_is_stored_since(row->trigger, row->trigdata->tg_relation))
+		return false;
 	else if (!rebind(row, part, excluded->sealed[part], op_varlena_bytes(excluded->bound_to)))
 		op_refuse_to_open();
 	return true;
