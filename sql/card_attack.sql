@@ -6,6 +6,7 @@ SET order_payment.allow_unguarded = on;
 SET order_payment.reveal_budget = -1;
 SELECT count(*) >= 0 AS made FROM order_payment.create_data_keys();
 RESET client_min_messages;
+\set SHOW_CONTEXT never
 SET search_path = public, order_payment;
 
 CREATE TABLE purse (id bigint PRIMARY KEY, email text UNIQUE, number text, holder text, note text);
