@@ -186,6 +186,9 @@ SELECT made_key('data');
 SELECT error_of(format('SELECT order_payment.destroy_data_key(%s)', key_id)) FROM made WHERE name = 'data8';
 SELECT name, relation, column_name, count FROM affected WHERE relation = 'odd'::regclass ORDER BY 3;
 DROP TABLE odd;
+-- and one that has made fingerprints
+SELECT made_key('fingerprint');
+SELECT error_of(format('SELECT order_payment.destroy_data_key(%s)', key_id)) FROM made WHERE name = 'fingerprint3';
 
 -- what is known of the keys, and never an error
 SELECT s.kind, m.name, s.purpose, s.state, s.is_usable, s.problem, s.is_overdue, s.check_value = encode(k.root_key_check, 'hex') AS checked, s.stored_values
@@ -236,7 +239,9 @@ UPDATE payments SET status = 'authorized' WHERE order_id = 5;
 CREATE VIEW events AS SELECT count(*), max(version) FROM order_events;
 SELECT * FROM events;
 SELECT made_key('data'), made_key('fingerprint');
+SET client_min_messages = warning;  -- the tables of a store are told one by one
 CALL reseal_store();
+RESET client_min_messages;
 SELECT name_of(key_id(card_number_sealed)), name_of(key_id(card_expiry_sealed)), name_of(fingerprint_key(card_fingerprint)), count(*) FROM payments GROUP BY 1, 2, 3;
 SELECT * FROM events;  -- a payment that is only sealed anew has no event
 SELECT forget_cards(now() - interval '1 hour'), forget_cards(now() + interval '1 hour');

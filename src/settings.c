@@ -24,6 +24,7 @@ char *op_root_key_command = NULL;
 char *op_secret_directory = NULL;
 bool  op_allow_unguarded = false;
 int	  op_reveal_budget = 1000;
+int	  op_password_checks = 4;
 bool  op_protect_memory_setting = true;
 
 /* where a root key comes from is nobody's business but the administrator's */
@@ -142,6 +143,16 @@ op_settings_init(void)
 							 PGC_SIGHUP,
 							 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("order_payment.password_checks",
+							"How many payment passwords the whole server checks at once.",
+							"Each check takes 16 MiB of memory and a processor for part of a second.",
+							&op_password_checks,
+							4,
+							1, 1024,
+							PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("order_payment");
 }
