@@ -239,19 +239,35 @@ op_pan_digits(const char *text, size_t size, char digits[OP_PAN_MAX + 1])
 	return n;
 }
 
-bool
-op_pan_luhn(const char *digits, int n)
+static bool
+are_digits(const char *text, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (!is_digit(text[i]))
+			return false;
+	}
+	return n > 0;
+}
+
+/* The last digit counts once, the one before it double, and so on: two at a time. */
+static bool
+passes_luhn(const char *digits, int n)
 {
 	static const uint8 twice[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9}; /* the sum of its digits */
 	uint32			   sum = 0;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (!is_digit(digits[i]))
-			return false;
-		sum += (n - i) % 2 == 0 ? twice[digits[i] - '0'] : digits[i] - '0';
-	}
-	return n > 0 && sum % 10 == 0;
+	for (; n >= 2; n -= 2)
+		sum += (digits[n - 1] - '0') + twice[digits[n - 2] - '0'];
+	if (n == 1)
+		sum += digits[0] - '0';
+	return sum % 10 == 0;
+}
+
+bool
+op_pan_luhn(const char *digits, int n)
+{
+	return are_digits(digits, n) && passes_luhn(digits, n);
 }
 
 static const BinRange *
@@ -285,12 +301,7 @@ op_pan_check(const char *digits, int n)
 {
 	const BinRange *range;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (!is_digit(digits[i]))
-			return OP_PAN_NOT_DIGITS;
-	}
-	if (n <= 0)
+	if (!are_digits(digits, n))
 		return OP_PAN_NOT_DIGITS;
 	if (n < OP_PAN_MIN || n > OP_PAN_MAX)
 		return OP_PAN_LENGTH;
@@ -299,7 +310,7 @@ op_pan_check(const char *digits, int n)
 		return OP_PAN_LENGTH;
 	if (range != NULL && brands[range->brand].luhn == OP_LUHN_NOT_GUARANTEED)
 		return OP_PAN_GOOD;
-	return op_pan_luhn(digits, n) ? OP_PAN_GOOD : OP_PAN_LUHN;
+	return passes_luhn(digits, n) ? OP_PAN_GOOD : OP_PAN_LUHN;
 }
 
 /* ---------- masks ---------- */
