@@ -61,6 +61,7 @@ OBJS = \
 	src/redact.o \
 	src/card_text.o \
 	src/envelope.o \
+	src/secret_file.o \
 	src/root_key.o \
 	src/data_key.o \
 	src/keyring.o \
@@ -68,16 +69,27 @@ OBJS = \
 	src/autonomous.o \
 	src/reveal_log.o \
 	src/card.o \
+	src/card_blob.o \
+	src/card_key.o \
+	src/card_token.o \
+	src/sealed_card.o \
 	src/fingerprint.o \
 	src/verification_code.o \
 	src/protection.o \
 	src/excluded.o \
+	src/card_row.o \
 	src/protect.o \
+	src/row_token.o \
+	src/secret_kind.o \
+	src/secret_blob.o \
+	src/gateway_secret.o \
+	src/encrypted_amount.o \
 	src/reseal_value.o \
 	src/reseal_table.o \
 	src/reseal_run.o \
 	src/reseal.o \
 	src/key_use.o \
+	src/forget.o \
 	src/beta.o \
 	src/probability.o
 
@@ -94,6 +106,7 @@ SQL_PARTS = \
 	src/card_text.sql \
 	src/data_key.sql \
 	src/sealed.sql \
+	src/card_key.sql \
 	src/card.sql \
 	src/fingerprint.sql \
 	src/protect.sql \
@@ -108,6 +121,8 @@ SQL_PARTS = \
 	src/key_status.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
+	src/gateway_secret.sql \
+	src/encrypted_amount.sql \
 	src/settlement.sql \
 	src/views.sql \
 	src/routing.sql \
@@ -117,6 +132,9 @@ SQL_PARTS = \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
 	src/card_functions.sql \
+	src/card_token.sql \
+	src/forget.sql \
+	src/reseal_store.sql \
 	src/verify_rows.sql \
 	src/verify_money.sql \
 	src/verify_history.sql \
@@ -131,15 +149,15 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store probability store events append functions functions_refund views settlement routing \
-	row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store reseal probability store events append functions functions_refund views settlement routing \
+	gateway_secret row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
 ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
 	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement \
-	iso_money_lines iso_upgrade \
+	iso_money_lines iso_upgrade iso_reseal iso_key_state \
 	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 

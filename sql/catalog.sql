@@ -45,7 +45,7 @@ SELECT pg_describe_object(classid, objid, 0) FROM member ORDER BY pg_describe_ob
 
 -- Functions and aggregates: arguments and result; then the labels. owned: by the owner of the extension; default_acl: owner
 -- and PUBLIC may execute.
-SELECT p.oid::regproc || '(' || pg_get_function_arguments(p.oid) || ') ' || pg_get_function_result(p.oid)
+SELECT p.oid::regproc || '(' || pg_get_function_arguments(p.oid) || ') ' || coalesce(pg_get_function_result(p.oid), '')
 FROM member_function p ORDER BY p.oid::regprocedure::text COLLATE "C";
 \pset tuples_only off
 SELECT p.oid::regprocedure AS function,
@@ -145,7 +145,7 @@ SELECT p.oid::regprocedure AS s2 FROM member_function p
 WHERE p.prosecdef AND has_function_privilege('public', p.oid, 'EXECUTE');
 -- nor is anything granted to a role, or taken from PUBLIC, but for what deals with secrets
 SELECT p.oid::regprocedure AS s2_acl FROM member_function p WHERE p.proacl IS NOT NULL
-  AND p.proname NOT IN ('record_reveal');
+  AND p.proname NOT IN ('record_reveal', 'set_gateway_secret_from_file');
 
 -- S4: nobody but its owner creates in the schema, which holds nothing but members; members are nowhere else
 SELECT n.nspname AS s4 FROM pg_namespace n
@@ -209,7 +209,8 @@ WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regty
                         'is_order_money', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',
                         'order_timeline', 'record_reveal', 'read_events', 'ack_events', 'notify_events',
-                        'binding', 'protect_card_columns', 'reveal_card', 'find_card',
+                        'binding', 'protect_card_columns', 'reveal_card', 'find_card', 'card_public_key', 'issue_card_token', 'purge_card_tokens',
+                        'set_gateway_secret', 'set_gateway_secret_from_file',
                         -- called by those, with what may be null
                         'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
                         'require_amount', 'require_batch', 'require_gateway', 'require_payable', 'require_request_key', 'require_retryable');

@@ -18,6 +18,7 @@
 #include "log_guard.h"
 #include "reveal_log.h"
 #include "sealed.h"
+#include "sealed_card.h"
 #include "settings.h"
 
 void
@@ -29,7 +30,7 @@ op_require_log_guard(void)
 			(errcode(ERRCODE_OP_CLEAR_CARD),
 			 errmsg("clear card data are not taken while the log guard is not loaded"),
 			 errdetail("The statement that brings them may stand in the server log and in pg_stat_activity."),
-			 errhint("Set shared_preload_libraries = 'order_payment' in postgresql.conf and restart the server, or send the card sealed; for tests a superuser may set order_payment.allow_unguarded."),
+			 errhint("Put order_payment last into shared_preload_libraries in postgresql.conf and restart the server, or send the card sealed; for tests a superuser may set order_payment.allow_unguarded."),
 			 errhidestmt(true), errhidecontext(true)));
 }
 
@@ -61,20 +62,20 @@ refuse_holder(const char *detail)
 }
 
 static void
-read_holder(const char *text, size_t size, OpClear *clear)
+read_holder(const char *utf8, size_t size, OpClear *clear)
 {
-	char  *utf8 = pg_server_to_any(text, (int) size, PG_UTF8);
-	size_t utf8_size = utf8 == text ? size : strlen(utf8);
+	char *mask;
 
-	if (utf8_size == 0 || utf8_size > OP_HOLDER_MAX)
+	if (size == 0 || size > OP_HOLDER_MAX)
 		refuse_holder("It has 1 to 96 bytes in UTF-8.");
-	if (memchr(utf8, '*', utf8_size) != NULL)
+	if (memchr(utf8, '*', size) != NULL)
 		refuse_holder("Stars are for masks, and this is none that the row had before.");
-	memcpy(clear->data, utf8, utf8_size);
-	clear->size = utf8_size;
-	op_holder_mask(utf8, utf8_size, clear->mask);
-	if (utf8 != text)
-		op_cleanse(utf8, utf8_size);
+	memcpy(clear->data, utf8, size);
+	clear->size = size;
+	op_holder_mask(utf8, size, clear->mask);
+	mask = pg_any_to_server(clear->mask, (int) strlen(clear->mask), PG_UTF8);
+	if (mask != clear->mask)
+		strlcpy(clear->mask, mask, sizeof(clear->mask));
 }
 
 static void
@@ -93,24 +94,19 @@ read_expiry(const char *text, size_t size, OpClear *clear)
 }
 
 static void
-read_text(const char *text, size_t size, OpClear *clear)
+read_text(const char *utf8, size_t size, OpClear *clear)
 {
-	char  *utf8 = pg_server_to_any(text, (int) size, PG_UTF8);
-	size_t utf8_size = utf8 == text ? size : strlen(utf8);
-
-	if (utf8_size > OP_PLAIN_MAX)
+	if (size > OP_PLAIN_MAX)
 		ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
 						errmsg("the value is too long to be sealed"),
 						errdetail("A field \"text\" holds at most %d bytes.", OP_PLAIN_MAX),
 						errhidestmt(true), errhidecontext(true)));
-	memcpy(clear->data, utf8, utf8_size);
-	clear->size = utf8_size;
+	memcpy(clear->data, utf8, size);
+	clear->size = size;
 	clear->mask[0] = '\0';
-	if (utf8 != text)
-		op_cleanse(utf8, utf8_size);
 }
 
-typedef void (*ReadFunction)(const char *text, size_t size, OpClear *clear);
+typedef void (*ReadFunction)(const char *utf8, size_t size, OpClear *clear);
 
 /* Fields that never come in clear are not here. */
 static const ReadFunction readers[OP_NFIELDS] = {
@@ -123,8 +119,27 @@ static const ReadFunction readers[OP_NFIELDS] = {
 void
 op_read_clear(OpField field, const char *text, size_t size, OpClear *clear)
 {
+	char *utf8;
+
 	op_require_log_guard();
-	readers[field](text, size, clear);
+	utf8 = pg_server_to_any(text, (int) size, PG_UTF8);
+	readers[field](utf8, utf8 == text ? size : strlen(utf8), clear);
+	if (utf8 != text)
+		op_cleanse(utf8, strlen(utf8));
+}
+
+void
+op_read_opened(OpField field, const char *utf8, size_t size, OpClear *clear)
+{
+	readers[field](utf8, size, clear);
+}
+
+static bool
+is_holder_mask(const char *text, size_t size)
+{
+	char *utf8 = pg_server_to_any(text, (int) size, PG_UTF8);
+
+	return op_is_holder_mask(utf8, utf8 == text ? size : strlen(utf8));
 }
 
 bool
@@ -135,7 +150,7 @@ op_is_mask(OpField field, const char *text, size_t size)
 		case OP_FIELD_NUMBER:
 			return op_is_pan_mask(text, size);
 		case OP_FIELD_HOLDER:
-			return op_is_holder_mask(text, size);
+			return is_holder_mask(text, size);
 		case OP_FIELD_EXPIRY:
 			return size == strlen(OP_EXPIRY_MASK) && memcmp(text, OP_EXPIRY_MASK, size) == 0;
 		default:
@@ -172,6 +187,31 @@ op_show_plain(OpField field, const uint8 *plain, size_t size)
 
 /* ---------- seal() and reveal() ---------- */
 
+/* One part of a card that was sealed outside; false if it has none. */
+static bool
+read_sealed_card(OpField field, const text *given, OpBytes bound_to, OpClear *clear)
+{
+	OpTokenScope scope = {InvalidOid, bound_to};
+	OpBlobText	*value;
+	OpBlobCard	 card;
+	OpToken		 token;
+
+	op_open_sealed_card(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &scope, &card, &token);
+	value = &card.members[field - OP_FIELD_NUMBER];
+	clear->size = 0;
+	PG_TRY();
+	{
+		if (value->size > 0)
+			op_read_opened(field, value->data, value->size, clear);
+	}
+	PG_FINALLY();
+	{
+		op_cleanse(&card, sizeof(card));
+	}
+	PG_END_TRY();
+	return clear->size > 0;
+}
+
 PG_FUNCTION_INFO_V1(op_seal);
 
 /* (plaintext, field, bound_to) */
@@ -190,7 +230,13 @@ op_seal(PG_FUNCTION_ARGS)
 						errmsg("there is no such field to be sealed"),
 						errhint("The fields are \"number\", \"holder\", \"expiry\" and \"text\"."),
 						errhidestmt(true), errhidecontext(true)));
-	op_read_clear(field, VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &clear);
+	if (field <= OP_FIELD_EXPIRY && op_is_blob(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given)))
+	{
+		if (!read_sealed_card(field, given, op_varlena_bytes(bound_to), &clear))
+			PG_RETURN_NULL();
+	}
+	else
+		op_read_clear(field, VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &clear);
 	result = op_seal_bytes(field, op_varlena_bytes(bound_to), (OpBytes){clear.data, clear.size});
 	op_cleanse(clear.data, clear.size);
 	PG_RETURN_SEALED_P(result);

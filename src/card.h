@@ -13,7 +13,7 @@ typedef struct OpClear
 {
 	size_t size;
 	uint8  data[OP_PLAIN_MAX];
-	char   mask[OP_PAN_MASK_SIZE + 1]; /* of a number, holder or expiry */
+	char   mask[OP_PAN_MASK_SIZE + 1]; /* of a number, holder or expiry, as the server writes text */
 } OpClear;
 
 StaticAssertDecl(OP_PAN_MASK_SIZE >= OP_EXPIRY_SIZE + 1, "the mask of a number is the longest");
@@ -23,6 +23,9 @@ StaticAssertDecl(OP_PAN_MASK_SIZE >= OP_EXPIRY_SIZE + 1, "the mask of a number i
  * error, 22023 or 22007, that shows nothing of it, if it is none.
  */
 extern void op_read_clear(OpField field, const char *text, size_t size, OpClear *clear);
+
+/* The same for what came sealed, in UTF-8: no log has seen it. */
+extern void op_read_opened(OpField field, const char *utf8, size_t size, OpClear *clear);
 
 /* The text that a plaintext is shown as. */
 extern text *op_show_plain(OpField field, const uint8 *plain, size_t size);

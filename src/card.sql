@@ -3,7 +3,7 @@
 CREATE FUNCTION order_payment.seal(plaintext text, field text, bound_to bytea) RETURNS order_payment.sealed
 	AS 'MODULE_PATHNAME', 'op_seal' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.seal(text, text, bytea) IS
-	'seals a text under the active data key: field is number (digits, checked), holder, expiry (MM/YY) or text; bound_to, as binding() makes it, must be given again to open it. OP011 where statements may reach a log, OP013 without a key';
+	'seals a text under the active data key: field is number (digits, checked), holder, expiry (MM/YY) or text; bound_to, as binding() makes it, must be given again to open it. a card that was sealed outside with a sealing_token() is taken as well, each of the three by a call, null for what it has not. OP011 where statements may reach a log, OP013 without a key, OP016 for such a card that is not taken';
 
 CREATE FUNCTION order_payment.reveal(value order_payment.sealed, bound_to bytea) RETURNS text
 	AS 'MODULE_PATHNAME', 'op_reveal' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

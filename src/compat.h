@@ -55,6 +55,16 @@
 #define op_noreturn pg_attribute_noreturn()
 #endif
 
+/* 18 does not tell any more whether a query runs but once */
+#if PG_VERSION_NUM >= 180000
+#define OP_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define OP_EXECUTOR_RUN_ARGUMENTS  query, direction, count
+#else
+#define OP_EXECUTOR_RUN_PARAMETERS \
+	QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define OP_EXECUTOR_RUN_ARGUMENTS query, direction, count, execute_once
+#endif
+
 /* 17 wants the relation, not its OID */
 #if PG_VERSION_NUM >= 170000
 #define op_identity_sequence(rel, column) getIdentitySequence(rel, column, true)

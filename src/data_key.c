@@ -32,7 +32,7 @@ static const char *const purposes[OP_NPURPOSES] = {
 };
 
 static const char *const hmac_purposes[OP_NPURPOSES] = {
-	[OP_PURPOSE_DATA] = NULL,
+	[OP_PURPOSE_DATA] = "order_payment/v1/card_token",
 	[OP_PURPOSE_FINGERPRINT] = "order_payment/v1/fingerprint",
 	[OP_PURPOSE_PEPPER] = "order_payment/v1/pepper",
 };

@@ -8,4 +8,4 @@ COMMENT ON FUNCTION order_payment.same_card(bytea, bytea) IS
 CREATE FUNCTION order_payment.card_fingerprints(number text) RETURNS bytea[]
 	AS 'MODULE_PATHNAME', 'op_card_fingerprints' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.card_fingerprints(text) IS
-	'the fingerprints that rows with this card number may have, one for each fingerprint key in use: WHERE card_fingerprint = ANY (card_fingerprints(...)). Recorded in reveal_log and counted as a reveal';
+	'the fingerprints that rows with this card number may have, one for each fingerprint key in use: WHERE card_fingerprint = ANY ((SELECT card_fingerprints(...))::bytea[]), with SELECT, for else it is asked anew for each row. Recorded in reveal_log and counted as a reveal';

@@ -121,7 +121,7 @@ BEGIN ATOMIC
 		   date_trunc('second', clock_timestamp() - k.created_at), NULL, NULL, NULL
 	FROM order_payment.data_keys k
 	UNION ALL
-	SELECT 'values', NULL, v.purpose, v.key_id, (SELECT k.state FROM order_payment.data_keys k WHERE k.key_id = v.key_id), NULL,
+	SELECT 'values', NULL, v.field, v.key_id, (SELECT k.state FROM order_payment.data_keys k WHERE k.key_id = v.key_id), NULL,
 		   v.relation, v.column_name, v.stored_values
 	FROM order_payment.values_by_key() v;
 END;

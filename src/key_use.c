@@ -33,15 +33,19 @@
 
 typedef struct KeyUse
 {
-	uint32 id; /* hash key */
-	int64  values;
+	struct
+	{
+		uint32 id;
+		uint32 field; /* 0: a fingerprint */
+	} by;			  /* hash key */
+	int64 values;
 } KeyUse;
 
 static HTAB *
 new_counts(void)
 {
 	HASHCTL ctl = {
-		.keysize = sizeof(uint32),
+		.keysize = sizeof(((KeyUse *) NULL)->by),
 		.entrysize = sizeof(KeyUse),
 		.hcxt = CurrentMemoryContext};
 
@@ -49,10 +53,11 @@ new_counts(void)
 }
 
 static void
-count_key(HTAB *counts, uint32 id)
+count_key(HTAB *counts, uint32 id, uint32 field)
 {
+	KeyUse	which = {.by = {id, field}};
 	bool	found;
-	KeyUse *use = hash_search(counts, &id, HASH_ENTER, &found);
+	KeyUse *use = hash_search(counts, &which.by, HASH_ENTER, &found);
 
 	use->values = found ? use->values + 1 : 1;
 }
@@ -63,7 +68,7 @@ count_sealed(HTAB *counts, const struct varlena *value)
 	OpEnvelope envelope;
 
 	if (op_sealed_parse(value, &envelope))
-		count_key(counts, envelope.key_id);
+		count_key(counts, envelope.key_id, envelope.field);
 }
 
 static bool
@@ -90,7 +95,7 @@ count_in_text(HTAB *counts, const char *text)
 			length++;
 		if (op_envelope_from_text(text, length, data, &size) &&
 			op_envelope_parse((OpBytes){data, size}, &envelope))
-			count_key(counts, envelope.key_id);
+			count_key(counts, envelope.key_id, envelope.field);
 		text += length;
 	}
 }
@@ -130,7 +135,7 @@ count_value(HTAB *counts, ColumnKind kind, Oid type, Datum value)
 		case COLUMN_FINGERPRINT:
 			id = op_fingerprint_key(DatumGetByteaPP(value));
 			if (id != 0)
-				count_key(counts, id);
+				count_key(counts, id, 0);
 			break;
 		case COLUMN_OTHER:
 			getTypeOutputInfo(type, &output, &is_varlena);
@@ -169,7 +174,7 @@ count_column(HTAB *counts, Relation rel, AttrNumber column, Oid type)
 
 PG_FUNCTION_INFO_V1(op_keys_used);
 
-/* (relation, column): (key_id, stored_values) */
+/* (relation, column): (key_id, field, stored_values) */
 Datum
 op_keys_used(PG_FUNCTION_ARGS)
 {
@@ -190,8 +195,10 @@ op_keys_used(PG_FUNCTION_ARGS)
 	hash_seq_init(&seq, counts);
 	while ((use = hash_seq_search(&seq)) != NULL)
 	{
-		Datum values[] = {UInt32GetDatum(use->id), Int64GetDatum(use->values)};
-		bool  isnull[] = {false, false};
+		const char *field = use->by.field == 0 ? "fingerprint" : op_fields[use->by.field].name;
+		Datum		values[] = {UInt32GetDatum(use->by.id), CStringGetTextDatum(field),
+								Int64GetDatum(use->values)};
+		bool		isnull[] = {false, false, false};
 
 		tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
 	}

@@ -4,7 +4,8 @@
  * Read with the rights of the owner of the extension, from the tables of
  * everybody; so a table is scanned by C, and no SQL is run on it.
  */
-CREATE FUNCTION order_payment.keys_used(relation regclass, column_name name, OUT key_id integer, OUT stored_values bigint)
+CREATE FUNCTION order_payment.keys_used(relation regclass, column_name name, OUT key_id integer, OUT field text,
+										OUT stored_values bigint)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'op_keys_used' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.keys_used(regclass, name) IS
@@ -56,14 +57,14 @@ COMMENT ON FUNCTION order_payment.sealed_columns() IS
 	'the columns of this database that hold sealed values (domains, arrays and rows of them too: not is_plain) or fingerprints of cards';
 
 CREATE FUNCTION order_payment.values_by_key()
-	RETURNS TABLE (relation regclass, column_name name, purpose text, key_id integer, stored_values bigint)
+	RETURNS TABLE (relation regclass, column_name name, purpose text, field text, key_id integer, stored_values bigint)
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off -- the plan looks dear and is not
 BEGIN ATOMIC
-	SELECT c.relation, c.column_name, c.purpose, u.key_id, u.stored_values
+	SELECT c.relation, c.column_name, c.purpose, u.field, u.key_id, u.stored_values
 	FROM order_payment.sealed_columns() c, order_payment.keys_used(c.relation, c.column_name) u
-	ORDER BY c.relation::text, c.column_name, u.key_id;
+	ORDER BY c.relation::text, c.column_name, u.key_id, u.field;
 END;
 COMMENT ON FUNCTION order_payment.values_by_key() IS
 	'how many values of each column were made by which key; scans every table with such a column. Called by the functions for keys';
@@ -187,11 +188,14 @@ BEGIN
 	LOCK TABLE order_payment.data_keys IN SHARE ROW EXCLUSIVE MODE;
 	needed := (SELECT string_agg(format('%s of %s.%I', v.stored_values, v.relation, v.column_name), ', ')
 			   FROM order_payment.values_by_key() v
-			   WHERE v.key_id = destroy_data_key.key_id);
+			   WHERE v.key_id = destroy_data_key.key_id OR its.purpose = 'pepper' AND v.field = 'password');
 	IF needed IS NOT NULL THEN
 		RAISE EXCEPTION 'data key % is needed', key_id
-			USING ERRCODE = 'dependent_objects_still_exist', DETAIL = 'It has made these values: ' || needed || '.',
-				  HINT = 'CALL order_payment.reseal() for each of the tables; order_payment.rows_sealed_by() lists the rows.';
+			USING ERRCODE = 'dependent_objects_still_exist',
+				  DETAIL = CASE its.purpose WHEN 'pepper' THEN 'It may have gone into these payment passwords: '
+										   ELSE 'It has made these values: ' END || needed || '.',
+				  HINT = CASE its.purpose WHEN 'pepper' THEN 'A pepper stays as long as there are payment passwords.'
+										 ELSE 'CALL order_payment.reseal_store() for each store, order_payment.reseal() for other tables, SELECT order_payment.reseal_card_keys() for card_keys; order_payment.rows_sealed_by() lists the rows.' END;
 	END IF;
 	UPDATE order_payment.data_keys k
 	SET state = 'destroyed', wrapped = NULL, destroyed_at = clock_timestamp()

@@ -45,7 +45,7 @@ typedef struct DataKey
 	bool		 is_overdue;
 	bool		 is_ready;
 	OpAead		*aead[OP_NFIELDS]; /* purpose data */
-	OpHmac		*hmac;			   /* the others */
+	OpHmac		*hmac;			   /* that of a data key is for tokens */
 } DataKey;
 
 static MemoryContext keyring = NULL; /* of the rows */
@@ -203,16 +203,11 @@ static bool
 derive(DataKey *key, const uint8 raw[OP_KEY_SIZE])
 {
 	uint8 derived[OP_KEY_SIZE];
-	bool  done = true;
+	bool  seals = key->purpose == OP_PURPOSE_DATA;
+	bool  done = op_hkdf_sha256(raw, op_hmac_purpose(key->purpose), derived) &&
+				(key->hmac = op_hmac_new((OpBytes){derived, sizeof(derived)})) != NULL;
 
-	if (key->purpose != OP_PURPOSE_DATA)
-	{
-		done = op_hkdf_sha256(raw, op_hmac_purpose(key->purpose), derived) &&
-			   (key->hmac = op_hmac_new((OpBytes){derived, sizeof(derived)})) != NULL;
-		op_cleanse(derived, sizeof(derived));
-		return done;
-	}
-	for (int field = OP_FIELD_FIRST; done && field <= OP_FIELD_LAST; field++)
+	for (int field = OP_FIELD_FIRST; done && seals && field <= OP_FIELD_LAST; field++)
 		done = op_hkdf_sha256(raw, op_fields[field].purpose, derived) &&
 			   (key->aead[field] = op_aead_new(derived)) != NULL;
 	op_cleanse(derived, sizeof(derived));
@@ -300,7 +295,9 @@ op_hmac_key(OpKeyPurpose purpose, uint32 key_id)
 
 	refresh();
 	key = find_key(key_id, purpose);
-	if (key == NULL || !may_open(key, OP_OPEN_TO_RESEAL))
+	/* old fingerprints find cards all the same; a token that others could make proves nothing */
+	if (key == NULL ||
+		!may_open(key, purpose == OP_PURPOSE_DATA ? OP_OPEN_TO_SHOW : OP_OPEN_TO_RESEAL))
 		return NULL;
 	return make_ready(key)->hmac;
 }

@@ -67,7 +67,8 @@ extern OpAead *op_opening_key(OpField field, uint32 key_id, OpOpening opening);
 
 /*
  * HMAC keys: the active one of a purpose, or the one of an id (NULL if there is
- * none that may still be used). Errors as above.
+ * none that may still be used). That of a data key proves tokens (card_token.h).
+ * Errors as above.
  */
 extern OpHmac *op_active_hmac_key(OpKeyPurpose purpose, uint32 *key_id);
 extern OpHmac *op_hmac_key(OpKeyPurpose purpose, uint32 key_id);

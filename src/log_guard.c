@@ -14,13 +14,14 @@
  *			client gets what is left: never more than the log.
  *
  * Activity	pg_stat_activity shows a statement as soon as the server has read it,
- *			and keeps it while the session is idle. Parse analysis, the start of
- *			execution, a utility command, a log record and the end of a
- *			transaction (a statement may fail to parse) are the first moments at
- *			which an extension comes to see it; the text is edited then, in the
- *			backend's own entry. What remains: while the first parse analysis of
- *			a statement in the simple protocol waits for a lock on a table, the
- *			text stands there.
+ *			and keeps it while the session is idle. Parse analysis, execution, a
+ *			utility command, a log record and the end of a transaction (a
+ *			statement may fail to parse) are the first moments at which an
+ *			extension comes to see it; the text is edited then, in the backend's
+ *			own entry. What remains: the text of a statement with a literal
+ *			stands there while its first parse analysis waits for a lock on a
+ *			table, and after an error in a transaction that has failed already
+ *			where log_min_messages is above error.
  *
  * In the hook of a record nothing is allocated and nothing is raised: it runs
  * in the postmaster, in critical sections, out of memory and within PANIC. The
@@ -39,6 +40,7 @@
 #include "utils/errcodes.h"
 #include "utils/guc.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "log_guard.h"
 #include "redact.h"
@@ -50,6 +52,7 @@ static bool log_guard_variable = false; /* never read: the setting has a show fu
 static emit_log_hook_type			previous_emit_log = NULL;
 static post_parse_analyze_hook_type previous_post_parse_analyze = NULL;
 static ExecutorStart_hook_type		previous_executor_start = NULL;
+static ExecutorRun_hook_type		previous_executor_run = NULL;
 static ProcessUtility_hook_type		previous_process_utility = NULL;
 
 /* ---------- activity ---------- */
@@ -67,6 +70,22 @@ withhold_activity(void)
 	PGSTAT_END_WRITE_ACTIVITY(entry);
 }
 
+/* Remembers the last harmless one: a prepared statement comes again and again. */
+static bool
+is_harmless(const char *statement)
+{
+	static char harmless[256] = "";
+	size_t		size = strnlen(statement, sizeof(harmless));
+
+	if (size < sizeof(harmless) && memcmp(statement, harmless, size + 1) == 0)
+		return true;
+	if (op_is_secret_statement(statement))
+		return false;
+	if (size < sizeof(harmless))
+		memcpy(harmless, statement, size + 1);
+	return true;
+}
+
 /*
  * Looks at the statement in this backend's entry of pg_stat_activity, once
  * after each time it was set: st_state_start_timestamp changes with each.
@@ -79,23 +98,21 @@ guard_activity(void)
 {
 	static TimestampTz		  seen = 0;
 	volatile PgBackendStatus *entry = MyBEEntry;
-	char					 *text;
+	const char				 *text;
 
 	if (entry == NULL || entry->st_procpid != MyProcPid ||
 		entry->st_state_start_timestamp == seen || MyBackendType == B_AUTOVAC_WORKER)
 		return;
 	seen = entry->st_state_start_timestamp;
-	text = (char *) entry->st_activity_raw;
-
+	text = (const char *) entry->st_activity_raw;
 	if (debug_query_string != NULL && strncmp(text, debug_query_string, strlen(text)) == 0)
-	{
-		if (!op_is_secret_statement(debug_query_string))
-			return;
-		/* parallel workers show it as theirs; it is reset with the next message */
-		debug_query_string = OP_WITHHELD;
-	}
-	else if (!op_is_secret_statement(text))
+		text = debug_query_string;
+	if (is_harmless(text))
 		return;
+
+	/* parallel workers show it as theirs; it is reset with the next message */
+	if (text == debug_query_string)
+		debug_query_string = OP_WITHHELD;
 	withhold_activity();
 }
 
@@ -108,13 +125,24 @@ guard_analysis(ParseState *state, Query *query, JumbleState *jumble)
 }
 
 static void
-guard_execution(QueryDesc *query, int flags)
+guard_start(QueryDesc *query, int flags)
 {
 	guard_activity();
 	if (previous_executor_start != NULL)
 		previous_executor_start(query, flags);
 	else
 		standard_ExecutorStart(query, flags);
+}
+
+/* A Bind message starts a query, but each Execute message sets the text anew. */
+static void
+guard_run(OP_EXECUTOR_RUN_PARAMETERS)
+{
+	guard_activity();
+	if (previous_executor_run != NULL)
+		previous_executor_run(OP_EXECUTOR_RUN_ARGUMENTS);
+	else
+		standard_ExecutorRun(OP_EXECUTOR_RUN_ARGUMENTS);
 }
 
 /*
@@ -353,7 +381,9 @@ op_log_guard_init(void)
 	previous_post_parse_analyze = post_parse_analyze_hook;
 	post_parse_analyze_hook = guard_analysis;
 	previous_executor_start = ExecutorStart_hook;
-	ExecutorStart_hook = guard_execution;
+	ExecutorStart_hook = guard_start;
+	previous_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = guard_run;
 	previous_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = guard_utility;
 	RegisterXactCallback(guard_transaction, NULL);

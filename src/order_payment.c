@@ -8,6 +8,7 @@
 #include "derived.h"
 #include "ending.h"
 #include "excluded.h"
+#include "card_key.h"
 #include "guard.h"
 #include "identity.h"
 #include "keyring.h"
@@ -33,6 +34,7 @@ _PG_init(void)
 	op_ending_init();
 	op_root_key_init();
 	op_keyring_init();
+	op_card_key_init();
 	op_protection_init();
 	op_excluded_init();
 }

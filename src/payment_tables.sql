@@ -117,6 +117,15 @@ CREATE INDEX payments_retry_at_idx ON %1$I.payments (retry_at, order_id) WHERE r
 CREATE INDEX payments_card_fingerprint_idx ON %1$I.payments (card_fingerprint) WHERE card_fingerprint IS NOT NULL;
 CREATE INDEX payments_period_idx ON %1$I.payments USING brin (created_at);  -- a period, for choose_gateway()
 
+CREATE TABLE %1$I.used_card_tokens (
+	order_id %2$s NOT NULL,
+	token bytea NOT NULL,
+	used_by text NOT NULL,
+	expires_at timestamptz NOT NULL,
+	used_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	CONSTRAINT used_card_tokens_pkey PRIMARY KEY (order_id, token)
+);
+
 CREATE TABLE %1$I.payment_operations (
 	order_id %2$s NOT NULL,
 	operation_id uuid NOT NULL DEFAULT order_payment.uuid_v7(),
@@ -187,6 +196,9 @@ COMMENT ON COLUMN %1$I.payments.capture_before IS 'when the authorisation lapses
 COMMENT ON COLUMN %1$I.payments.card_number IS 'written in clear or sealed outside, kept as a mask; the number is in card_number_sealed';
 COMMENT ON COLUMN %1$I.payments.card_number_sealed IS 'for reveal(card_number_sealed, binding(''payments'', payment_id)); kept by the server, as are the other sealed columns';
 COMMENT ON COLUMN %1$I.payments.card_fingerprint IS 'keyed fingerprint of the number, for same_card() and find_card(). Kept by the server';
+COMMENT ON TABLE %1$I.used_card_tokens IS 'tokens of cards that were sealed outside, and which payment has used each. Written by the trigger that seals cards, for the owner; purge_card_tokens() deletes old ones';
+COMMENT ON COLUMN %1$I.used_card_tokens.token IS 'the random part of the token';
+COMMENT ON COLUMN %1$I.used_card_tokens.used_by IS 'the request_key of the payment, else its payment_id: who submits again with the same is the same';
 COMMENT ON COLUMN %1$I.payments.occurred_at IS 'when it happened, by the gateway''s clock';
 COMMENT ON TABLE %1$I.payment_operations IS 'captures, voids, refunds and chargebacks of payments. Requested by the application; outcomes recorded by the gateway role';
 COMMENT ON COLUMN %1$I.payment_operations.operation_id IS 'UUID version 7; its 32 hex digits are the number shown to the gateway, the same at every attempt';
@@ -195,7 +207,8 @@ COMMENT ON VIEW %1$I.refunds IS 'the payment_operations of kind refund; updatabl
 
 CREATE TRIGGER "000_protect_card" BEFORE INSERT OR UPDATE ON %1$I.payments
 	FOR EACH ROW EXECUTE FUNCTION order_payment.protect_card('payments', 'number=card_number', 'holder=card_holder',
-		'expiry=card_expiry', 'fingerprint=card_fingerprint', 'key=payment_id', 'from=retry_of');
+		'expiry=card_expiry', 'fingerprint=card_fingerprint', 'key=payment_id', 'from=retry_of',
+		'order=order_id', 'request=request_key', 'tokens=used_card_tokens');
 CREATE TRIGGER zzy_maintain_payment BEFORE INSERT OR UPDATE ON %1$I.payments
 	FOR EACH ROW EXECUTE FUNCTION order_payment.maintain_payment();
 -- before the foreign keys' own triggers, which would lock the order less first and invite a deadlock

@@ -2,17 +2,15 @@
  * protect.c
  *	  The trigger protect_card(): a card is sealed before its row is formed.
  *
- * given		what a statement puts into a column: clear text, a mask or null
- * shown		the column as it is stored: the mask
- * twin			the column of type sealed beside it
- * bare mask	one without a twin: of a card that was forgotten
+ * bare mask	a mask without a twin: of a card that was forgotten
  *
- * A clear value is read, sealed into the twin, and replaced by its mask; so
- * neither table, WAL nor any later trigger sees it. A mask that the row had
- * before means that the value stays. On INSERT a mask comes with its twin, from
- * a dump or from replication, and is taken without being opened: no key is
- * needed. A mask without either would lose the card, and is refused; the twin
- * and the fingerprint are written by nobody but this trigger.
+ * The other words are those of card_row.h. A clear value is read, sealed into
+ * the twin, and replaced by its mask; so neither table, WAL nor any later trigger
+ * sees it. A card that was sealed outside is opened, and goes the same way. A mask
+ * that the row had before means that the value stays. On INSERT a mask comes with
+ * its twin, from a dump or from replication, and is taken without being opened: no
+ * key is needed. A mask without either would lose the card, and is refused; the
+ * twin and the fingerprint are written by nobody but this trigger.
  */
 #include "postgres.h"
 
@@ -21,31 +19,14 @@
 #include "utils/datum.h"
 
 #include "card.h"
+#include "card_row.h"
 #include "compat.h"
-#include "errors.h"
-#include "excluded.h"
 #include "fingerprint.h"
 #include "protect.h"
 #include "protection.h"
 #include "sealed.h"
 #include "settings.h"
 #include "trigger_call.h"
-
-#define MAX_CHANGES (2 * OP_NCARD_PARTS + 1)
-
-/* A row on its way through the trigger. */
-typedef struct CardRow
-{
-	const TriggerData  *trigdata;
-	FmgrInfo		   *trigger; /* the function, as it is called */
-	const OpProtection *protection;
-	TupleTableSlot	   *row;
-	TupleTableSlot	   *old;	 /* NULL: INSERT */
-	OpCard				given;	 /* by the statement */
-	OpCard				before;	 /* UPDATE: as the row is stored */
-	OpCard				result;	 /* as it will be; at first what is given */
-	bool				is_shut; /* a value that was to be resealed does not open */
-} CardRow;
 
 /* ---------- modes ---------- */
 
@@ -82,78 +63,14 @@ mode_for(Relation rel)
 /* ---------- errors, each said once ---------- */
 
 static void
-refuse_write(const CardRow *row, AttrNumber column, const char *detail, const char *hint)
+refuse_bare_mask(const OpCardRow *row, OpCardPart part)
 {
-	Relation rel = row->trigdata->tg_relation;
-
-	ereport(ERROR,
-			(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),
-			 errmsg("column \"%s\" of table \"%s\" is kept by the trigger that seals cards",
-					NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname),
-					RelationGetRelationName(rel)),
-			 errdetail_internal("%s", detail), errhint("%s", hint), errtablecol(rel, column),
-			 errhidestmt(true), errhidecontext(true)));
+	op_refuse_card_write(row, row->protection->shown[part],
+						 "It was given a mask, which holds no card.",
+						 "Write the value in clear, or leave the column as it is.");
 }
 
-static void
-refuse_bare_mask(const CardRow *row, OpCardPart part)
-{
-	refuse_write(row, row->protection->shown[part],
-				 "It was given a mask, which holds no card.",
-				 "Write the value in clear, or leave the column as it is.");
-}
-
-static void
-refuse_twin(const CardRow *row, AttrNumber column)
-{
-	refuse_write(row, column, "A statement may not write it.",
-				 "Leave it out: it follows the column beside it, which takes the value in clear.");
-}
-
-/* ---------- the values of a row ---------- */
-
-static struct varlena *
-value_of(TupleTableSlot *slot, AttrNumber column)
-{
-	NullableDatum value;
-
-	if (column == 0)
-		return NULL;
-	value = op_value_in(slot, column);
-	return value.isnull ? NULL : PG_DETOAST_DATUM_PACKED(value.value);
-}
-
-static void
-read_card(const OpProtection *protection, TupleTableSlot *slot, OpCard *card)
-{
-	for (int part = 0; part < OP_NCARD_PARTS; part++)
-	{
-		card->shown[part] = value_of(slot, protection->shown[part]);
-		card->sealed[part] = value_of(slot, protection->sealed[part]);
-	}
-	card->fingerprint = value_of(slot, protection->fingerprint);
-	card->bound_to = NULL;
-}
-
-static bool
-holds_nothing(const OpCard *card)
-{
-	for (int part = 0; part < OP_NCARD_PARTS; part++)
-	{
-		if (card->shown[part] != NULL || card->sealed[part] != NULL)
-			return false;
-	}
-	return card->fingerprint == NULL;
-}
-
-static bool
-is_same(const struct varlena *a, const struct varlena *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
+/* ---------- masks ---------- */
 
 static bool
 is_mask(OpCardPart part, const struct varlena *value)
@@ -161,74 +78,18 @@ is_mask(OpCardPart part, const struct varlena *value)
 	return op_is_mask(op_field_of(part), VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 }
 
-/* What the row's values are bound to. */
-static OpBytes
-binding_of(CardRow *row)
-{
-	if (row->result.bound_to == NULL)
-		row->result.bound_to = op_row_binding(row->protection, row->row);
-	return op_varlena_bytes(row->result.bound_to);
-}
-
-/* What the trigger returns: the row with what has become of its card. */
-static Datum
-close_row(const CardRow *row)
-{
-	const OpProtection *protection = row->protection;
-	OpChange			changes[MAX_CHANGES];
-	int					n = 0;
-
-	for (int part = 0; part < OP_NCARD_PARTS; part++)
-	{
-		if (row->result.shown[part] != row->given.shown[part])
-			changes[n++] = (OpChange){protection->shown[part],
-									  {PointerGetDatum(row->result.shown[part]),
-									   row->result.shown[part] == NULL}};
-		if (row->result.sealed[part] != row->given.sealed[part])
-			changes[n++] = (OpChange){protection->sealed[part],
-									  {PointerGetDatum(row->result.sealed[part]),
-									   row->result.sealed[part] == NULL}};
-	}
-	if (row->result.fingerprint != row->given.fingerprint)
-		changes[n++] = (OpChange){
-			protection->fingerprint,
-			{PointerGetDatum(row->result.fingerprint), row->result.fingerprint == NULL}};
-	return op_changed(row->trigdata, changes, n);
-}
-
-/* ---------- sealing ---------- */
-
-/* The twin, and the fingerprint if it is a number, of a plaintext. */
-static void
-seal_plain(CardRow *row, OpCardPart part, OpBytes plain)
-{
-	row->result.sealed[part] = op_seal_bytes(op_field_of(part), binding_of(row), plain);
-	if (part == OP_CARD_NUMBER && row->protection->fingerprint != 0)
-		row->result.fingerprint = op_fingerprint(plain);
-}
-
-static void
-seal_clear(CardRow *row, OpCardPart part)
-{
-	const struct varlena *given = row->given.shown[part];
-	OpClear				  clear;
-
-	op_read_clear(op_field_of(part), VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &clear);
-	seal_plain(row, part, (OpBytes){clear.data, clear.size});
-	row->result.shown[part] = cstring_to_text(clear.mask);
-	op_cleanse(clear.data, clear.size);
-}
+/* ---------- cards of other rows ---------- */
 
 /* Seals for this row what was sealed for another. False if it was not. */
 static bool
-rebind(CardRow *row, OpCardPart part, const OpSealed *sealed, OpBytes other)
+rebind(OpCardRow *row, OpCardPart part, const OpSealed *sealed, OpBytes other)
 {
 	uint8  plain[OP_PLAIN_MAX];
 	size_t size;
 
 	if (!op_open_sealed(sealed, op_field_of(part), other, OP_OPEN_TO_RESEAL, plain, &size))
 		return false;
-	seal_plain(row, part, (OpBytes){plain, size});
+	op_seal_plain(row, part, (OpBytes){plain, size});
 	op_cleanse(plain, size);
 	return true;
 }
@@ -240,7 +101,7 @@ rebind(CardRow *row, OpCardPart part, const OpSealed *sealed, OpBytes other)
  * the card of the attempt before.
  */
 static bytea *
-binding_of_source(const CardRow *row)
+binding_of_source(const OpCardRow *row)
 {
 	const OpProtection *protection = row->protection;
 	NullableDatum		key;
@@ -255,12 +116,12 @@ binding_of_source(const CardRow *row)
 
 /* Has the row brought its own, as when it goes from partition to partition? */
 static bool
-opens_here(CardRow *row, OpCardPart part, const OpSealed *sealed)
+opens_here(OpCardRow *row, OpCardPart part, const OpSealed *sealed)
 {
 	uint8  plain[OP_PLAIN_MAX];
 	size_t size;
-	bool   opens = op_open_sealed(sealed, op_field_of(part), binding_of(row), OP_OPEN_TO_RESEAL,
-								  plain, &size);
+	bool   opens = op_open_sealed(sealed, op_field_of(part), op_card_binding(row),
+								  OP_OPEN_TO_RESEAL, plain, &size);
 
 	if (opens)
 		op_cleanse(plain, size);
@@ -268,7 +129,7 @@ opens_here(CardRow *row, OpCardPart part, const OpSealed *sealed)
 }
 
 static void
-take_sealed(CardRow *row, OpCardPart part)
+take_sealed(OpCardRow *row, OpCardPart part)
 {
 	const OpSealed *sealed = row->given.sealed[part];
 	OpEnvelope		envelope;
@@ -284,22 +145,24 @@ take_sealed(CardRow *row, OpCardPart part)
 
 /* Was BEFORE UPDATE fired on the row, in another partition, and had it the bare mask? */
 static bool
-is_moving(CardRow *row, OpCardPart part)
+is_moving(OpCardRow *row, OpCardPart part)
 {
 	const OpCard *left = op_bare_card();
 
-	if (left == NULL || !is_same(left->shown[part], row->given.shown[part]))
+	if (left == NULL || !op_is_same_value(left->shown[part], row->given.shown[part]))
 		return false;
-	binding_of(row);
-	return is_same(left->bound_to, row->result.bound_to);
+	op_card_binding(row);
+	return op_is_same_value(left->bound_to, row->result.bound_to);
 }
 
 static void
-insert_part(CardRow *row, OpCardPart part)
+insert_part(OpCardRow *row, OpCardPart part)
 {
 	const struct varlena *given = row->given.shown[part];
 	const struct varlena *twin = row->given.sealed[part];
 
+	if (op_is_opened(row, part))
+		return;
 	if (given != NULL && is_mask(part, given))
 	{
 		if (twin != NULL)
@@ -309,27 +172,28 @@ insert_part(CardRow *row, OpCardPart part)
 		return;
 	}
 	if (twin != NULL)
-		refuse_twin(row, row->protection->sealed[part]);
+		op_refuse_twin(row, row->protection->sealed[part]);
 	if (given != NULL)
-		seal_clear(row, part);
+		op_seal_clear(row, part);
 }
 
 static void
-insert_card(CardRow *row)
+insert_card(OpCardRow *row)
 {
 	const struct varlena *fingerprint = row->given.fingerprint;
 
-	if (holds_nothing(&row->given))
+	if (op_holds_nothing(&row->given))
 	{
 		op_keep_proposed(row->trigger, NULL);
 		return;
 	}
+	op_open_card_of_row(row);
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
 		insert_part(row, (OpCardPart) part);
 	if (fingerprint != NULL && row->result.fingerprint == fingerprint &&
 		(row->given.sealed[OP_CARD_NUMBER] == NULL || op_fingerprint_key(fingerprint) == 0))
-		refuse_twin(row, row->protection->fingerprint);
-	binding_of(row);
+		op_refuse_twin(row, row->protection->fingerprint);
+	op_card_binding(row);
 	op_keep_proposed(row->trigger, &row->result);
 }
 
@@ -337,7 +201,7 @@ insert_card(CardRow *row)
 
 /* Is the column in the SET list? */
 static bool
-is_set(const CardRow *row, AttrNumber column)
+is_set(const OpCardRow *row, AttrNumber column)
 {
 	return bms_is_member(column - FirstLowInvalidHeapAttributeNumber,
 						 row->trigdata->tg_updatedcols);
@@ -345,16 +209,16 @@ is_set(const CardRow *row, AttrNumber column)
 
 /* Has an upsert put the card that it proposed into this row? */
 static bool
-take_excluded(CardRow *row, OpCardPart part)
+take_excluded(OpCardRow *row, OpCardPart part)
 {
 	const OpCard *excluded = op_proposed_card(row->trigger);
 
 	if (excluded == NULL || excluded->sealed[part] == NULL ||
 		!is_set(row, row->protection->shown[part]) ||
-		!is_same(excluded->shown[part], row->given.shown[part]))
+		!op_is_same_value(excluded->shown[part], row->given.shown[part]))
 		return false;
-	binding_of(row);
-	if (is_same(excluded->bound_to, row->result.bound_to))
+	op_card_binding(row);
+	if (op_is_same_value(excluded->bound_to, row->result.bound_to))
 	{
 		row->result.sealed[part] = excluded->sealed[part];
 		if (part == OP_CARD_NUMBER)
@@ -366,7 +230,7 @@ take_excluded(CardRow *row, OpCardPart part)
 }
 
 static void
-reseal_part(CardRow *row, OpCardPart part)
+reseal_part(OpCardRow *row, OpCardPart part)
 {
 	const OpSealed *sealed = row->before.sealed[part];
 	bool			is_number = part == OP_CARD_NUMBER && row->protection->fingerprint != 0;
@@ -379,16 +243,16 @@ reseal_part(CardRow *row, OpCardPart part)
 						op_fingerprint_key(row->before.fingerprint) ==
 							op_active_key(OP_PURPOSE_FINGERPRINT))))
 		return;
-	if (!rebind(row, part, sealed, binding_of(row)))
+	if (!rebind(row, part, sealed, op_card_binding(row)))
 		row->is_shut = true;
 }
 
 /* The value stays; so do its twin and its fingerprint, whatever the statement says of them. */
 static void
-keep_part(CardRow *row, OpCardPart part)
+keep_part(OpCardRow *row, OpCardPart part)
 {
-	if (!is_same(row->given.sealed[part], row->before.sealed[part]))
-		refuse_twin(row, row->protection->sealed[part]);
+	if (!op_is_same_value(row->given.sealed[part], row->before.sealed[part]))
+		op_refuse_twin(row, row->protection->sealed[part]);
 	switch (mode_for(row->trigdata->tg_relation))
 	{
 		case OP_PROTECT:
@@ -403,22 +267,24 @@ keep_part(CardRow *row, OpCardPart part)
 }
 
 static void
-update_part(CardRow *row, OpCardPart part)
+update_part(OpCardRow *row, OpCardPart part)
 {
 	const struct varlena *given = row->given.shown[part];
 
+	if (op_is_opened(row, part))
+		return;
 	if (given == NULL)
 	{
 		if (row->given.sealed[part] != NULL &&
-			!is_same(row->given.sealed[part], row->before.sealed[part]))
-			refuse_twin(row, row->protection->sealed[part]);
+			!op_is_same_value(row->given.sealed[part], row->before.sealed[part]))
+			op_refuse_twin(row, row->protection->sealed[part]);
 		row->result.sealed[part] = NULL;
 	}
 	else if (take_excluded(row, part))
 		return;
 	else if (!is_mask(part, given))
-		seal_clear(row, part);
-	else if (is_same(given, row->before.shown[part]))
+		op_seal_clear(row, part);
+	else if (op_is_same_value(given, row->before.shown[part]))
 		keep_part(row, part);
 	else
 		refuse_bare_mask(row, part);
@@ -426,7 +292,7 @@ update_part(CardRow *row, OpCardPart part)
 
 /* The fingerprint goes with its number, and is nobody's to write. */
 static void
-update_fingerprint(CardRow *row)
+update_fingerprint(OpCardRow *row)
 {
 	const OpProtection *protection = row->protection;
 
@@ -435,16 +301,16 @@ update_fingerprint(CardRow *row)
 	if (protection->fingerprint == 0)
 		return;
 	if (row->result.fingerprint == row->given.fingerprint &&
-		!is_same(row->given.fingerprint, row->before.fingerprint) &&
+		!op_is_same_value(row->given.fingerprint, row->before.fingerprint) &&
 		!(is_gone && row->given.fingerprint == NULL))
-		refuse_twin(row, protection->fingerprint);
+		op_refuse_twin(row, protection->fingerprint);
 	if (is_gone)
 		row->result.fingerprint = NULL;
 }
 
 /* What is sealed is bound to the key, and would not open any more. */
 static void
-refuse_new_key(CardRow *row)
+refuse_new_key(OpCardRow *row)
 {
 	const OpProtection *protection = row->protection;
 
@@ -458,14 +324,14 @@ refuse_new_key(CardRow *row)
 
 		if (is.isnull != was.isnull ||
 			(!is.isnull && !datum_image_eq(is.value, was.value, attr->attbyval, attr->attlen)))
-			refuse_write(row, column, "The card of the row is bound to its key.",
-						 "Insert a new row and delete this one.");
+			op_refuse_card_write(row, column, "The card of the row is bound to its key.",
+								 "Insert a new row and delete this one.");
 	}
 }
 
 /* A bare mask must not be refused if the row goes to another partition now. */
 static void
-note_bare_masks(CardRow *row)
+note_bare_masks(OpCardRow *row)
 {
 	if (!row->trigdata->tg_relation->rd_rel->relispartition)
 		return;
@@ -473,20 +339,21 @@ note_bare_masks(CardRow *row)
 	{
 		if (row->result.shown[part] == NULL || row->result.sealed[part] != NULL)
 			continue;
-		binding_of(row);
+		op_card_binding(row);
 		op_keep_bare(&row->result);
 		return;
 	}
 }
 
 static void
-update_card(CardRow *row)
+update_card(OpCardRow *row)
 {
-	read_card(row->protection, row->old, &row->before);
-	if (holds_nothing(&row->before) && holds_nothing(&row->given))
+	op_read_card(row->protection, row->old, &row->before);
+	if (op_holds_nothing(&row->before) && op_holds_nothing(&row->given))
 		return;
-	if (!holds_nothing(&row->before))
+	if (!op_holds_nothing(&row->before))
 		refuse_new_key(row);
+	op_open_card_of_row(row);
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
 		update_part(row, (OpCardPart) part);
 	update_fingerprint(row);
@@ -506,20 +373,20 @@ op_protect_card(PG_FUNCTION_ARGS)
 	TriggerData				 *trigdata = op_trigger_data(fcinfo, "protect_card", firings,
 														 "before insert or update, for each row");
 	bool					  is_update = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event);
-	CardRow					  row = {.trigdata = trigdata, .trigger = fcinfo->flinfo};
+	OpCardRow				  row = {.trigdata = trigdata, .trigger = fcinfo->flinfo};
 
 	if (op_restore)
 		return op_unchanged(trigdata);
 	row.protection = op_protection_of(trigdata);
 	row.row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
 	row.old = is_update ? trigdata->tg_trigslot : NULL;
-	read_card(row.protection, row.row, &row.given);
+	op_read_card(row.protection, row.row, &row.given);
 	row.result = row.given;
 	if (is_update)
 		update_card(&row);
 	else
 		insert_card(&row);
-	return close_row(&row);
+	return op_close_card_row(&row);
 }
 
 PG_FUNCTION_INFO_V1(op_is_card_mask);

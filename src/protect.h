@@ -23,7 +23,10 @@ typedef enum OpProtectMode
  */
 extern void op_set_protect_mode(Oid table, OpProtectMode mode);
 
-/* How many rows have values that could not be resealed since the mode was set; those were left as they are. */
+/*
+ * How many rows have values that could not be resealed since the mode was set;
+ * those were left as they are.
+ */
 extern int64 op_not_resealed(void);
 
 #endif

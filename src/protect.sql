@@ -3,12 +3,37 @@
 CREATE FUNCTION order_payment.protect_card() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'op_protect_card' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.protect_card() IS
-	'BEFORE INSERT OR UPDATE trigger that seals a card before its row is stored. Arguments: a label; then number=, holder=, expiry=, fingerprint= (columns), key= (columns of the row''s key), from= (the row a card may be taken over from). Made by protect_card_columns()';
+	'BEFORE INSERT OR UPDATE trigger that seals a card before its row is stored. Arguments: a label; then number=, holder=, expiry=, fingerprint= (columns), key= (columns of the row''s key), from= (the row a card may be taken over from), and for cards that were sealed outside order= (column), tokens= (table), request= (column). Made by protect_card_columns()';
 
 CREATE FUNCTION order_payment.is_card_mask(value text) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'op_is_card_mask' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION order_payment.is_card_mask(text) IS
 	'is it a masked card number, twelve stars and four digits? For CHECK constraints, so that no clear number is stored where the trigger is switched off';
+
+CREATE FUNCTION order_payment.create_token_table(target regclass, order_column name, tokens name) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	ddl CONSTANT text := (
+		SELECT format('CREATE TABLE IF NOT EXISTS %I.%I (
+						   order_id %s NOT NULL,
+						   token bytea NOT NULL,
+						   used_by text NOT NULL,
+						   expires_at timestamptz NOT NULL,
+						   used_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+						   PRIMARY KEY (order_id, token))', n.nspname, tokens, format_type(a.atttypid, a.atttypmod))
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+		WHERE c.oid = target AND a.attname = order_column AND NOT a.attisdropped);
+BEGIN
+	IF ddl IS NULL THEN
+		RAISE EXCEPTION 'column "%" of table % does not exist', order_column, target USING ERRCODE = 'undefined_column';
+	END IF;
+	EXECUTE ddl;
+END
+$$;
+COMMENT ON FUNCTION order_payment.create_token_table(regclass, name, name) IS
+	'makes the table that remembers which row has used a token of a card sealed outside, if it is not there. Called by protect_card_columns()';
 
 CREATE FUNCTION order_payment.protect_card_columns(
 		target regclass,
@@ -17,7 +42,10 @@ CREATE FUNCTION order_payment.protect_card_columns(
 		expiry name DEFAULT NULL,
 		fingerprint name DEFAULT NULL,
 		key name[] DEFAULT NULL,
-		label text DEFAULT NULL)
+		label text DEFAULT NULL,
+		order_column name DEFAULT NULL,
+		tokens name DEFAULT NULL,
+		request name DEFAULT NULL)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -29,6 +57,10 @@ BEGIN
 	IF target IS NULL OR number IS NULL THEN
 		RAISE EXCEPTION 'the table and the column of the card number may not be null'
 			USING ERRCODE = 'null_value_not_allowed';
+	ELSIF (order_column IS NULL) <> (tokens IS NULL) OR order_column IS NULL AND request IS NOT NULL THEN
+		RAISE EXCEPTION 'order_column and tokens go together, and request with them'
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'order_column says which order a row is of, tokens is the name of a table that remembers which row has used a token.';
 	END IF;
 	key := coalesce(key, (SELECT array_agg(a.attname ORDER BY k.ord)
 						  FROM pg_index i, unnest(i.indkey::smallint[]) WITH ORDINALITY k(attnum, ord)
@@ -54,11 +86,16 @@ BEGIN
 	END IF;
 	arguments := arguments || (SELECT string_agg(', ' || quote_literal('key=' || k.name), '' ORDER BY k.ord)
 							   FROM unnest(key) WITH ORDINALITY k(name, ord));
+	IF order_column IS NOT NULL THEN
+		arguments := arguments || format(', %L, %L', 'order=' || order_column, 'tokens=' || tokens)
+			|| coalesce(', ' || quote_literal('request=' || request), '');
+		PERFORM order_payment.create_token_table(target, order_column, tokens);
+	END IF;
 	EXECUTE format('CREATE TRIGGER "000_protect_card" BEFORE INSERT OR UPDATE ON %s
 					FOR EACH ROW EXECUTE FUNCTION order_payment.protect_card(%s)', target, arguments);
 	EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (order_payment.is_card_mask(%I)) NOT VALID',
 				   target, left(number, 50) || '_is_masked', number);
 END
 $$;
-COMMENT ON FUNCTION order_payment.protect_card_columns(regclass, name, name, name, name, name[], text) IS
-	'protects the card columns of any table: adds the sealed columns (number_sealed ...) and the fingerprint if they are not there, the trigger, and a CHECK that no clear number is stored. key: what values are bound to (NULL: the primary key); label: likewise, and kept if the table is renamed (NULL: schema.table). Numbers that are in the table are sealed by UPDATE t SET number = number; then VALIDATE the constraint';
+COMMENT ON FUNCTION order_payment.protect_card_columns(regclass, name, name, name, name, name[], text, name, name, name) IS
+	'protects the card columns of any table: adds the sealed columns (number_sealed ...) and the fingerprint if they are not there, the trigger, and a CHECK that no clear number is stored. key: what values are bound to (NULL: the primary key); label: likewise, and kept if the table is renamed (NULL: schema.table). Numbers that are in the table are sealed by UPDATE t SET number = number; then VALIDATE the constraint. For cards that are sealed outside for an order of several rows: order_column, the order''s key; tokens, a table beside this one, made if it is not there, of tokens that were used; request, the idempotency key of a row. Else they are sealed for the key of a row';

@@ -69,7 +69,7 @@ sweep(void)
 
 /* ---------- reading the arguments ---------- */
 
-static void
+op_noreturn static void
 bad_argument(Relation rel, const Trigger *trigger, int code, const char *detail)
 {
 	ereport(ERROR,
@@ -153,7 +153,10 @@ typedef enum Argument
 	ARG_EXPIRY,
 	ARG_FINGERPRINT,
 	ARG_KEY,
-	ARG_FROM
+	ARG_FROM,
+	ARG_ORDER,
+	ARG_REQUEST,
+	ARG_TOKENS
 } Argument;
 
 static const char *const arguments[] = {
@@ -163,9 +166,12 @@ static const char *const arguments[] = {
 	[ARG_FINGERPRINT] = "fingerprint=",
 	[ARG_KEY] = "key=",
 	[ARG_FROM] = "from=",
+	[ARG_ORDER] = "order=",
+	[ARG_REQUEST] = "request=",
+	[ARG_TOKENS] = "tokens=",
 };
 
-StaticAssertDecl(lengthof(arguments) == ARG_FROM + 1, "every argument has a name");
+StaticAssertDecl(lengthof(arguments) == ARG_TOKENS + 1, "every argument has a name");
 
 static void
 read_argument(OpProtection *protection, Relation rel, const Trigger *trigger, const char *given)
@@ -195,6 +201,15 @@ read_argument(OpProtection *protection, Relation rel, const Trigger *trigger, co
 			break;
 		case ARG_FROM:
 			protection->from = column_of(rel, trigger, value, InvalidOid);
+			break;
+		case ARG_ORDER:
+			protection->order = column_of(rel, trigger, value, InvalidOid);
+			break;
+		case ARG_REQUEST:
+			protection->request = column_of(rel, trigger, value, InvalidOid);
+			break;
+		case ARG_TOKENS:
+			protection->tokens = MemoryContextStrdup(protection->context, value);
 			break;
 	}
 }
@@ -234,6 +249,10 @@ read_arguments(OpProtection *protection, Relation rel, const Trigger *trigger)
 			 protection->key_type[0]))
 		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
 					 "A row can be named only by a key of one column, and of its type.");
+	if ((protection->order != 0) != (protection->tokens != NULL) ||
+		(protection->request != 0 && protection->order == 0))
+		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+					 "order= and tokens= go together, and request= with them.");
 	refuse_verification_codes(rel, trigger);
 }
 

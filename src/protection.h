@@ -14,6 +14,10 @@
  *								changed; integers, uuid or text
  *		from=column				names, by its key, the row of the same table whose
  *								card a new row may take over; optional
+ *		order=column			for cards that were sealed outside (row_token.h):
+ *		tokens=table			the row's order, the table that remembers used
+ *		request=column			tokens, the row's idempotency key; optional, the
+ *								first two together
  */
 #ifndef OP_PROTECTION_H
 #define OP_PROTECTION_H
@@ -52,6 +56,9 @@ typedef struct OpProtection
 	AttrNumber	  sealed[OP_NCARD_PARTS]; /* their twins */
 	AttrNumber	  fingerprint;
 	AttrNumber	  from;
+	AttrNumber	  order;
+	AttrNumber	  request;
+	char		 *tokens; /* NULL: none */
 	int			  nkey;
 	AttrNumber	  key[OP_PROTECTION_MAX_KEY];
 	Oid			  key_type[OP_PROTECTION_MAX_KEY];

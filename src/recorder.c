@@ -24,8 +24,8 @@
 #include "errors.h"
 #include "recorder.h"
 
-static Oid
-owner_of(Oid table)
+Oid
+op_owner_of(Oid table)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 	Oid		  result;
@@ -44,7 +44,7 @@ op_may_record(Oid table)
 
 	return (status != InvalidAttrNumber &&
 			pg_attribute_aclcheck(table, status, GetUserId(), ACL_UPDATE) == ACLCHECK_OK) ||
-		   has_privs_of_role(GetUserId(), owner_of(table));
+		   has_privs_of_role(GetUserId(), op_owner_of(table));
 }
 
 void

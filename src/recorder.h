@@ -12,6 +12,9 @@
 /* May the current role record outcomes in this table of payments or operations? */
 extern bool op_may_record(Oid table);
 
+/* Whose table is it? */
+extern Oid op_owner_of(Oid table);
+
 /* The one place where a role is refused; for a column of a row of rel. */
 op_noreturn extern void op_refuse_record(Relation rel, AttrNumber column, const char *what,
 										 const char *hint);

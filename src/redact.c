@@ -15,6 +15,8 @@
  *										before it); other numbers of that size
  *										(times, keys) mostly pass
  *		12 to 19, separated				is masked: only cards are written so
+ *		within a UUID					passes, whatever it looks like: log lines are
+ *										found again by the keys in them
  *		more than 19					is masked: it may hold a number anywhere,
  *										and so are digits in hexadecimal, or bytes
  *										in decimal, of a number in a dumped value
@@ -30,6 +32,7 @@
 #include "redact.h"
 
 #define MAX_GAP	  3
+#define UUID_SIZE 36
 #define WIDE_SIZE 3 /* bytes of a digit, or separator, beyond ASCII */
 
 typedef struct Run
@@ -170,9 +173,43 @@ ends_in_card(const Run *run)
 }
 
 static bool
-is_card(const Run *run)
+is_hex(unsigned char c)
 {
-	if (run->count < OP_PAN_MIN)
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Does a UUID (RFC 9562, 8-4-4-4-12) begin here, and nothing of the kind go on behind it? */
+static bool
+is_uuid(const unsigned char *text, size_t size, size_t at)
+{
+	if (size - at < UUID_SIZE)
+		return false;
+	for (size_t i = 0; i < UUID_SIZE; i++)
+	{
+		bool is_hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (is_hyphen ? text[at + i] != '-' : !is_hex(text[at + i]))
+			return false;
+	}
+	at += UUID_SIZE;
+	return at == size || !(is_hex(text[at]) || text[at] == '-');
+}
+
+static bool
+is_in_uuid(const unsigned char *text, size_t size, const Run *run)
+{
+	size_t start = run->start;
+
+	while (start > 0 && run->start - start < UUID_SIZE &&
+		   (is_hex(text[start - 1]) || text[start - 1] == '-'))
+		start--;
+	return is_uuid(text, size, start) && run->end <= start + UUID_SIZE;
+}
+
+static bool
+is_card(const unsigned char *text, size_t size, const Run *run)
+{
+	if (run->count < OP_PAN_MIN || is_in_uuid(text, size, run))
 		return false;
 	return run->count > OP_PAN_MAX || run->separated ||
 		   op_pan_brand(run->digits, run->count) != NULL ||
@@ -187,7 +224,7 @@ op_has_card_number(const char *text, size_t size)
 	bool   found = false;
 
 	while (!found && next_run((const unsigned char *) text, size, &at, &run))
-		found = is_card(&run);
+		found = is_card((const unsigned char *) text, size, &run);
 	explicit_bzero(&run, sizeof(run));
 	return found;
 }
@@ -217,7 +254,7 @@ op_redact_card_numbers(char *text, size_t size)
 
 	while (next_run(bytes, size, &at, &run))
 	{
-		if (is_card(&run))
+		if (is_card(bytes, size, &run))
 		{
 			mask_run(bytes, size, &run);
 			found++;

@@ -28,7 +28,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/itemptr.h"
 #include "storage/latch.h"
@@ -37,9 +36,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -78,17 +75,11 @@ tid(BlockNumber block)
 	return PointerGetDatum(result);
 }
 
-/* What may not keep others waiting, and what may not leave out rows in silence. */
 static void
-set_options(void)
+set_option(const char *name, const char *value)
 {
-	GucContext context = superuser() ? PGC_SUSET : PGC_USERSET;
-
-	if (LockTimeout == 0 || LockTimeout > LOCK_TIMEOUT_MS)
-		set_config_option("lock_timeout", CppAsString2(LOCK_TIMEOUT_MS), context, PGC_S_SESSION,
-						  GUC_ACTION_SAVE, true, 0, false);
-	set_config_option("row_security", "off", context, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-					  false);
+	set_config_option(name, value, superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
 }
 
 static void
@@ -117,7 +108,10 @@ update_rows(Reseal *reseal, SPIPlanPtr update, Datum *values)
 	int64 updated;
 	int64 shut;
 
-	set_options();
+	/* nobody is to be kept waiting, and no row left out in silence */
+	if (LockTimeout == 0 || LockTimeout > LOCK_TIMEOUT_MS)
+		set_option("lock_timeout", CppAsString2(LOCK_TIMEOUT_MS));
+	set_option("row_security", "off");
 	set_mode(reseal, true);
 	if (SPI_execute_plan(update, values, NULL, false, 0) != SPI_OK_UPDATE)
 		elog(ERROR, "could not reseal rows");
@@ -151,11 +145,13 @@ try_update_rows(Reseal *reseal, SPIPlanPtr update, Datum *values)
 		set_mode(reseal, false);
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!is_transient(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
-		FreeErrorData(error);
 		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (!is_transient(error->sqlerrcode))
+			ReThrowError(error);
+		FreeErrorData(error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -183,9 +179,12 @@ sleep_until(TimestampTz end)
 static void
 keep_to_rate(const Reseal *reseal)
 {
-	if (reseal->max_rate > 0)
-		sleep_until(reseal->started_at +
-					(TimestampTz) ((double) reseal->run.resealed / reseal->max_rate * USECS_PER_SEC));
+	double seconds;
+
+	if (reseal->max_rate <= 0)
+		return;
+	seconds = Min((double) reseal->run.resealed / reseal->max_rate, SECS_PER_YEAR);
+	sleep_until(reseal->started_at + (TimestampTz) (seconds * USECS_PER_SEC));
 }
 
 static void
@@ -320,7 +319,7 @@ count_wanted(Reseal *reseal, int64 *unknown)
 
 	table_close(rel, NoLock);
 	read_keys(reseal);
-	set_options();
+	set_option("row_security", "off");
 	if (SPI_execute_plan(count, reseal->keys, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not count rows");
 	AtEOXact_GUC(true, nest);
@@ -377,11 +376,11 @@ names_in(ArrayType *array)
 	int	   n;
 	List  *result = NIL;
 
-	deconstruct_array(array, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &values, &nulls, &n);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
 		if (!nulls[i])
-			result = lappend(result, pstrdup(NameStr(*DatumGetName(values[i]))));
+			result = lappend(result, TextDatumGetCString(values[i]));
 	}
 	return result;
 }

@@ -57,7 +57,7 @@ COMMENT ON FUNCTION order_payment.fingerprint_key(bytea) IS
 	'the id of the fingerprint key that made a fingerprint, null if it is none; needs no key';
 
 CREATE PROCEDURE order_payment.reseal(target regclass, max_rate float8 DEFAULT NULL, batch_pages integer DEFAULT 32,
-									  sealed_column name DEFAULT NULL, label text DEFAULT NULL, key name[] DEFAULT NULL)
+									  sealed_column name DEFAULT NULL, label text DEFAULT NULL, key text[] DEFAULT NULL)
 	AS 'MODULE_PATHNAME', 'op_reseal' LANGUAGE C;
-COMMENT ON PROCEDURE order_payment.reseal(regclass, float8, integer, name, text, name[]) IS
-	'seals what a table holds anew, by the keys that are active now, fingerprints too, while others work in it: some pages at a time, each committed; rows that are locked come later. At most max_rate rows a second. Stop it whenever you like and call it again. For a column without the trigger protect_card(): sealed_column, and the label and key columns that its values are bound to';
+COMMENT ON PROCEDURE order_payment.reseal(regclass, float8, integer, name, text, text[]) IS
+	'seals what a table holds anew, by the keys that are active now, fingerprints too, while others work in it: some pages at a time, each committed; rows that are locked come later. At most max_rate rows a second. Stop it whenever you like and call it again. For a column without the trigger protect_card(): sealed_column, and the label and key that its values are bound to, as for binding(): names of columns, and constants in single quotes';

@@ -119,7 +119,7 @@ op_reseal_run_tell(OpResealRun *run)
 		return;
 	run->told_at = now;
 	ereport(NOTICE, (errmsg("reseal of %s: pass %d, " INT64_FORMAT " of " INT64_FORMAT
-							" pages, " INT64_FORMAT " rows resealed",
+							" pages, rows resealed: " INT64_FORMAT,
 							run->relation, run->pass, run->pages_done, run->pages_total,
 							run->resealed)));
 }
@@ -128,16 +128,16 @@ void
 op_reseal_run_end(OpResealRun *run)
 {
 	store(run, true);
-	ereport(NOTICE, (errmsg("reseal of %s is done: " INT64_FORMAT " rows resealed", run->relation,
+	ereport(NOTICE, (errmsg("reseal of %s is done: rows resealed: " INT64_FORMAT, run->relation,
 							run->resealed)));
 	if (run->skipped > 0)
 		ereport(WARNING,
-				(errmsg("reseal of %s: " INT64_FORMAT " rows were left, for others held them locked",
+				(errmsg("reseal of %s: rows left, for others held them locked: " INT64_FORMAT,
 						run->relation, run->skipped),
 				 errhint("End the transactions that hold them, prepared ones too, and call it again.")));
 	if (run->not_openable > 0)
 		ereport(WARNING,
-				(errmsg("reseal of %s: " INT64_FORMAT " rows were left, for they hold values that do not open",
+				(errmsg("reseal of %s: rows left, for they hold values that do not open: " INT64_FORMAT,
 						run->relation, run->not_openable),
 				 errdetail("They stay as they are."),
 				 errhint("Their keys are not here, or the values were changed or moved from another row; SELECT * FROM order_payment.key_status() shows the keys that are wanted.")));

@@ -25,7 +25,10 @@ typedef struct OpResealRun
 
 extern void op_reseal_run_begin(OpResealRun *run, uint32 key_id);
 
-/* Stored with the batch, so that both are committed or neither; at most once a second if nothing was resealed. */
+/*
+ * Stored with the batch, so that both are committed or neither; at most once a
+ * second if nothing was resealed.
+ */
 extern void op_reseal_run_store(OpResealRun *run, bool has_resealed);
 
 /* A NOTICE every few seconds. */

@@ -28,24 +28,23 @@
 
 #define EQ " OPERATOR(pg_catalog.=) "
 
-/* "schema"."table", to be found whatever the search_path */
-static char *
-table_name(Relation rel)
+char *
+op_quoted_table(Relation rel)
 {
 	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 									  RelationGetRelationName(rel));
 }
 
-static const char *
-column_name(Relation rel, AttrNumber column)
+const char *
+op_quoted_column(Relation rel, AttrNumber column)
 {
 	return quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname));
 }
 
 /* ---------- a table with the trigger ---------- */
 
-static const OpProtection *
-require_protection(Relation rel)
+const OpProtection *
+op_require_protection(Relation rel)
 {
 	const OpProtection *protection = op_protection_of_table(rel);
 
@@ -58,8 +57,8 @@ require_protection(Relation rel)
 	return protection;
 }
 
-static void
-require_firing(Relation rel)
+void
+op_require_firing(Relation rel)
 {
 	if (op_trigger_fires(rel, op_protect_card))
 		return;
@@ -78,8 +77,9 @@ append_wants_fingerprint(StringInfo sql, Relation rel, const OpProtection *prote
 	appendStringInfo(sql,
 					 " OR (order_payment.key_id(l.%s)" EQ "ANY ($%d) AND "
 					 "coalesce(order_payment.fingerprint_key(l.%s), 0) OPERATOR(pg_catalog.<>) $%d)",
-					 column_name(rel, protection->sealed[OP_CARD_NUMBER]), OP_RESEAL_OPENING + 1,
-					 column_name(rel, protection->fingerprint), OP_RESEAL_FINGERPRINT + 1);
+					 op_quoted_column(rel, protection->sealed[OP_CARD_NUMBER]),
+					 OP_RESEAL_OPENING + 1, op_quoted_column(rel, protection->fingerprint),
+					 OP_RESEAL_FINGERPRINT + 1);
 }
 
 /* ---------- both kinds ---------- */
@@ -95,7 +95,8 @@ sealed_columns(Relation rel, const OpResealWhat *what, const OpProtection *prote
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
 	{
 		if (protection->sealed[part] != 0)
-			result = lappend(result, unconstify(char *, column_name(rel, protection->sealed[part])));
+			result = lappend(
+				result, unconstify(char *, op_quoted_column(rel, protection->sealed[part])));
 	}
 	return result;
 }
@@ -118,13 +119,29 @@ append_keys(StringInfo sql, const List *columns, const char *negation, OpResealP
 static void
 append_wanted(StringInfo sql, Relation rel, const OpResealWhat *what)
 {
-	const OpProtection *protection = what->column == NULL ? require_protection(rel) : NULL;
+	const OpProtection *protection = what->column == NULL ? op_require_protection(rel) : NULL;
 
 	appendStringInfoChar(sql, '(');
 	append_keys(sql, sealed_columns(rel, what, protection), "", OP_RESEAL_OLD);
 	if (protection != NULL && protection->fingerprint != 0)
 		append_wants_fingerprint(sql, rel, protection);
 	appendStringInfoChar(sql, ')');
+}
+
+/* A column, or a constant in quotes, which is taken as it stands between them. */
+static void
+append_key(StringInfo sql, Relation rel, const char *given)
+{
+	size_t size = strlen(given);
+
+	if (size >= 2 && given[0] == '\'' && given[size - 1] == '\'')
+		appendStringInfo(sql, ", %s::pg_catalog.text",
+						 quote_literal_cstr(pnstrdup(given + 1, size - 2)));
+	else
+	{
+		op_require_column(rel, given, InvalidOid);
+		appendStringInfo(sql, ", t.%s", quote_identifier(given));
+	}
 }
 
 static void
@@ -135,28 +152,29 @@ append_assignment(StringInfo sql, Relation rel, const OpResealWhat *what)
 
 	if (what->column == NULL)
 	{
-		column = column_name(rel, require_protection(rel)->sealed[OP_CARD_NUMBER]);
+		column = op_quoted_column(rel, op_require_protection(rel)->sealed[OP_CARD_NUMBER]);
 		appendStringInfo(sql, "%s = t.%s", column, column);
 		return;
 	}
+	op_require_column(rel, what->column, InvalidOid);
 	column = quote_identifier(what->column);
 	appendStringInfo(sql, "%s = order_payment.reseal_value(t.%s, order_payment.binding(%s", column,
 					 column, quote_literal_cstr(what->label));
 	foreach (cell, what->key)
-		appendStringInfo(sql, ", t.%s", quote_identifier(lfirst(cell)));
+		append_key(sql, rel, lfirst(cell));
 	appendStringInfoString(sql, "))");
 }
 
 char *
 op_reseal_update(Relation rel, const OpResealWhat *what)
 {
-	char		  *table = table_name(rel);
+	char		  *table = op_quoted_table(rel);
 	StringInfoData sql;
 
 	if (what->column == NULL)
 	{
-		require_protection(rel);
-		require_firing(rel);
+		op_require_protection(rel);
+		op_require_firing(rel);
 	}
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE ONLY %s AS t SET ", table);
@@ -173,7 +191,7 @@ op_reseal_update(Relation rel, const OpResealWhat *what)
 char *
 op_reseal_count(Relation rel, const OpResealWhat *what)
 {
-	const OpProtection *protection = what->column == NULL ? require_protection(rel) : NULL;
+	const OpProtection *protection = what->column == NULL ? op_require_protection(rel) : NULL;
 	List			   *columns = sealed_columns(rel, what, protection);
 	bool				is_partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	StringInfoData		sql;
@@ -183,7 +201,7 @@ op_reseal_count(Relation rel, const OpResealWhat *what)
 	append_wanted(&sql, rel, what);
 	appendStringInfoString(&sql, "), count(*) FILTER (WHERE ");
 	append_keys(&sql, columns, "NOT ", OP_RESEAL_OPENING);
-	appendStringInfo(&sql, ") FROM %s%s AS l", is_partitioned ? "" : "ONLY ", table_name(rel));
+	appendStringInfo(&sql, ") FROM %s%s AS l", is_partitioned ? "" : "ONLY ", op_quoted_table(rel));
 	return sql.data;
 }
 

@@ -8,13 +8,15 @@
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
 
+#include "protection.h"
+
 /* What a caller asks for. */
 typedef struct OpResealWhat
 {
 	Oid			target;
 	const char *column; /* NULL: all that the trigger of the table protects */
 	const char *label;	/* with a column: what its values are bound to */
-	List	   *key;	/* likewise; char * */
+	List	   *key;	/* likewise: columns, or constants in single quotes; char * */
 } OpResealWhat;
 
 /* Parameters of the statements below, in this order. */
@@ -36,8 +38,21 @@ typedef enum OpResealParameter
  */
 extern char *op_reseal_update(Relation rel, const OpResealWhat *what);
 
-/* Of the first OP_RESEAL_NKEYS parameters: (rows that want to be resealed, rows sealed under keys that are not here) */
+/*
+ * Of the first OP_RESEAL_NKEYS parameters: (rows that want to be resealed, rows
+ * that were sealed under keys that are not here)
+ */
 extern char *op_reseal_count(Relation rel, const OpResealWhat *what);
+
+/* As SQL names them, whatever the search_path. */
+extern char		  *op_quoted_table(Relation rel);
+extern const char *op_quoted_column(Relation rel, AttrNumber column);
+
+/* Of a table with the trigger protect_card(); an error if it has none. */
+extern const OpProtection *op_require_protection(Relation rel);
+
+/* An error if the trigger is there and does not fire. */
+extern void op_require_firing(Relation rel);
 
 /* The OIDs of the tables that hold the rows: the target itself, or its partitions. */
 extern List *op_reseal_tables(Oid target);

@@ -25,6 +25,7 @@
 #include "autonomous.h"
 #include "compat.h"
 #include "errors.h"
+#include "redact.h"
 #include "reveal_log.h"
 #include "settings.h"
 
@@ -82,13 +83,17 @@ hex_of(const void *bytes, size_t size)
 	return result;
 }
 
-/* NULL if it is not set. */
+/* NULL if it is not set. What is kept for ever holds no card number. */
 static const char *
 remark(const char *setting)
 {
+	char *result;
+
 	if (setting == NULL || setting[0] == '\0')
 		return NULL;
-	return pnstrdup(setting, pg_mbcliplen(setting, strlen(setting), MAX_TEXT));
+	result = pnstrdup(setting, pg_mbcliplen(setting, strlen(setting), MAX_TEXT));
+	op_redact_card_numbers(result, strlen(result));
+	return result;
 }
 
 static void

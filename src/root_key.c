@@ -3,10 +3,7 @@
  *	  Reading the root key; see root_key.h.
  *
  * A file is read whenever data keys are unwrapped, which is once in a session
- * and after each change of them: whoever replaces it needs no restart. It is
- * checked as the server checks ssl_key_file, and more: it may be no link, and
- * may not lie in the data directory, whence every base backup would carry it
- * away together with what it protects.
+ * and after each change of them: whoever replaces it needs no restart.
  *
  * A command may be slow, and ask a service that counts. So its output is kept,
  * in a page of shared memory that core files leave out; hence it needs the
@@ -19,12 +16,9 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/string.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/fd.h"
@@ -35,11 +29,12 @@
 
 #include "errors.h"
 #include "root_key.h"
+#include "secret_file.h"
 #include "settings.h"
 
 #define SOURCE_MAX 16384
 #define CHECK_TEXT "order_payment root key check value"
-#define HEX_SIZE   (2 * OP_KEY_SIZE)
+#define HEX_SIZE   ((ptrdiff_t) 2 * OP_KEY_SIZE)
 
 /* What all processes share about the command. */
 typedef struct SharedRoot
@@ -56,23 +51,16 @@ static shmem_startup_hook_type previous_startup = NULL;
 
 /* ---------- errors, each said once ---------- */
 
-static void
-refuse_source(int code, const char *detail, const char *hint)
-{
-	ereport(ERROR, (errcode(code), errmsg("the root key cannot be read"),
-					errdetail_internal("%s", detail), errhint("%s", hint)));
-}
-
-#define FILE_HINT \
-	"The file is to be a plain one, owned by the user that runs the server with mode 0400 or 0600, or by root with mode 0440 or 0640."
+#define REFUSAL "the root key cannot be read"
 #define FORMAT_HINT \
 	"Each line has an id (1, 2, ...) and 64 hexadecimal digits, with one blank between; see the README for how to make one."
 #define PLACE_HINT "Name a file outside of the data directory by its absolute path."
 
 static void
-refuse_errno(const char *what)
+refuse_source(const char *detail, const char *hint)
 {
-	refuse_source(ERRCODE_OP_NO_KEY, psprintf("%s: %m.", what), FILE_HINT);
+	ereport(ERROR, (errcode(ERRCODE_OP_NO_KEY), errmsg(REFUSAL), errdetail_internal("%s", detail),
+					errhint("%s", hint)));
 }
 
 /* ---------- lines ---------- */
@@ -111,7 +99,7 @@ read_bytes(const char *hex, uint8 bytes[OP_KEY_SIZE])
 {
 	int bad = 0;
 
-	for (int i = 0; i < OP_KEY_SIZE; i++)
+	for (size_t i = 0; i < OP_KEY_SIZE; i++)
 	{
 		int high = hex_value(hex[2 * i]);
 		int low = hex_value(hex[2 * i + 1]);
@@ -204,88 +192,21 @@ parse_source(const char *text, size_t size, OpRootKeys *keys)
 
 /* ---------- the file ---------- */
 
-/* Below the data directory, once all links in the path are followed? */
-static bool
-is_in_data_directory(const char *path)
-{
-	char file[MAXPGPATH];
-	char data[MAXPGPATH];
-	char resolved[PATH_MAX];
-
-	if (realpath(path, resolved) == NULL)
-		return false; /* open() will say why */
-	strlcpy(file, resolved, sizeof(file));
-	if (realpath(DataDir, resolved) == NULL)
-		return true;
-	strlcpy(data, resolved, sizeof(data));
-	return path_is_prefix_of_path(data, file);
-}
-
-/* As check_ssl_key_file_permissions() of the server, but on the open file. */
-static void
-check_file(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		refuse_errno("The file cannot be examined");
-	if (!S_ISREG(st.st_mode))
-		refuse_source(ERRCODE_OP_NO_KEY, "It is not a plain file.", FILE_HINT);
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-		refuse_source(ERRCODE_OP_NO_KEY, "The file belongs to another user.", FILE_HINT);
-	if ((st.st_uid == geteuid() && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) ||
-		(st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) != 0))
-		refuse_source(ERRCODE_OP_NO_KEY, "Others may read or write the file.", FILE_HINT);
-	if (st.st_size > SOURCE_MAX)
-		refuse_source(ERRCODE_OP_NO_KEY, "The file is too large to be one.", FORMAT_HINT);
-}
-
-/* Up to SOURCE_MAX + 1 bytes, so that more is noticed. */
-static ssize_t
-read_all(int fd, char *buffer)
-{
-	size_t size = 0;
-
-	for (;;)
-	{
-		ssize_t n = read(fd, buffer + size, SOURCE_MAX + 1 - size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return n;
-		size += n;
-		if (n == 0 || size > SOURCE_MAX)
-			return (ssize_t) size;
-	}
-}
-
 static void
 read_file(const char *path, OpRootKeys *keys)
 {
-	char		buffer[SOURCE_MAX + 1];
-	const char *fault;
-	ssize_t		size;
-	int			fd;
+	static const OpSecretFile file = {.code = ERRCODE_OP_NO_KEY,
+									  .refusal = REFUSAL,
+									  .place_hint = PLACE_HINT,
+									  .size_hint = FORMAT_HINT,
+									  .max_size = SOURCE_MAX};
+	char					  buffer[SOURCE_MAX + 1];
+	size_t					  size = op_read_secret_file(&file, path, buffer);
+	const char				 *fault = parse_source(buffer, size, keys);
 
-	if (!is_absolute_path(path) || is_in_data_directory(path))
-		refuse_source(ERRCODE_OP_NO_KEY,
-					  "Its path is relative, or leads into the data directory.", PLACE_HINT);
-	fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		refuse_errno("The file cannot be opened");
-	check_file(fd);
-	size = read_all(fd, buffer);
-	CloseTransientFile(fd);
-	if (size < 0)
-		fault = "The file cannot be read.";
-	else if (size > SOURCE_MAX)
-		fault = "The file is too large to be one.";
-	else
-		fault = parse_source(buffer, size, keys);
 	op_cleanse(buffer, sizeof(buffer));
 	if (fault != NULL)
-		refuse_source(ERRCODE_OP_NO_KEY, fault, FORMAT_HINT);
+		refuse_source(fault, FORMAT_HINT);
 }
 
 /* ---------- the command ---------- */
@@ -303,9 +224,9 @@ run_command(const char *command, OpRootKeys *keys)
 	FILE	   *pipe = OpenPipeStream(command, PG_BINARY_R);
 
 	if (pipe == NULL)
-		refuse_source(ERRCODE_OP_NO_KEY, psprintf("The command cannot be run: %m."), COMMAND_HINT);
+		refuse_source(psprintf("The command cannot be run: %m."), COMMAND_HINT);
 	/* read() on the descriptor, for stdio would keep a copy in its buffer */
-	size = read_all(fileno(pipe), buffer);
+	size = op_read_all(fileno(pipe), buffer, sizeof(buffer));
 	status = ClosePipeStream(pipe);
 	if (size < 0 || status != 0)
 		fault = "The command failed.";
@@ -315,7 +236,7 @@ run_command(const char *command, OpRootKeys *keys)
 		fault = parse_source(buffer, size, keys);
 	op_cleanse(buffer, sizeof(buffer));
 	if (fault != NULL)
-		refuse_source(ERRCODE_OP_NO_KEY, fault, COMMAND_HINT);
+		refuse_source(fault, COMMAND_HINT);
 }
 
 /* What was kept, if nobody has reloaded the configuration since. */
@@ -338,8 +259,7 @@ read_command(const char *command, OpRootKeys *keys)
 	uint64 reloads;
 
 	if (shared == NULL)
-		refuse_source(ERRCODE_OP_NO_KEY,
-					  "order_payment.root_key_command is set, but its output cannot be kept.",
+		refuse_source("order_payment.root_key_command is set, but its output cannot be kept.",
 					  "Add order_payment to shared_preload_libraries and restart the server.");
 	reloads = pg_atomic_read_u64(&shared->reloads);
 	if (take_kept(reloads, keys))
@@ -376,7 +296,7 @@ op_read_root_keys(OpRootKeys *keys)
 	else if (is_set(op_root_key_file))
 		read_file(op_root_key_file, keys);
 	else
-		refuse_source(ERRCODE_OP_NO_KEY, "No root key is configured.",
+		refuse_source("No root key is configured.",
 					  "Set order_payment.root_key_file or order_payment.root_key_command in postgresql.conf and reload the configuration; see \"Keys\" in the README.");
 }
 

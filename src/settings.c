@@ -12,6 +12,7 @@
 
 #include "utils/guc.h"
 
+#include "redact.h"
 #include "settings.h"
 
 char *op_actor = NULL;
@@ -20,6 +21,7 @@ bool  op_restore = false;
 bool  op_allow_history_change = false;
 char *op_root_key_file = NULL;
 char *op_root_key_command = NULL;
+char *op_secret_directory = NULL;
 bool  op_allow_unguarded = false;
 int	  op_reveal_budget = 1000;
 bool  op_protect_memory_setting = true;
@@ -27,6 +29,15 @@ bool  op_protect_memory_setting = true;
 /* where a root key comes from is nobody's business but the administrator's */
 #define SOURCE_FLAGS \
 	(GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_DISALLOW_IN_AUTO_FILE | GUC_NOT_IN_SAMPLE)
+
+/* What is said of a change is kept with it for ever: no card number may be among it. */
+static bool
+redact_remark(char **value, void **extra, GucSource source)
+{
+	if (*value != NULL)
+		op_redact_card_numbers(*value, strlen(*value));
+	return true;
+}
 
 void (*op_configuration_read)(void) = NULL;
 
@@ -48,7 +59,7 @@ op_settings_init(void)
 							   "",
 							   PGC_USERSET,
 							   0,
-							   NULL, NULL, NULL);
+							   redact_remark, NULL, NULL);
 
 	DefineCustomStringVariable("order_payment.reason",
 							   "Why the changes are made, for order_events.reason.",
@@ -57,7 +68,7 @@ op_settings_init(void)
 							   "",
 							   PGC_USERSET,
 							   0,
-							   NULL, NULL, NULL);
+							   redact_remark, NULL, NULL);
 
 	DefineCustomBoolVariable("order_payment.restore",
 							 "Lets rows pass the triggers unchanged and unchecked, for a data-only restore.",
@@ -94,6 +105,15 @@ op_settings_init(void)
 							   PGC_SIGHUP,
 							   SOURCE_FLAGS,
 							   NULL, tell_of_reload, NULL);
+
+	DefineCustomStringVariable("order_payment.secret_directory",
+							   "Directory with files that set_gateway_secret_from_file() may read, outside of the data directory.",
+							   "Empty: none.",
+							   &op_secret_directory,
+							   "",
+							   PGC_SIGHUP,
+							   SOURCE_FLAGS,
+							   NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("order_payment.allow_unguarded",
 							 "Takes card numbers in clear although the log guard is not loaded.",

@@ -19,6 +19,9 @@ extern bool op_allow_history_change;
 extern char *op_root_key_file;
 extern char *op_root_key_command;
 
+/* where files with secrets of gateways lie; empty means nowhere */
+extern char *op_secret_directory;
+
 /* superuser only: card data in clear are taken without the log guard */
 extern bool op_allow_unguarded;
 

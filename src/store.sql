@@ -29,7 +29,7 @@ BEGIN
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = store
 	  AND c.relname IN ('orders', 'order_items', 'order_events', 'event_consumers', 'consumer_offsets',
-						'gateways', 'gateway_fees', 'payments', 'payment_operations', 'refunds',
+						'gateways', 'gateway_fees', 'gateway_secrets', 'payments', 'used_card_tokens', 'payment_operations', 'refunds',
 						'settlement_lines', 'settlement_facts', 'settlement_matches',
 						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
 						'daily_settlement', 'gateway_success')
@@ -55,6 +55,7 @@ BEGIN
 
 	PERFORM order_payment.create_order_tables(store, default_currency, order_id_type, customer_id_type, product_id_type);
 	PERFORM order_payment.create_payment_tables(store, order_id_type);
+	PERFORM order_payment.create_secret_tables(store);
 	PERFORM order_payment.create_settlement_tables(store);
 	PERFORM order_payment.create_views(store);
 	PERFORM order_payment.grant_store(store, app_role, gateway_role);
@@ -88,6 +89,7 @@ GRANT USAGE ON SCHEMA %1$I TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.orders, %1$I.payments, %1$I.payment_operations, %1$I.refunds TO %2$I;
 GRANT SELECT, INSERT, UPDATE, DELETE ON %1$I.order_items TO %2$I;
 GRANT SELECT ON %1$I.order_events, %1$I.gateways, %1$I.gateway_fees TO %2$I;
+GRANT SELECT (gateway, kind, secret_id, key_name, valid_from, valid_until, created_at) ON %1$I.gateway_secrets TO %2$I;
 GRANT SELECT ON %1$I.order_overview, %1$I.payment_overview, %1$I.open_work, %1$I.needs_attention,
 	%1$I.daily_settlement, %1$I.gateway_success,
 	%1$I.settlement_lines, %1$I.settlement_facts, %1$I.settlement_matches TO %2$I;

@@ -46,6 +46,8 @@ BEGIN ATOMIC
 			gateways_minor_unit_exponents_check, gateways_retry_schedule_check}'),
 		('gateway_fees', 'constraint', '{gateway_fees_pkey, gateway_fees_gateway_fkey,
 			gateway_fees_currency_check, gateway_fees_rate_check, gateway_fees_fixed_check}'),
+		('gateway_secrets', 'constraint', '{gateway_secrets_pkey, gateway_secrets_gateway_fkey,
+			gateway_secrets_kind_check, gateway_secrets_valid_until_check}'),
 		('payments', 'constraint', '{payments_pkey, payments_payment_id_key,
 			payments_gateway_gateway_reference_key, payments_order_id_request_key_key,
 			payments_order_id_fkey, payments_gateway_fkey, payments_retry_of_fkey,
@@ -201,7 +203,8 @@ BEGIN
 	RETURN QUERY SELECT * FROM order_payment.verify_payments(store);
 	RETURN QUERY SELECT * FROM order_payment.verify_history(store);
 	RETURN QUERY SELECT * FROM order_payment.verify_cards(store);
+	RETURN QUERY SELECT * FROM order_payment.verify_secrets(store);
 END
 $$;
 COMMENT ON FUNCTION order_payment.verify_store(name) IS
-	'recomputes every amount, counter, state, link, stamp and chain of events of a store from its rows, opens every sealed card, and looks for tables, constraints, indexes and triggers that are missing, disabled, changed or gone around; one row a deviation, none if all is well. Reads the whole store, in parallel where the server allows it';
+	'recomputes every amount, counter, state, link, stamp and chain of events of a store from its rows, opens every sealed card and every secret of a gateway, and looks for tables, constraints, indexes and triggers that are missing, disabled, changed or gone around; one row a deviation, none if all is well. Reads the whole store, in parallel where the server allows it';

@@ -23,6 +23,7 @@ BEGIN
 			('payment_operations', 'r.order_id, r.operation_id', 'payment_id', 'payments',
 				'p.order_id = r.order_id AND p.payment_id = r.payment_id'),
 			('gateway_fees', 'r.gateway, r.currency, r.method', 'gateway', 'gateways', 'p.gateway = r.gateway'),
+			('gateway_secrets', 'r.gateway, r.kind, r.secret_id', 'gateway', 'gateways', 'p.gateway = r.gateway'),
 			('settlement_lines', 'r.gateway, r.settlement_id, r.line_no', 'gateway', 'gateways', 'p.gateway = r.gateway'),
 			('consumer_offsets', 'r.order_id, r.consumer', 'order_id', 'orders', 'p.order_id = r.order_id'),
 			('consumer_offsets', 'r.order_id, r.consumer', 'consumer', 'event_consumers', 'p.consumer = r.consumer')
@@ -97,6 +98,8 @@ BEGIN
 			('gateway_fees', 'currency', 'a currency', 'order_payment.is_currency(r.currency)'),
 			('gateway_fees', 'rate', '0 to 1', 'r.rate >= 0 AND r.rate < 1'),
 			('gateway_fees', 'fixed', 'not negative', 'r.fixed >= 0 AND r.fixed < ''Infinity'''),
+			('gateway_secrets', 'kind', 'a kind of secret', 'r.kind IN (''api_key'', ''webhook_secret'', ''standard_webhook_secret'', ''apiv3_key'', ''private_key'', ''public_key'', ''amount_key'')'),
+			('gateway_secrets', 'valid_until', 'after valid_from', 'r.valid_until > r.valid_from'),
 			('settlement_lines', 'kind', 'a kind of line', 'r.kind IN (''payment'', ''refund'', ''refund_reversal'', ''chargeback'', ''chargeback_reversal'', ''fee'', ''adjustment'')'),
 			('settlement_lines', 'amount', 'an amount in the currency', 'order_payment.is_amount(r.amount, r.currency)'),
 			('settlement_lines', 'amount', 'more than 0, unless it is a fee or adjustment', 'r.amount > 0 OR r.kind IN (''fee'', ''adjustment'')'),
@@ -109,6 +112,7 @@ BEGIN
 			('payment_operations', 'r.order_id, r.operation_id'),
 			('gateways', 'r.gateway'),
 			('gateway_fees', 'r.gateway, r.currency, r.method'),
+			('gateway_secrets', 'r.gateway, r.kind, r.secret_id'),
 			('settlement_lines', 'r.gateway, r.settlement_id, r.line_no')
 		) k (relation, key) ON k.relation = w.relation
 		GROUP BY w.relation, k.key ORDER BY w.relation

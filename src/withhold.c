@@ -54,6 +54,17 @@ has_literal(const char *text)
 	return false;
 }
 
+static bool
+has_parameter(const char *text)
+{
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '$' && text[1] >= '1' && text[1] <= '9')
+			return true;
+	}
+	return false;
+}
+
 bool
 op_is_delicate(const char *text)
 {
@@ -77,17 +88,6 @@ op_is_secret(const char *text)
 	return op_has_card_number(text, size) || (op_names_secrets(text, size) && has_literal(text));
 }
 
-static bool
-has_parameter(const char *text)
-{
-	for (; *text != '\0'; text++)
-	{
-		if (*text == '$' && text[1] >= '1' && text[1] <= '9')
-			return true;
-	}
-	return false;
-}
-
 /*
  * set_payment_password(7, "secret") and set_payment_password(7, secret) are
  * mistakes, but they are logged before the server finds that out.
@@ -95,8 +95,15 @@ has_parameter(const char *text)
 bool
 op_is_secret_statement(const char *statement)
 {
-	return op_is_secret(statement) ||
-		   (op_is_delicate(statement) && !has_parameter(statement) && strpbrk(statement, "(\"") != NULL);
+	size_t size;
+
+	if (statement == NULL)
+		return false;
+	size = strlen(statement);
+	return op_has_card_number(statement, size) ||
+		   (op_names_secrets(statement, size) &&
+			(has_literal(statement) ||
+			 (!has_parameter(statement) && strpbrk(statement, "(\"") != NULL)));
 }
 
 void

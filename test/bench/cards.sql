@@ -20,10 +20,10 @@ INSERT INTO bench.card_keys
 SELECT bench.gen_random_bytes(32), bench.gen_random_bytes(32), encode(bench.gen_random_bytes(32), 'hex');
 
 /* Test numbers; each row's own binding is made here, for a rival has none. */
-CREATE TABLE bench.cards AS
-SELECT i AS id, '4111111111111111' AS number, order_payment.binding('bench.cards', i) AS bound_to
+CREATE TABLE bench.card_numbers AS
+SELECT i AS id, '4111111111111111' AS number, order_payment.binding('bench.card_numbers', i) AS bound_to
 FROM generate_series(1, :rows) i;
-VACUUM (FREEZE, ANALYZE) bench.cards;
+VACUUM (FREEZE, ANALYZE) bench.card_numbers;
 
 /* Tables whose rows go through protect_card() and are then left out: a row stored would cost more than a fingerprint. */
 CREATE FUNCTION bench.leave_out() RETURNS trigger AS :'module', 'leave_out' LANGUAGE c;

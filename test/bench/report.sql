@@ -25,7 +25,9 @@ FROM (VALUES
 	(42, '... the same', 'PL/pgSQL with the same guarantees', '', bench.ratio('bulk', 'store', 'by hand')),
 	(43, 'one UPDATE of many payments to succeeded, orders and history follow: ' || bench.ns('payments', 'store') || ' a payment', 'a quarter as many: ' || bench.ns('payments', 'store, few') || ' a payment', '<= 1.2 a payment', bench.ratio('payments', 'store', 'store, few')),
 	(44, '... the same', 'bare tables, an UPDATE of the payments and one of the orders', '', bench.ratio('payments', 'store', 'bare')),
-	(45, '... the same', 'PL/pgSQL with the same guarantees', '', bench.ratio('payments', 'store', 'by hand'))
+	(45, '... the same', 'PL/pgSQL with the same guarantees', '', bench.ratio('payments', 'store', 'by hand')),
+	(50, 'reseal() of card numbers under another data key: ' || bench.ns('reseal of numbers', 'reseal') || ' a row', 'a procedure that touches the same rows: ' || bench.ns('reseal of numbers', 'touch') || ' a row', '<= 1.7', bench.ratio('reseal of numbers', 'reseal', 'touch')),
+	(51, '... of number, holder, expiry and fingerprint, under other keys: ' || bench.ns('reseal of cards', 'reseal') || ' a row', 'likewise: ' || bench.ns('reseal of cards', 'touch') || ' a row', '', bench.ratio('reseal of cards', 'reseal', 'touch'))
 	) rows (position, what, against, goal, ratio)
 WHERE ratio IS NOT NULL
 ORDER BY position;

@@ -1,7 +1,7 @@
 -- What create_store() makes: tables, views, columns, constraints, indexes, triggers, owner. Users and their programs rely on all of it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(923);
+SELECT plan(964);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -15,7 +15,7 @@ SET search_path = public;
 
 SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = 'shop'::regnamespace $$,
               $$ VALUES ('orders', 'r'), ('order_items', 'r'), ('order_events', 'r'), ('event_consumers', 'r'), ('consumer_offsets', 'r'),
-                        ('gateways', 'r'), ('gateway_fees', 'r'), ('payments', 'r'), ('payment_operations', 'r'), ('settlement_lines', 'r'),
+                        ('gateways', 'r'), ('gateway_fees', 'r'), ('payments', 'r'), ('used_card_tokens', 'r'), ('payment_operations', 'r'), ('settlement_lines', 'r'),
                         ('refunds', 'v'), ('order_overview', 'v'), ('payment_overview', 'v'), ('open_work', 'v'), ('needs_attention', 'v'),
                         ('daily_settlement', 'v'), ('gateway_success', 'v'), ('settlement_facts', 'v'), ('settlement_matches', 'v'),
                         ('orders_order_id_seq', 'S'),
@@ -25,7 +25,7 @@ SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relname
                         ('payments_pkey', 'i'), ('payments_payment_id_key', 'i'), ('payments_gateway_gateway_reference_key', 'i'),
                         ('payments_order_id_request_key_key', 'i'), ('payments_one_live_attempt_idx', 'i'), ('payments_authorized_idx', 'i'),
                         ('payments_live_idx', 'i'), ('payments_retry_at_idx', 'i'), ('payments_period_idx', 'i'),
-                        ('payment_operations_pkey', 'i'), ('payment_operations_operation_id_key', 'i'), ('payment_operations_reference_key', 'i'),
+                        ('payments_card_fingerprint_idx', 'i'), ('used_card_tokens_pkey', 'i'), ('payment_operations_pkey', 'i'), ('payment_operations_operation_id_key', 'i'), ('payment_operations_reference_key', 'i'),
                         ('payment_operations_order_id_request_key_key', 'i'), ('payment_operations_open_idx', 'i'),
                         ('payment_operations_retry_at_idx', 'i'), ('payment_operations_gateway_reference_idx', 'i'),
                         ('settlement_lines_pkey', 'i'), ('settlement_lines_number_idx', 'i'), ('settlement_lines_reference_idx', 'i'),
@@ -149,15 +149,27 @@ INSERT INTO expected VALUES
 ('payments', 28, 'contact_needed_at', 'timestamp with time zone', false, NULL),
 ('payments', 29, 'expires_at', 'timestamp with time zone', false, NULL),
 ('payments', 30, 'capture_before', 'timestamp with time zone', false, NULL),
-('payments', 31, 'occurred_at', 'timestamp with time zone', false, NULL),
-('payments', 32, 'created_at', 'timestamp with time zone', true, NULL),
-('payments', 33, 'processing_at', 'timestamp with time zone', false, NULL),
-('payments', 34, 'requires_action_at', 'timestamp with time zone', false, NULL),
-('payments', 35, 'unknown_at', 'timestamp with time zone', false, NULL),
-('payments', 36, 'authorized_at', 'timestamp with time zone', false, NULL),
-('payments', 37, 'succeeded_at', 'timestamp with time zone', false, NULL),
-('payments', 38, 'failed_at', 'timestamp with time zone', false, NULL),
-('payments', 39, 'revoked_at', 'timestamp with time zone', false, NULL),
+('payments', 31, 'card_number', 'text', false, NULL),
+('payments', 32, 'card_holder', 'text', false, NULL),
+('payments', 33, 'card_expiry', 'text', false, NULL),
+('payments', 34, 'card_number_sealed', 'order_payment.sealed', false, NULL),
+('payments', 35, 'card_holder_sealed', 'order_payment.sealed', false, NULL),
+('payments', 36, 'card_expiry_sealed', 'order_payment.sealed', false, NULL),
+('payments', 37, 'card_fingerprint', 'bytea', false, NULL),
+('payments', 38, 'occurred_at', 'timestamp with time zone', false, NULL),
+('payments', 39, 'created_at', 'timestamp with time zone', true, NULL),
+('payments', 40, 'processing_at', 'timestamp with time zone', false, NULL),
+('payments', 41, 'requires_action_at', 'timestamp with time zone', false, NULL),
+('payments', 42, 'unknown_at', 'timestamp with time zone', false, NULL),
+('payments', 43, 'authorized_at', 'timestamp with time zone', false, NULL),
+('payments', 44, 'succeeded_at', 'timestamp with time zone', false, NULL),
+('payments', 45, 'failed_at', 'timestamp with time zone', false, NULL),
+('payments', 46, 'revoked_at', 'timestamp with time zone', false, NULL),
+('used_card_tokens', 1, 'order_id', 'bigint', true, NULL),
+('used_card_tokens', 2, 'token', 'bytea', true, NULL),
+('used_card_tokens', 3, 'used_by', 'text', true, NULL),
+('used_card_tokens', 4, 'expires_at', 'timestamp with time zone', true, NULL),
+('used_card_tokens', 5, 'used_at', 'timestamp with time zone', true, 'clock_timestamp()'),
 ('payment_operations', 1, 'order_id', 'bigint', true, NULL),
 ('payment_operations', 2, 'operation_id', 'uuid', true, 'order_payment.uuid_v7()'),
 ('payment_operations', 3, 'payment_id', 'uuid', true, NULL),
@@ -387,6 +399,7 @@ SELECT col_is_pk('shop', 'consumer_offsets', ARRAY['order_id', 'consumer'], 'pri
 SELECT col_is_pk('shop', 'gateways', ARRAY['gateway'], 'primary key of gateways');
 SELECT col_is_pk('shop', 'gateway_fees', ARRAY['gateway', 'currency', 'method', 'valid_from'], 'primary key of gateway_fees');
 SELECT col_is_pk('shop', 'payments', ARRAY['order_id', 'payment_id'], 'primary key of payments');
+SELECT col_is_pk('shop', 'used_card_tokens', ARRAY['order_id', 'token'], 'primary key of used_card_tokens');
 SELECT col_is_pk('shop', 'payment_operations', ARRAY['order_id', 'operation_id'], 'primary key of payment_operations');
 SELECT col_is_pk('shop', 'settlement_lines', ARRAY['gateway', 'settlement_id', 'line_no'], 'primary key of settlement_lines');
 SELECT col_is_unique('shop', 'orders', ARRAY['customer_id', 'request_key'], 'a request_key is unique per customer');
@@ -441,6 +454,10 @@ SELECT bag_eq($$ SELECT conrelid::regclass::text, contype::text, conname::text F
                         ('shop.payments', 'f', 'payments_gateway_fkey'),
                         ('shop.payments', 'f', 'payments_retry_of_fkey'),
                         ('shop.payments', 'c', 'payments_money_check'),
+                        ('shop.payments', 'c', 'payments_card_number_check'),
+                        ('shop.payments', 'c', 'payments_card_holder_check'),
+                        ('shop.payments', 'c', 'payments_card_expiry_check'),
+                        ('shop.used_card_tokens', 'p', 'used_card_tokens_pkey'),
                         ('shop.payment_operations', 'p', 'payment_operations_pkey'),
                         ('shop.payment_operations', 'u', 'payment_operations_operation_id_key'),
                         ('shop.payment_operations', 'u', 'payment_operations_reference_key'),
@@ -474,6 +491,9 @@ SELECT bag_eq($$ SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constra
                         ('gateway_fees_fixed_check', 'CHECK (((fixed >= (0)::numeric) AND (fixed < ''Infinity''::numeric)))'),
                         ('gateway_fees_rate_check', 'CHECK (((rate >= (0)::numeric) AND (rate < (1)::numeric)))'),
                         ('payments_money_check', 'CHECK (order_payment.is_payment_money(currency, amount, fee, authorized_amount, captured_amount, refunded_amount, charged_back_amount))'),
+                        ('payments_card_number_check', 'CHECK (((card_number IS NULL) OR order_payment.is_card_mask(card_number)))'),
+                        ('payments_card_holder_check', 'CHECK (((card_holder IS NULL) OR ("right"(card_holder, 3) = ''***''::text)))'),
+                        ('payments_card_expiry_check', 'CHECK (((card_expiry IS NULL) OR (card_expiry = ''**/**''::text)))'),
                         ('payment_operations_amount_check', 'CHECK (((amount > (0)::numeric) AND order_payment.is_amount(amount, currency)))'),
                         ('payment_operations_attempt_no_check', 'CHECK ((attempt_no > 0))'),
                         ('payment_operations_fee_check', 'CHECK (order_payment.is_amount(fee, currency))'),
@@ -506,6 +526,7 @@ SELECT bag_eq($$ SELECT c.relname::text, regexp_replace(pg_get_indexdef(c.oid), 
                         ('payments_live_idx', 'shop.payments USING btree (created_at, order_id) WHERE (status <= ''unknown''::order_payment.payment_status)'),
                         ('payments_retry_at_idx', 'shop.payments USING btree (retry_at, order_id) WHERE (retry_at IS NOT NULL)'),
                         ('payments_period_idx', 'shop.payments USING brin (created_at)'),
+                        ('payments_card_fingerprint_idx', 'shop.payments USING btree (card_fingerprint) WHERE (card_fingerprint IS NOT NULL)'),
                         ('payment_operations_open_idx', 'shop.payment_operations USING btree (created_at, order_id) WHERE (status <= ''unknown''::order_payment.operation_status)'),
                         ('payment_operations_retry_at_idx', 'shop.payment_operations USING btree (retry_at, order_id) WHERE (retry_at IS NOT NULL)'),
                         ('payment_operations_gateway_reference_idx', 'shop.payment_operations USING btree (gateway_reference) WHERE (gateway_reference IS NOT NULL)'),
@@ -534,6 +555,7 @@ INSERT INTO expected_trigger VALUES
 ('order_items', 'refuse_truncate', 'BEFORE TRUNCATE ON shop.order_items FOR EACH STATEMENT EXECUTE FUNCTION order_payment.refuse_truncate()'),
 ('order_events', '000_append_only', 'BEFORE INSERT OR DELETE OR UPDATE ON shop.order_events FOR EACH ROW EXECUTE FUNCTION order_payment.append_only()'),
 ('order_events', '000_append_only_truncate', 'BEFORE TRUNCATE ON shop.order_events FOR EACH STATEMENT EXECUTE FUNCTION order_payment.append_only()'),
+('payments', '000_protect_card', 'BEFORE INSERT OR UPDATE ON shop.payments FOR EACH ROW EXECUTE FUNCTION order_payment.protect_card(''payments'', ''number=card_number'', ''holder=card_holder'', ''expiry=card_expiry'', ''fingerprint=card_fingerprint'', ''key=payment_id'', ''from=retry_of'', ''order=order_id'', ''request=request_key'', ''tokens=used_card_tokens'')'),
 ('payments', 'zzy_maintain_payment', 'BEFORE INSERT OR UPDATE ON shop.payments FOR EACH ROW EXECUTE FUNCTION order_payment.maintain_payment()'),
 ('payments', 'zzz_guard_status', format('BEFORE INSERT OR UPDATE ON shop.payments FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition(''status'', %L, ''stamp'')', order_payment.default_graph('order_payment.payment_status'))),
 ('payments', 'zzz_guard_status_birth', format('AFTER INSERT OR DELETE ON shop.payments FOR EACH ROW EXECUTE FUNCTION order_payment.enforce_transition(''status'', %L, ''stamp'')', order_payment.default_graph('order_payment.payment_status'))),

@@ -105,7 +105,7 @@ sub new_log
 		{
 			$text = slurp_file($file, $read{$file} // 0);
 			# the record itself, not the statement that makes it
-			last if $text =~ /LOG(?:"[^\n]*|:  00000: |,00000,")\Q$mark\E/;
+			last if $text =~ /(?:00000: |,00000,"|"message":")\Q$mark\E/;
 			usleep(50_000);
 		}
 		$read{$file} += length $text;
@@ -401,6 +401,10 @@ foreach (@ways)
 
 # ---------- pg_stat_activity ----------
 
+# With everything in the log, each record would have the text looked at.
+my $quiet = join ' ', map { "-c $_" } qw(log_min_messages=error log_statement=none log_min_duration_statement=-1
+  debug_print_parse=off debug_print_rewritten=off debug_print_plan=off auto_explain.log_min_duration=-1);
+
 sub activity
 {
 	my ($node) = @_;
@@ -448,6 +452,7 @@ foreach (@sessions)
 	foreach my $node ($bare, $guarded)
 	{
 		my ($in, $out) = ("\\echo ready\n", '');
+		local $ENV{PGOPTIONS} = $quiet;
 		my $psql = IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres') ],
 			'<', \$in, '>', \$out, '2>&1', IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
@@ -485,6 +490,7 @@ foreach my $node ($bare, $guarded)
 {
 	my ($handle, $file) = File::Temp::tempfile(DIR => PostgreSQL::Test::Utils::tempdir());
 
+	local $ENV{PGOPTIONS} = $quiet;
 	print $handle "SELECT '$visa', pg_sleep(:seconds);\n";
 	close $handle or die "close: $!";
 	my $pgbench = IPC::Run::start([ 'pgbench', '-n', '-t', '2', '-M', 'prepared', '-D', 'seconds=3', '-f', $file,
@@ -520,6 +526,8 @@ foreach my $node ($bare, $guarded)
 	psql($node, "SELECT 1\\; CALL charge('$grouped')\\; SELECT 2");
 	psql($node, "BEGIN; DECLARE c CURSOR FOR SELECT '$visa'; FETCH c; COMMIT");
 	psql($node, "CREATE TEMP TABLE copied AS SELECT '$visa' AS a");
+	psql($node, "EXPLAIN ANALYZE SELECT * FROM other WHERE a = '$visa'");
+	psql($node, "PREPARE p AS SELECT '$visa', '$grouped'; EXECUTE p");
 	psql($node, "SET application_name = '$unionpay'");
 }
 my $statements = q{SELECT string_agg(query, E'\n') FROM pg_stat_statements};
