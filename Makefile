@@ -69,6 +69,10 @@ OBJS = \
 	src/autonomous.o \
 	src/reveal_log.o \
 	src/card.o \
+	src/verifier.o \
+	src/check_slot.o \
+	src/password.o \
+	src/admission.o \
 	src/card_blob.o \
 	src/card_key.o \
 	src/card_token.o \
@@ -121,6 +125,7 @@ SQL_PARTS = \
 	src/key_status.sql \
 	src/order_tables.sql \
 	src/payment_tables.sql \
+	src/password_tables.sql \
 	src/gateway_secret.sql \
 	src/encrypted_amount.sql \
 	src/settlement.sql \
@@ -128,6 +133,8 @@ SQL_PARTS = \
 	src/routing.sql \
 	src/store.sql \
 	src/probability.sql \
+	src/password.sql \
+	src/admission.sql \
 	src/payment_functions.sql \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
@@ -149,7 +156,7 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store reseal probability store events append functions functions_refund views settlement routing \
+REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store reseal payment_password probability store events append functions functions_refund views settlement routing \
 	gateway_secret row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale

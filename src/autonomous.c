@@ -83,6 +83,10 @@ typedef struct Task
 static const Task tasks[] = {
 	[OP_TASK_RECORD_REVEAL] = {"record_reveal", ERRCODE_OP_MAY_NOT_REVEAL,
 							   "nothing is revealed, for it could not be recorded"},
+	[OP_TASK_CHARGE_PASSWORD] = {"charge_password_attempt", ERRCODE_OP_PASSWORD,
+								 "the payment password is not checked, for the attempt could not be charged"},
+	[OP_TASK_CLEAR_PASSWORD] = {"clear_password_attempts", ERRCODE_OP_PASSWORD,
+								"the payment password does not count, for its attempts could not be cleared"},
 };
 
 StaticAssertDecl(lengthof(tasks) == OP_NTASKS, "each task is described");

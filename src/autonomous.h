@@ -12,6 +12,8 @@
 typedef enum OpAutonomousTask
 {
 	OP_TASK_RECORD_REVEAL,
+	OP_TASK_CHARGE_PASSWORD,
+	OP_TASK_CLEAR_PASSWORD,
 	OP_NTASKS
 } OpAutonomousTask;
 

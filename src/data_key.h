@@ -33,7 +33,10 @@ extern OpKeyState	op_key_state_by_name(const char *name);
 /* What the HMAC key of a purpose is derived by. */
 extern const char *op_hmac_purpose(OpKeyPurpose purpose);
 
-/* The key itself, which the caller cleanses; an error, OP013, if the root key that wraps it is not here. */
+/*
+ * The key itself, which the caller cleanses; an error, OP013, if the root key
+ * that wraps it is not here.
+ */
 extern void op_unwrap_key(uint32 id, OpKeyPurpose purpose, bytea *wrapped, uint8 raw[OP_KEY_SIZE]);
 
 #endif

@@ -103,7 +103,10 @@ extern bool op_envelope_open(OpAead *aead, const OpEnvelope *envelope, OpBytes b
 extern size_t op_envelope_text_size(size_t size);
 extern void	  op_envelope_to_text(OpBytes envelope, char *text);
 
-/* *size: the room in data, then what is used. False if it is not what op_envelope_to_text() writes. */
+/*
+ * *size: the room in data, then what is used. False if it is not what
+ * op_envelope_to_text() writes.
+ */
 extern bool op_envelope_from_text(const char *text, size_t length, uint8 *data, size_t *size);
 
 #endif

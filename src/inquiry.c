@@ -1,7 +1,7 @@
 /*
  * inquiry.c
  *	  What a trigger of a store asks the siblings of its row: every query that a
- *	  trigger runs.
+ *	  trigger runs, but for those of admission.c.
  *
  * A row that is asked for a decision is locked by its own statement already,
  * or locked here; what has changed an order's payments has changed the order

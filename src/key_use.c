@@ -36,10 +36,28 @@ typedef struct KeyUse
 	struct
 	{
 		uint32 id;
-		uint32 field; /* 0: a fingerprint */
+		uint32 field; /* an OpField, or one of those below */
 	} by;			  /* hash key */
 	int64 values;
 } KeyUse;
+
+/* What is made by a key and is no sealed value. */
+#define FIELD_FINGERPRINT 0
+#define FIELD_PEPPER	  OP_NFIELDS
+
+static const char *
+name_of_field(uint32 field)
+{
+	switch (field)
+	{
+		case FIELD_FINGERPRINT:
+			return "fingerprint";
+		case FIELD_PEPPER:
+			return "pepper";
+		default:
+			return op_fields[field].name;
+	}
+}
 
 static HTAB *
 new_counts(void)
@@ -104,6 +122,7 @@ typedef enum ColumnKind
 {
 	COLUMN_SEALED,		/* or a domain over it */
 	COLUMN_FINGERPRINT, /* bytea */
+	COLUMN_PEPPER,		/* integer: the id itself */
 	COLUMN_OTHER		/* something that is made of sealed values */
 } ColumnKind;
 
@@ -116,6 +135,8 @@ kind_of(Oid type)
 
 	if (base == BYTEAOID)
 		return COLUMN_FINGERPRINT;
+	if (base == INT4OID)
+		return COLUMN_PEPPER;
 	getTypeInputInfo(base, &input, &io_param);
 	return op_is_function(input, op_sealed_in) ? COLUMN_SEALED : COLUMN_OTHER;
 }
@@ -135,7 +156,10 @@ count_value(HTAB *counts, ColumnKind kind, Oid type, Datum value)
 		case COLUMN_FINGERPRINT:
 			id = op_fingerprint_key(DatumGetByteaPP(value));
 			if (id != 0)
-				count_key(counts, id, 0);
+				count_key(counts, id, FIELD_FINGERPRINT);
+			break;
+		case COLUMN_PEPPER:
+			count_key(counts, DatumGetUInt32(value), FIELD_PEPPER);
 			break;
 		case COLUMN_OTHER:
 			getTypeOutputInfo(type, &output, &is_varlena);
@@ -195,7 +219,7 @@ op_keys_used(PG_FUNCTION_ARGS)
 	hash_seq_init(&seq, counts);
 	while ((use = hash_seq_search(&seq)) != NULL)
 	{
-		const char *field = use->by.field == 0 ? "fingerprint" : op_fields[use->by.field].name;
+		const char *field = name_of_field(use->by.field);
 		Datum		values[] = {UInt32GetDatum(use->by.id), CStringGetTextDatum(field),
 								Int64GetDatum(use->values)};
 		bool		isnull[] = {false, false, false};

@@ -47,6 +47,12 @@ BEGIN ATOMIC
 		JOIN pg_attribute a ON a.attrelid = g.tgrelid AND NOT a.attisdropped
 						   AND a.attname = order_payment.trigger_argument(g.tgargs, 'fingerprint')
 		WHERE g.tgfoid = 'order_payment.protect_card()'::regprocedure
+		UNION
+		SELECT a.attrelid, a.attname, 'pepper', true
+		FROM pg_attribute v
+		JOIN pg_attribute a ON a.attrelid = v.attrelid AND a.attname = 'pepper_id' AND a.atttypid = 'integer'::regtype
+						   AND NOT a.attisdropped
+		WHERE v.atttypid = 'order_payment.sealed'::regtype AND v.attname = 'verifier' AND NOT v.attisdropped
 	)
 	SELECT o.attrelid::regclass, o.attname, o.purpose, o.is_plain
 	FROM columns o JOIN pg_class c ON c.oid = o.attrelid
@@ -54,7 +60,7 @@ BEGIN ATOMIC
 	ORDER BY c.relnamespace::regnamespace::text, c.relname, o.attname;
 END;
 COMMENT ON FUNCTION order_payment.sealed_columns() IS
-	'the columns of this database that hold sealed values (domains, arrays and rows of them too: not is_plain) or fingerprints of cards';
+	'the columns of this database that hold sealed values (domains, arrays and rows of them too: not is_plain), fingerprints of cards, or the id of the pepper of a payment password';
 
 CREATE FUNCTION order_payment.values_by_key()
 	RETURNS TABLE (relation regclass, column_name name, purpose text, field text, key_id integer, stored_values bigint)
@@ -90,7 +96,8 @@ BEGIN
 		RETURN QUERY EXECUTE format(
 			'SELECT %L::regclass, %L::name, jsonb_build_object(%s) FROM ONLY %s t WHERE %s',
 			place.relation, place.column_name, coalesce(row_key_of, '''ctid'', t.ctid'), place.relation,
-			CASE WHEN place.purpose = 'fingerprint' THEN format('order_payment.fingerprint_key(t.%I) = $1', place.column_name)
+			CASE WHEN place.purpose = 'pepper' THEN format('t.%I = $1', place.column_name)
+				 WHEN place.purpose = 'fingerprint' THEN format('order_payment.fingerprint_key(t.%I) = $1', place.column_name)
 				 WHEN place.is_plain THEN format('order_payment.key_id(t.%I) = $1', place.column_name)
 				 ELSE format('EXISTS (SELECT FROM regexp_matches(t.%I::text, ''op1:[A-Za-z0-9_-]+'', ''g'') m '
 							 'WHERE order_payment.key_id(m[1]::order_payment.sealed) = $1)', place.column_name) END)
@@ -188,13 +195,13 @@ BEGIN
 	LOCK TABLE order_payment.data_keys IN SHARE ROW EXCLUSIVE MODE;
 	needed := (SELECT string_agg(format('%s of %s.%I', v.stored_values, v.relation, v.column_name), ', ')
 			   FROM order_payment.values_by_key() v
-			   WHERE v.key_id = destroy_data_key.key_id OR its.purpose = 'pepper' AND v.field = 'password');
+			   WHERE v.key_id = destroy_data_key.key_id);
 	IF needed IS NOT NULL THEN
 		RAISE EXCEPTION 'data key % is needed', key_id
 			USING ERRCODE = 'dependent_objects_still_exist',
-				  DETAIL = CASE its.purpose WHEN 'pepper' THEN 'It may have gone into these payment passwords: '
+				  DETAIL = CASE its.purpose WHEN 'pepper' THEN 'It has gone into these payment passwords: '
 										   ELSE 'It has made these values: ' END || needed || '.',
-				  HINT = CASE its.purpose WHEN 'pepper' THEN 'A pepper stays as long as there are payment passwords.'
+				  HINT = CASE its.purpose WHEN 'pepper' THEN 'Each is renewed under the active pepper when it is given; delete the rows of those that are not to be waited for.'
 										 ELSE 'CALL order_payment.reseal_store() for each store, order_payment.reseal() for other tables, SELECT order_payment.reseal_card_keys() for card_keys; order_payment.rows_sealed_by() lists the rows.' END;
 	END IF;
 	UPDATE order_payment.data_keys k

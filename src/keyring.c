@@ -239,7 +239,18 @@ make_ready(DataKey *key)
 	return key;
 }
 
-/* The active key of a purpose, ready; the one place that says there is none. */
+/* The one place that says there is none. */
+op_noreturn static void
+refuse_to_seal(OpKeyPurpose purpose)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OP_NO_KEY),
+			 errmsg("there is no active data key for \"%s\"", op_purpose_name(purpose)),
+			 errhint("Configure a root key, then make the data keys: SELECT order_payment.create_data_keys(); see \"Keys\" in the README."),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/* The active key of a purpose, ready. */
 static DataKey *
 require_active(OpKeyPurpose purpose)
 {
@@ -248,11 +259,7 @@ require_active(OpKeyPurpose purpose)
 	refresh();
 	key = find_active(purpose);
 	if (key == NULL || key->wrapped == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OP_NO_KEY),
-				 errmsg("there is no active data key for \"%s\"", op_purpose_name(purpose)),
-				 errhint("Configure a root key, then make the data keys: SELECT order_payment.create_data_keys(); see \"Keys\" in the README."),
-				 errhidestmt(true), errhidecontext(true)));
+		refuse_to_seal(purpose);
 	return make_ready(key);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "admission.h"
 #include "compat.h"
 #include "derived.h"
 #include "ending.h"
@@ -37,4 +38,5 @@ _PG_init(void)
 	op_card_key_init();
 	op_protection_init();
 	op_excluded_init();
+	op_admission_init();
 }

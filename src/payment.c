@@ -85,9 +85,8 @@ op_payment_label(OpPaymentStatus status)
 	return label ? label->name : "";
 }
 
-/* Asked for by the shop itself, and not yet answered. */
-static bool
-is_in_flight(OpPaymentStatus status)
+bool
+op_is_in_flight(OpPaymentStatus status)
 {
 	return status == OP_PAYMENT_CREATED || status == OP_PAYMENT_PROCESSING ||
 		   status == OP_PAYMENT_REQUIRES_ACTION;
@@ -98,8 +97,8 @@ static bool
 is_outcome(const OpRow *row, OpPaymentStatus from, OpPaymentStatus to)
 {
 	if (row->old == NULL)
-		return !is_in_flight(to);
-	return from != to && !(is_in_flight(from) && is_in_flight(to)) &&
+		return !op_is_in_flight(to);
+	return from != to && !(op_is_in_flight(from) && op_is_in_flight(to)) &&
 		   !(from == OP_PAYMENT_CREATED && to == OP_PAYMENT_REVOKED);
 }
 

@@ -12,6 +12,7 @@
 #include "utils/rel.h"
 #include "utils/uuid.h"
 
+#include "admission.h"
 #include "amount.h"
 #include "effects.h"
 #include "payment_row.h"
@@ -130,6 +131,7 @@ op_apply_payment(PG_FUNCTION_ARGS)
 		effect.is_booked =
 			memcmp(&manual->payment_id,
 				   DatumGetUUIDP(op_require_value(rel, row, column[PAYMENT_ID])), UUID_LEN) == 0;
+	op_require_admission(rel, old, row, column);
 	add_own_causes(&effect, old, row, column);
 	if (effect.ncauses > 0 || !is_nothing(&effect.movement))
 		op_affect_order(rel, row, &effect);

@@ -197,13 +197,29 @@ $$;
 COMMENT ON FUNCTION order_payment.require_gateway(text, name) IS
 	'returns if the gateway may be used for new payments, else raises 23503 (unknown) or 22023 (not active)';
 
+CREATE FUNCTION order_payment.wants_password(gateway text, method text, store name) RETURNS boolean
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted boolean;
+BEGIN
+	EXECUTE format('SELECT ''*'' = ANY (g.password_methods) OR $2 = ANY (g.password_methods) FROM %I.gateways g WHERE g.gateway = $1', store)
+		INTO wanted USING gateway, method;
+	RETURN coalesce(wanted, false);
+END
+$$;
+COMMENT ON FUNCTION order_payment.wants_password(text, text, name) IS
+	'does a payment by that gateway and method (null: not known yet) take the customer''s payment password, by gateways.password_methods? Called by create_payment()';
+
 /*
  * What was read before the INSERT may have changed until the new row holds the
  * lock of its order: then the row is taken back by the subtransaction, and all
  * is judged anew. Above READ COMMITTED nothing that was read can change: the
  * INSERT or its effect raises 40001 instead.
  */
-CREATE FUNCTION order_payment.add_payment(order_id text, request jsonb, request_key text, request_hash text, store name)
+CREATE FUNCTION order_payment.add_payment(order_id text, request jsonb, request_key text, request_hash text, store name,
+										  payment_password text DEFAULT NULL)
 	RETURNS order_payment.requested_payment
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -228,6 +244,10 @@ BEGIN
 		END IF;
 		PERFORM order_payment.require_payable(order_id, state, asked.amount, asked.currency, asked.split);
 		PERFORM order_payment.require_gateway(asked.gateway, store);
+		IF asked.retry_of IS NULL AND order_payment.wants_password(asked.gateway, asked.method, store) THEN
+			-- an admission stands until it is used: the password is checked once, however often this is tried
+			PERFORM order_payment.admit_payment(order_id, asked.gateway, asked.method, payment_password, store);
+		END IF;
 		BEGIN
 			-- a retry takes over the card that is tried again; the trigger of cards binds it to the new row
 			EXECUTE format(
@@ -268,8 +288,8 @@ BEGIN
 			  HINT = 'Try again. If nobody else is at work, a trigger of the table keeps the row away.';
 END
 $$;
-COMMENT ON FUNCTION order_payment.add_payment(text, jsonb, text, text, name) IS
-	'inserts a payment (amount null: all that is left to pay), or finds the one that an earlier request with the key made. Called by create_payment() and retry_payment()';
+COMMENT ON FUNCTION order_payment.add_payment(text, jsonb, text, text, name, text) IS
+	'inserts a payment (amount null: all that is left to pay), if need be by the payment password of the customer, or finds the one that an earlier request with the key made. Called by create_payment() and retry_payment()';
 
 /* ---------- the first attempt and further ones ---------- */
 
@@ -299,7 +319,8 @@ CREATE FUNCTION order_payment.create_payment(
 		store name DEFAULT order_payment.current_store(),
 		card_number text DEFAULT NULL,
 		card_holder text DEFAULT NULL,
-		card_expiry text DEFAULT NULL)
+		card_expiry text DEFAULT NULL,
+		payment_password text DEFAULT NULL)
 	RETURNS order_payment.requested_payment
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -318,11 +339,11 @@ BEGIN
 	RETURN order_payment.add_payment(
 		order_id, request || jsonb_build_object('attempt_no', 1, 'expires_at', expires_at, 'card_number', card_number,
 												'card_holder', card_holder, 'card_expiry', card_expiry), request_key,
-		CASE WHEN request_key IS NOT NULL THEN order_payment.request_hash(request) END, store);
+		CASE WHEN request_key IS NOT NULL THEN order_payment.request_hash(request) END, store, payment_password);
 END
 $$;
-COMMENT ON FUNCTION order_payment.create_payment(text, text, numeric, text, text, text, boolean, timestamptz, name, text, text, text) IS
-	'makes a payment of an order, in status created, with a card if one is given: of all that is left to pay unless an amount is given. The same request_key with the same request returns the first payment, whatever became of it (is_replay), with another request OP002. OP006 if the order is dead, has nothing left to pay, or has a payment under way (unless split); OP005 if it has less left; P0002 if it does not exist; 23503 or 22023 for a gateway that is unknown or not active';
+COMMENT ON FUNCTION order_payment.create_payment(text, text, numeric, text, text, text, boolean, timestamptz, name, text, text, text, text) IS
+	'makes a payment of an order, in status created, with a card if one is given: of all that is left to pay unless an amount is given. The same request_key with the same request returns the first payment, whatever became of it (is_replay), with another request OP002. OP006 if the order is dead, has nothing left to pay, or has a payment under way (unless split); OP005 if it has less left; P0002 if it does not exist; 23503 or 22023 for a gateway that is unknown or not active; OP015 if the gateway takes the customer''s payment password for the method, and payment_password is wrong, missing, or locked. A replay asks for none';
 
 CREATE FUNCTION order_payment.create_payment(
 		order_id anynonarray,
@@ -336,14 +357,15 @@ CREATE FUNCTION order_payment.create_payment(
 		store name DEFAULT order_payment.current_store(),
 		card_number text DEFAULT NULL,
 		card_holder text DEFAULT NULL,
-		card_expiry text DEFAULT NULL)
+		card_expiry text DEFAULT NULL,
+		payment_password text DEFAULT NULL)
 	RETURNS order_payment.requested_payment
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT order_payment.create_payment($1::text, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	SELECT order_payment.create_payment($1::text, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 $$;
-COMMENT ON FUNCTION order_payment.create_payment(anynonarray, text, numeric, text, text, text, boolean, timestamptz, name, text, text, text) IS
+COMMENT ON FUNCTION order_payment.create_payment(anynonarray, text, numeric, text, text, text, boolean, timestamptz, name, text, text, text, text) IS
 	'makes a payment of an order: the same for keys of every type';
 
 CREATE FUNCTION order_payment.require_retryable(payment record, store name) RETURNS void

@@ -42,4 +42,7 @@ extern const OpColumn op_payment_columns[PAYMENT_NCOLUMNS];
 extern OpPaymentStatus op_payment_status(NullableDatum value);
 extern const char	  *op_payment_label(OpPaymentStatus status);
 
+/* Asked for by the shop itself, and not yet answered. */
+extern bool op_is_in_flight(OpPaymentStatus status);
+
 #endif

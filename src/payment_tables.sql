@@ -20,6 +20,7 @@ CREATE TABLE %1$I.gateways (
 		"not_sent": ["5 minutes", "10 minutes", "20 minutes", "40 minutes", "80 minutes", "160 minutes", "320 minutes", "640 minutes"],
 		"hard_decline": []
 	}',
+	password_methods text[] NOT NULL DEFAULT '{}',
 	CONSTRAINT gateways_pkey PRIMARY KEY (gateway),
 	CONSTRAINT gateways_gateway_check CHECK (gateway <> ''),
 	CONSTRAINT gateways_minor_unit_exponents_check CHECK (jsonb_typeof(minor_unit_exponents) = 'object'),
@@ -28,7 +29,8 @@ CREATE TABLE %1$I.gateways (
 		AND NOT retry_schedule @? '$.keyvalue().key ? (!(@ like_regex "^(hard_decline|soft_decline|not_sent|other)$"))'
 		AND NOT retry_schedule @? 'strict $.* ? (@.type() != "array")'
 		AND NOT retry_schedule @? 'strict $.*[*] ? (@.type() != "string"
-			|| !(@ like_regex "^[0-9]{1,4} (second|minute|hour|day|week|month|year)s?$"))')
+			|| !(@ like_regex "^[0-9]{1,4} (second|minute|hour|day|week|month|year)s?$"))'),
+	CONSTRAINT gateways_password_methods_check CHECK (array_position(password_methods, NULL) IS NULL)
 );
 INSERT INTO %1$I.gateways (gateway) VALUES ('manual'), ('cod');
 
@@ -177,6 +179,7 @@ ALTER VIEW %1$I.refunds ALTER COLUMN kind SET DEFAULT 'refund';
 COMMENT ON TABLE %1$I.gateways IS 'payment gateways. Kept by the owner; a gateway that payments name stays, and is switched off by active';
 COMMENT ON COLUMN %1$I.gateways.minor_unit_exponents IS 'currencies whose minor unit this gateway counts otherwise than ISO 4217, or than their code says, as {"ISK": 2, "ETH.18": 9}; for to_minor_units()';
 COMMENT ON COLUMN %1$I.gateways.retry_schedule IS 'by failure class, how long after the first, second ... failure a payment is tried again; for due_retries()';
+COMMENT ON COLUMN %1$I.gateways.password_methods IS 'methods for which create_payment() asks for the customer''s payment password; ''*'': for all. A payment by one of them that is inserted in another way is refused, unless it is a retry or has happened already';
 COMMENT ON TABLE %1$I.gateway_fees IS 'what a gateway takes: amount * rate + fixed, rounded half-up once. The row with the payment''s method goes before ''*'', the latest valid_from before older ones. Kept by the owner';
 COMMENT ON TABLE %1$I.payments IS 'payments of orders: one row is one attempt. Inserted by the application; outcomes recorded by the gateway role; amounts kept by the server';
 COMMENT ON COLUMN %1$I.payments.payment_id IS 'UUID version 7; its 32 hex digits are the number shown to the gateway';

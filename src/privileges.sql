@@ -38,7 +38,9 @@ REVOKE ALL ON FUNCTION
 	order_payment.reseal_value(order_payment.sealed, bytea),
 	order_payment.rows_sealed_by(integer),
 	order_payment.forget_cards(timestamptz, name),
-	order_payment.forget_cards_in(regclass, name, timestamptz)
+	order_payment.forget_cards_in(regclass, name, timestamptz),
+	order_payment.rebind_payment_passwords(name, name),
+	order_payment.rebind_verifier(order_payment.sealed, anynonarray, name, name)
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
 	order_payment.reseal(regclass, float8, integer, name, text, text[]),
@@ -59,7 +61,9 @@ REVOKE ALL ON FUNCTION
 	order_payment.values_by_key(),
 	order_payment.await_transactions(interval),
 	order_payment.new_card_key(integer),
-	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text)
+	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text),
+	order_payment.charge_password_attempt(oid, text),
+	order_payment.clear_password_attempts(oid, text, oid, text, text, integer)
 FROM PUBLIC;
 
 -- default privileges of who installs may have granted something

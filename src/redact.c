@@ -287,6 +287,7 @@ typedef struct Word
 
 /* In lower case. */
 static const Word words[] = {
+	WORD("admit_payment", WHOLE),
 	WORD("card_expiry", WHOLE),
 	WORD("card_fingerprints", WHOLE),
 	WORD("card_holder", WHOLE),

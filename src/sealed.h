@@ -32,7 +32,10 @@ op_sealed_parse(const OpSealed *sealed, OpEnvelope *envelope)
 	return op_envelope_parse(op_varlena_bytes(sealed), envelope);
 }
 
-/* Seals under the active key, and palloc's the result; OP013 if there is none, 22001 if it is too long. */
+/*
+ * Seals under the active key, and palloc's the result; OP013 if there is none,
+ * 22001 if it is too long.
+ */
 extern OpSealed *op_seal_bytes(OpField field, OpBytes bound_to, OpBytes plain);
 
 /*

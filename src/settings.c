@@ -24,6 +24,7 @@ char *op_root_key_command = NULL;
 char *op_secret_directory = NULL;
 bool  op_allow_unguarded = false;
 int	  op_reveal_budget = 1000;
+int	  op_password_checks = 4;
 bool  op_protect_memory_setting = true;
 
 /* where a root key comes from is nobody's business but the administrator's */
@@ -49,8 +50,8 @@ tell_of_reload(const char *value, void *extra)
 		op_configuration_read();
 }
 
-void
-op_settings_init(void)
+static void
+define_remarks(void)
 {
 	DefineCustomStringVariable("order_payment.actor",
 							   "Who makes the changes, for order_events.actor.",
@@ -69,7 +70,11 @@ op_settings_init(void)
 							   PGC_USERSET,
 							   0,
 							   redact_remark, NULL, NULL);
+}
 
+static void
+define_permissions(void)
+{
 	DefineCustomBoolVariable("order_payment.restore",
 							 "Lets rows pass the triggers unchanged and unchecked, for a data-only restore.",
 							 "Call verify_store() afterwards.",
@@ -88,6 +93,19 @@ op_settings_init(void)
 							 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomBoolVariable("order_payment.allow_unguarded",
+							 "Takes card numbers in clear although the log guard is not loaded.",
+							 "They may then stand in the server log and in pg_stat_activity.",
+							 &op_allow_unguarded,
+							 false,
+							 PGC_SUSET,
+							 0,
+							 NULL, NULL, NULL);
+}
+
+static void
+define_sources(void)
+{
 	DefineCustomStringVariable("order_payment.root_key_file",
 							   "File with the root key, outside of the data directory.",
 							   NULL,
@@ -114,16 +132,11 @@ op_settings_init(void)
 							   PGC_SIGHUP,
 							   SOURCE_FLAGS,
 							   NULL, NULL, NULL);
+}
 
-	DefineCustomBoolVariable("order_payment.allow_unguarded",
-							 "Takes card numbers in clear although the log guard is not loaded.",
-							 "They may then stand in the server log and in pg_stat_activity.",
-							 &op_allow_unguarded,
-							 false,
-							 PGC_SUSET,
-							 0,
-							 NULL, NULL, NULL);
-
+static void
+define_limits(void)
+{
 	DefineCustomIntVariable("order_payment.reveal_budget",
 							"How many secrets a role may reveal in each hour of the clock.",
 							"0: none. -1: without limit. ALTER ROLE ... SET gives a role its own.",
@@ -131,6 +144,16 @@ op_settings_init(void)
 							1000,
 							-1, INT_MAX,
 							PGC_SUSET,
+							0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("order_payment.password_checks",
+							"How many payment passwords the whole server checks at once.",
+							"Each check takes 16 MiB of memory and a processor for part of a second.",
+							&op_password_checks,
+							4,
+							1, 1024,
+							PGC_SIGHUP,
 							0,
 							NULL, NULL, NULL);
 
@@ -142,6 +165,14 @@ op_settings_init(void)
 							 PGC_SIGHUP,
 							 0,
 							 NULL, NULL, NULL);
+}
 
+void
+op_settings_init(void)
+{
+	define_remarks();
+	define_permissions();
+	define_sources();
+	define_limits();
 	MarkGUCPrefixReserved("order_payment");
 }

@@ -34,6 +34,9 @@ extern int op_reveal_budget;
 /* backends that hold keys are closed to other programs (the setting protect_memory) */
 extern bool op_protect_memory_setting;
 
+/* payment passwords that the whole server checks at once */
+extern int op_password_checks;
+
 extern void op_settings_init(void);
 
 #endif

@@ -30,6 +30,7 @@ BEGIN
 	WHERE n.nspname = store
 	  AND c.relname IN ('orders', 'order_items', 'order_events', 'event_consumers', 'consumer_offsets',
 						'gateways', 'gateway_fees', 'gateway_secrets', 'payments', 'used_card_tokens', 'payment_operations', 'refunds',
+						'payment_passwords', 'payment_password_attempts',
 						'settlement_lines', 'settlement_facts', 'settlement_matches',
 						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
 						'daily_settlement', 'gateway_success')
@@ -55,6 +56,7 @@ BEGIN
 
 	PERFORM order_payment.create_order_tables(store, default_currency, order_id_type, customer_id_type, product_id_type);
 	PERFORM order_payment.create_payment_tables(store, order_id_type);
+	PERFORM order_payment.create_password_tables(store, customer_id_type);
 	PERFORM order_payment.create_secret_tables(store);
 	PERFORM order_payment.create_settlement_tables(store);
 	PERFORM order_payment.create_views(store);
@@ -93,6 +95,7 @@ GRANT SELECT (gateway, kind, secret_id, key_name, valid_from, valid_until, creat
 GRANT SELECT ON %1$I.order_overview, %1$I.payment_overview, %1$I.open_work, %1$I.needs_attention,
 	%1$I.daily_settlement, %1$I.gateway_success,
 	%1$I.settlement_lines, %1$I.settlement_facts, %1$I.settlement_matches TO %2$I;
+GRANT SELECT (customer_id, set_at), INSERT (customer_id) ON %1$I.payment_passwords TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.event_consumers, %1$I.consumer_offsets TO %2$I;
 
 		$ddl$, store, grantee);

@@ -59,7 +59,8 @@ SELECT bag_eq('SELECT * FROM granted',
                       string_to_table(r.rights, ',') p $$,
               'all that is granted on tables, views and sequences');
 SELECT set_eq($$ SELECT relname::text FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'v', 'S') $$,
-              $$ SELECT relation FROM expected UNION ALL VALUES ('gateway_secrets') $$, 'and these are all there are, but for one of which columns are granted');
+              $$ SELECT relation FROM expected UNION ALL VALUES ('gateway_secrets'), ('payment_passwords'), ('payment_password_attempts') $$,
+              'and these are all there are, but for those of which columns are granted, or nothing');
 SELECT bag_eq($$ SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type, a.is_grantable
                  FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'shop' AND a.grantee <> n.nspowner $$,
               $$ VALUES ('regress_tap_app', 'USAGE', false), ('regress_tap_gateway', 'USAGE', false) $$, 'all that is granted on the schema');
@@ -68,8 +69,10 @@ SELECT bag_eq($$ SELECT c.relname::text, t.attname::text, CASE a.grantee WHEN 0 
               $$ VALUES ('payments', 'status', 'regress_tap_gateway', 'UPDATE', false),
                         ('payment_operations', 'status', 'regress_tap_gateway', 'UPDATE', false)
                  UNION ALL SELECT 'gateway_secrets', c, r, 'SELECT', false
-                 FROM unnest('{gateway,kind,secret_id,key_name,valid_from,valid_until,created_at}'::text[]) c, unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r $$,
-              'all that is granted on single columns: by it the server knows who records outcomes; and secrets are seen to be there, but not read');
+                 FROM unnest('{gateway,kind,secret_id,key_name,valid_from,valid_until,created_at}'::text[]) c, unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r
+                 UNION ALL SELECT 'payment_passwords', c, r, p, false
+                 FROM (VALUES ('customer_id', 'SELECT'), ('customer_id', 'INSERT'), ('set_at', 'SELECT')) v (c, p), unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r $$,
+              'all that is granted on single columns: by it the server knows who records outcomes, and who may ask for a payment password; and secrets are seen to be there, but not read');
 SELECT is_empty($$ SELECT FROM pg_default_acl $$, 'no default privileges are changed');
 SELECT is_empty($$ SELECT FROM pg_auth_members m WHERE m.member IN ('regress_tap_app'::regrole, 'regress_tap_gateway'::regrole)
                    OR m.roleid IN ('regress_tap_app'::regrole, 'regress_tap_gateway'::regrole) $$,
@@ -109,7 +112,7 @@ SELECT set_eq($$ SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = 'o
               '{reveal,card_fingerprints,create_data_keys,create_data_key,activate_data_key,rewrap_data_keys,root_keys,key_status,crypto_inventory,
                 mark_data_key_compromised,destroy_data_key,reseal,reseal_store,reseal_value,rows_sealed_by,forget_cards,forget_cards_in,
                 wrap_new_key,rewrap_key,check_data_key,keys_used,values_by_key,await_transactions,record_reveal,create_card_key,retire_card_keys,reseal_card_keys,new_card_key,
-                set_gateway_secret_from_file}'::text[],
+                set_gateway_secret_from_file,charge_password_attempt,clear_password_attempts,rebind_verifier,rebind_payment_passwords}'::text[],
               'a stranger may call each but these');
 SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'order_payment'::regnamespace
                    AND a.grantee NOT IN (0, p.proowner) $$, 'and nothing is granted to a role');

@@ -1,7 +1,7 @@
 -- What create_store() makes: tables, views, columns, constraints, indexes, triggers, owner. Users and their programs rely on all of it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(964);
+SELECT plan(1001);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -16,6 +16,7 @@ SET search_path = public;
 SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = 'shop'::regnamespace $$,
               $$ VALUES ('orders', 'r'), ('order_items', 'r'), ('order_events', 'r'), ('event_consumers', 'r'), ('consumer_offsets', 'r'),
                         ('gateways', 'r'), ('gateway_fees', 'r'), ('payments', 'r'), ('used_card_tokens', 'r'), ('payment_operations', 'r'), ('settlement_lines', 'r'),
+                        ('payment_passwords', 'r'), ('payment_password_attempts', 'r'),
                         ('refunds', 'v'), ('order_overview', 'v'), ('payment_overview', 'v'), ('open_work', 'v'), ('needs_attention', 'v'),
                         ('daily_settlement', 'v'), ('gateway_success', 'v'), ('settlement_facts', 'v'), ('settlement_matches', 'v'),
                         ('orders_order_id_seq', 'S'),
@@ -29,7 +30,7 @@ SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relname
                         ('payment_operations_order_id_request_key_key', 'i'), ('payment_operations_open_idx', 'i'),
                         ('payment_operations_retry_at_idx', 'i'), ('payment_operations_gateway_reference_idx', 'i'),
                         ('settlement_lines_pkey', 'i'), ('settlement_lines_number_idx', 'i'), ('settlement_lines_reference_idx', 'i'),
-                        ('settlement_lines_settled_on_idx', 'i') $$,
+                        ('settlement_lines_settled_on_idx', 'i'), ('payment_passwords_pkey', 'i'), ('payment_password_attempts_pkey', 'i') $$,
               'relations of a store');
 SELECT is(c.relowner, 'regress_tap_owner'::regrole::oid, format('%s belongs to the owner', c.oid::regclass))
 FROM pg_class c WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind IN ('r', 'v', 'S') ORDER BY c.relname;
@@ -113,6 +114,15 @@ INSERT INTO expected VALUES
 ('gateways', 2, 'active', 'boolean', true, 'true'),
 ('gateways', 3, 'minor_unit_exponents', 'jsonb', true, '''{}''::jsonb'),
 ('gateways', 4, 'retry_schedule', 'jsonb', true, '''{"not_sent": ["5 minutes", "10 minutes", "20 minutes", "40 minutes", "80 minutes", "160 minutes", "320 minutes", "640 minutes"], "hard_decline": [], "soft_decline": ["1 day", "3 days", "7 days"]}''::jsonb'),
+('gateways', 5, 'password_methods', 'text[]', true, '''{}''::text[]'),
+('payment_passwords', 1, 'customer_id', 'bigint', true, NULL),
+('payment_passwords', 2, 'verifier', 'order_payment.sealed', true, NULL),
+('payment_passwords', 3, 'pepper_id', 'integer', true, NULL),
+('payment_passwords', 4, 'set_at', 'timestamp with time zone', true, 'clock_timestamp()'),
+('payment_password_attempts', 1, 'customer_id', 'bigint', true, NULL),
+('payment_password_attempts', 2, 'used', 'integer', true, NULL),
+('payment_password_attempts', 3, 'locked_until', 'timestamp with time zone', false, NULL),
+('payment_password_attempts', 4, 'last_at', 'timestamp with time zone', true, NULL),
 ('gateway_fees', 1, 'gateway', 'text', true, NULL),
 ('gateway_fees', 2, 'method', 'text', true, '''*''::text'),
 ('gateway_fees', 3, 'currency', 'text', true, NULL),
@@ -402,6 +412,8 @@ SELECT col_is_pk('shop', 'payments', ARRAY['order_id', 'payment_id'], 'primary k
 SELECT col_is_pk('shop', 'used_card_tokens', ARRAY['order_id', 'token'], 'primary key of used_card_tokens');
 SELECT col_is_pk('shop', 'payment_operations', ARRAY['order_id', 'operation_id'], 'primary key of payment_operations');
 SELECT col_is_pk('shop', 'settlement_lines', ARRAY['gateway', 'settlement_id', 'line_no'], 'primary key of settlement_lines');
+SELECT col_is_pk('shop', 'payment_passwords', ARRAY['customer_id'], 'primary key of payment_passwords');
+SELECT col_is_pk('shop', 'payment_password_attempts', ARRAY['customer_id'], 'primary key of payment_password_attempts');
 SELECT col_is_unique('shop', 'orders', ARRAY['customer_id', 'request_key'], 'a request_key is unique per customer');
 SELECT col_is_unique('shop', 'payments', ARRAY['payment_id'], 'a payment_id is unique in a store');
 SELECT col_is_unique('shop', 'payments', ARRAY['order_id', 'request_key'], 'the request_key of a payment per order');
@@ -441,6 +453,10 @@ SELECT bag_eq($$ SELECT conrelid::regclass::text, contype::text, conname::text F
                         ('shop.gateways', 'c', 'gateways_gateway_check'),
                         ('shop.gateways', 'c', 'gateways_minor_unit_exponents_check'),
                         ('shop.gateways', 'c', 'gateways_retry_schedule_check'),
+                        ('shop.gateways', 'c', 'gateways_password_methods_check'),
+                        ('shop.payment_passwords', 'p', 'payment_passwords_pkey'),
+                        ('shop.payment_password_attempts', 'p', 'payment_password_attempts_pkey'),
+                        ('shop.payment_password_attempts', 'c', 'payment_password_attempts_used_check'),
                         ('shop.gateway_fees', 'p', 'gateway_fees_pkey'),
                         ('shop.gateway_fees', 'f', 'gateway_fees_gateway_fkey'),
                         ('shop.gateway_fees', 'c', 'gateway_fees_currency_check'),
@@ -487,6 +503,8 @@ SELECT bag_eq($$ SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constra
                         ('gateways_gateway_check', 'CHECK ((gateway <> ''''::text))'),
                         ('gateways_minor_unit_exponents_check', 'CHECK ((jsonb_typeof(minor_unit_exponents) = ''object''::text))'),
                         ('gateways_retry_schedule_check', 'CHECK (((jsonb_typeof(retry_schedule) = ''object''::text) AND (NOT (retry_schedule @? ''$.keyvalue()."key"?(!(@ like_regex "^(hard_decline|soft_decline|not_sent|other)$"))''::jsonpath)) AND (NOT (retry_schedule @? ''strict $.*?(@.type() != "array")''::jsonpath)) AND (NOT (retry_schedule @? ''strict $.*[*]?(@.type() != "string" || !(@ like_regex "^[0-9]{1,4} (second|minute|hour|day|week|month|year)s?$"))''::jsonpath))))'),
+                        ('gateways_password_methods_check', 'CHECK ((array_position(password_methods, NULL::text) IS NULL))'),
+                        ('payment_password_attempts_used_check', 'CHECK ((used >= 0))'),
                         ('gateway_fees_currency_check', 'CHECK (order_payment.is_currency(currency))'),
                         ('gateway_fees_fixed_check', 'CHECK (((fixed >= (0)::numeric) AND (fixed < ''Infinity''::numeric)))'),
                         ('gateway_fees_rate_check', 'CHECK (((rate >= (0)::numeric) AND (rate < (1)::numeric)))'),
