@@ -144,8 +144,7 @@ WHERE l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS NULL;
 SELECT p.oid::regprocedure AS s2 FROM member_function p
 WHERE p.prosecdef AND has_function_privilege('public', p.oid, 'EXECUTE');
 -- nor is anything granted to a role, or taken from PUBLIC, but for what deals with secrets
-SELECT p.oid::regprocedure AS s2_acl FROM member_function p WHERE p.proacl IS NOT NULL
-  AND p.proname NOT IN ('record_reveal', 'set_gateway_secret_from_file');
+SELECT p.oid::regprocedure AS s2_granted FROM member_function p, aclexplode(p.proacl) a WHERE a.grantee <> p.proowner;
 
 -- S4: nobody but its owner creates in the schema, which holds nothing but members; members are nowhere else
 SELECT n.nspname AS s4 FROM pg_namespace n
@@ -210,9 +209,10 @@ WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regty
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',
                         'order_timeline', 'record_reveal', 'read_events', 'ack_events', 'notify_events',
                         'binding', 'protect_card_columns', 'reveal_card', 'find_card', 'card_public_key', 'issue_card_token', 'purge_card_tokens',
-                        'set_gateway_secret', 'set_gateway_secret_from_file',
+                        'set_gateway_secret', 'set_gateway_secret_from_file', 'forget_cards',
+                        'set_payment_password', 'verify_payment_password', 'rebind_payment_passwords',
                         -- called by those, with what may be null
-                        'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
+                        'admit_payment', 'wants_password', 'charge_password_attempt', 'clear_password_attempts', 'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
                         'require_amount', 'require_batch', 'require_gateway', 'require_payable', 'require_request_key', 'require_retryable');
 
 -- operators: estimators always; commutator and negator but for ->?; hash and merge for equality only

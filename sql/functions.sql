@@ -133,7 +133,7 @@ SELECT refusal, count(*), string_agg(name, ' ' ORDER BY name COLLATE "C") AS fun
 FROM (SELECT p.proname AS name, refusal(format('SELECT order_payment.%I(%s)', p.proname,
              (SELECT string_agg(format('%I => NULL::%s', p.proargnames[n], CASE t WHEN 'anynonarray'::regtype THEN 'bigint' ELSE t::regtype::text END), ', ' ORDER BY n)
               FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (t, n))))
-      FROM pg_proc p WHERE p.pronamespace = 'order_payment'::regnamespace AND pg_get_function_arguments(p.oid) LIKE '%store name DEFAULT%') f
+      FROM pg_proc p WHERE p.pronamespace = 'order_payment'::regnamespace AND pg_get_function_arguments(p.oid) LIKE '%store name DEFAULT%' AND p.prokind = 'f' AND NOT p.proisstrict) f
 GROUP BY refusal;
 DROP FUNCTION refusal;
 \set VERBOSITY sqlstate

@@ -17,7 +17,9 @@
 #include <limits.h>
 #include <sys/mman.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "crypto_private.h"
@@ -92,17 +94,21 @@ gcm_start(EVP_CIPHER_CTX *context, const uint8 *key, const uint8 *nonce, bool se
 		   EVP_CipherUpdate(context, NULL, &written, associated.data, (int) associated.size) == 1;
 }
 
+/* EVP_CIPHER_CTX_ctrl() would only make this parameter of the tag, on a longer way. */
 static bool
 gcm_seal(EVP_CIPHER_CTX *context, OpBytes plain, uint8 *sealed)
 {
+	uint8	  *tag = sealed + plain.size;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, OP_TAG_SIZE),
+		OSSL_PARAM_construct_end()};
 	int written;
 
 	if (plain.size > 0 &&
 		EVP_EncryptUpdate(context, sealed, &written, plain.data, (int) plain.size) != 1)
 		return false;
-	sealed += plain.size;
-	return EVP_EncryptFinal_ex(context, sealed, &written) == 1 &&
-		   EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, OP_TAG_SIZE, sealed) == 1;
+	return EVP_EncryptFinal_ex(context, tag, &written) == 1 &&
+		   EVP_CIPHER_CTX_get_params(context, params) == 1;
 }
 
 /*

@@ -82,13 +82,26 @@ typedef struct BinRange
 	uint32 lengths;
 } BinRange;
 
-/* The longest prefixes first: find_range() takes the first that fits. */
+/* By their first digit, and the longest prefixes first: find_range() takes the first that fits. */
 /* clang-format off */
-static const BinRange ranges[] = {
-	{63737423, 63737423, 8, HIPER, L(16)},
-	{63743358, 63743358, 8, HIPER, L(16)},
-
+static const BinRange ranges_1[] = {
+	{1800, 1800, 4, JCB, L(15) | L(16)},
+};
+static const BinRange ranges_2[] = {
 	{222100, 272099, 6, MASTERCARD, L(16)},
+	{2131, 2131, 4, JCB, L(15) | L(16)},
+	{2200, 2204, 4, MIR, FROM_TO(16, 19)},
+};
+static const BinRange ranges_3[] = {
+	{3528, 3589, 4, JCB, FROM_TO(16, 19)},
+	{300, 305, 3, DINERS, L(14) | FROM_TO(16, 19)},
+	{309, 309, 3, DINERS, L(14) | FROM_TO(16, 19)},
+	{34, 34, 2, AMEX, L(15)},
+	{36, 36, 2, DINERS, FROM_TO(14, 19)},
+	{37, 37, 2, AMEX, L(15)},
+	{38, 39, 2, DINERS, L(14) | FROM_TO(16, 19)},
+};
+static const BinRange ranges_4[] = {
 	{401178, 401179, 6, ELO, L(16)},
 	{431274, 431274, 6, ELO, L(16)},
 	{438935, 438935, 6, ELO, L(16)},
@@ -96,12 +109,22 @@ static const BinRange ranges[] = {
 	{457393, 457393, 6, ELO, L(16)},
 	{457631, 457632, 6, ELO, L(16)},
 	{493698, 493698, 6, MAESTRO, FROM_TO(12, 19)},
+	{4, 4, 1, VISA, L(13) | L(16) | L(18) | L(19)},
+};
+static const BinRange ranges_5[] = {
 	{504175, 504175, 6, ELO, L(16)},
 	{506099, 506198, 6, VERVE, FROM_TO(16, 19)},
 	{506699, 506778, 6, ELO, L(16)},
 	{507865, 507964, 6, VERVE, FROM_TO(16, 19)},
 	{508500, 508999, 6, RUPAY, L(16)},
 	{509000, 509999, 6, ELO, L(16)},
+	{50, 50, 2, MAESTRO, FROM_TO(12, 19)},
+	{51, 55, 2, MASTERCARD, L(16)},
+	{56, 59, 2, MAESTRO, FROM_TO(12, 19)},
+};
+static const BinRange ranges_6[] = {
+	{63737423, 63737423, 8, HIPER, L(16)},
+	{63743358, 63743358, 8, HIPER, L(16)},
 	{606282, 606282, 6, HIPERCARD, L(13) | L(16) | L(19)},
 	{606985, 607984, 6, RUPAY, L(16)},
 	{608001, 608500, 6, RUPAY, L(16)},
@@ -126,32 +149,35 @@ static const BinRange ranges[] = {
 	{652150, 653149, 6, RUPAY, L(16)},
 	{655000, 655019, 6, ELO, L(16)},
 	{655021, 655058, 6, ELO, L(16)},
-
-	{1800, 1800, 4, JCB, L(15) | L(16)},
-	{2131, 2131, 4, JCB, L(15) | L(16)},
-	{2200, 2204, 4, MIR, FROM_TO(16, 19)},
-	{3528, 3589, 4, JCB, FROM_TO(16, 19)},
 	{6011, 6011, 4, DISCOVER, FROM_TO(16, 19)},
-	{8100, 8171, 4, UNIONPAY, FROM_TO(13, 19)},
-	{9792, 9792, 4, TROY, L(16)},
-
-	{300, 305, 3, DINERS, L(14) | FROM_TO(16, 19)},
-	{309, 309, 3, DINERS, L(14) | FROM_TO(16, 19)},
 	{644, 649, 3, DISCOVER, FROM_TO(16, 19)},
-
-	{34, 34, 2, AMEX, L(15)},
-	{36, 36, 2, DINERS, FROM_TO(14, 19)},
-	{37, 37, 2, AMEX, L(15)},
-	{38, 39, 2, DINERS, L(14) | FROM_TO(16, 19)},
-	{50, 50, 2, MAESTRO, FROM_TO(12, 19)},
-	{51, 55, 2, MASTERCARD, L(16)},
-	{56, 59, 2, MAESTRO, FROM_TO(12, 19)},
 	{62, 62, 2, UNIONPAY, FROM_TO(13, 19)},
 	{65, 65, 2, DISCOVER, FROM_TO(16, 19)},
-	{81, 82, 2, RUPAY, L(16)},
-
-	{4, 4, 1, VISA, L(13) | L(16) | L(18) | L(19)},
 	{6, 6, 1, MAESTRO, FROM_TO(12, 19)},
+};
+static const BinRange ranges_8[] = {
+	{8100, 8171, 4, UNIONPAY, FROM_TO(13, 19)},
+	{81, 82, 2, RUPAY, L(16)},
+};
+static const BinRange ranges_9[] = {
+	{9792, 9792, 4, TROY, L(16)},
+};
+
+#define RANGES(of) {of, lengthof(of)}
+
+static const struct
+{
+	const BinRange *ranges;
+	int				n;
+} ranges_by_digit[10] = {
+	[1] = RANGES(ranges_1),
+	[2] = RANGES(ranges_2),
+	[3] = RANGES(ranges_3),
+	[4] = RANGES(ranges_4),
+	[5] = RANGES(ranges_5),
+	[6] = RANGES(ranges_6),
+	[8] = RANGES(ranges_8),
+	[9] = RANGES(ranges_9),
 };
 /* clang-format on */
 
@@ -213,30 +239,48 @@ op_pan_digits(const char *text, size_t size, char digits[OP_PAN_MAX + 1])
 	return n;
 }
 
-bool
-op_pan_luhn(const char *digits, int n)
+static bool
+are_digits(const char *text, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (!is_digit(text[i]))
+			return false;
+	}
+	return n > 0;
+}
+
+/* The last digit counts once, the one before it double, and so on: two at a time. */
+static bool
+passes_luhn(const char *digits, int n)
 {
 	static const uint8 twice[] = {0, 2, 4, 6, 8, 1, 3, 5, 7, 9}; /* the sum of its digits */
 	uint32			   sum = 0;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (!is_digit(digits[i]))
-			return false;
-		sum += (n - i) % 2 == 0 ? twice[digits[i] - '0'] : digits[i] - '0';
-	}
-	return n > 0 && sum % 10 == 0;
+	for (; n >= 2; n -= 2)
+		sum += (digits[n - 1] - '0') + twice[digits[n - 2] - '0'];
+	if (n == 1)
+		sum += digits[0] - '0';
+	return sum % 10 == 0;
+}
+
+bool
+op_pan_luhn(const char *digits, int n)
+{
+	return are_digits(digits, n) && passes_luhn(digits, n);
 }
 
 static const BinRange *
 find_range(const char *digits, int n)
 {
-	uint32 prefix[MAX_PREFIX + 1] = {0}; /* by its length; 0 is no prefix of any brand */
+	uint32			prefix[MAX_PREFIX + 1] = {0}; /* by its length; 0 is no prefix of any brand */
+	const BinRange *ranges;
 
 	for (int i = 0; i < MAX_PREFIX && i < n && is_digit(digits[i]); i++)
 		prefix[i + 1] = prefix[i] * 10 + (digits[i] - '0');
 
-	for (size_t i = 0; i < lengthof(ranges); i++)
+	ranges = ranges_by_digit[prefix[1]].ranges;
+	for (int i = 0; i < ranges_by_digit[prefix[1]].n; i++)
 	{
 		if (prefix[ranges[i].digits] >= ranges[i].low && prefix[ranges[i].digits] <= ranges[i].high)
 			return &ranges[i];
@@ -257,12 +301,7 @@ op_pan_check(const char *digits, int n)
 {
 	const BinRange *range;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (!is_digit(digits[i]))
-			return OP_PAN_NOT_DIGITS;
-	}
-	if (n <= 0)
+	if (!are_digits(digits, n))
 		return OP_PAN_NOT_DIGITS;
 	if (n < OP_PAN_MIN || n > OP_PAN_MAX)
 		return OP_PAN_LENGTH;
@@ -271,7 +310,7 @@ op_pan_check(const char *digits, int n)
 		return OP_PAN_LENGTH;
 	if (range != NULL && brands[range->brand].luhn == OP_LUHN_NOT_GUARANTEED)
 		return OP_PAN_GOOD;
-	return op_pan_luhn(digits, n) ? OP_PAN_GOOD : OP_PAN_LUHN;
+	return passes_luhn(digits, n) ? OP_PAN_GOOD : OP_PAN_LUHN;
 }
 
 /* ---------- masks ---------- */

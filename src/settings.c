@@ -50,8 +50,8 @@ tell_of_reload(const char *value, void *extra)
 		op_configuration_read();
 }
 
-void
-op_settings_init(void)
+static void
+define_remarks(void)
 {
 	DefineCustomStringVariable("order_payment.actor",
 							   "Who makes the changes, for order_events.actor.",
@@ -70,7 +70,11 @@ op_settings_init(void)
 							   PGC_USERSET,
 							   0,
 							   redact_remark, NULL, NULL);
+}
 
+static void
+define_permissions(void)
+{
 	DefineCustomBoolVariable("order_payment.restore",
 							 "Lets rows pass the triggers unchanged and unchecked, for a data-only restore.",
 							 "Call verify_store() afterwards.",
@@ -89,6 +93,19 @@ op_settings_init(void)
 							 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomBoolVariable("order_payment.allow_unguarded",
+							 "Takes card numbers in clear although the log guard is not loaded.",
+							 "They may then stand in the server log and in pg_stat_activity.",
+							 &op_allow_unguarded,
+							 false,
+							 PGC_SUSET,
+							 0,
+							 NULL, NULL, NULL);
+}
+
+static void
+define_sources(void)
+{
 	DefineCustomStringVariable("order_payment.root_key_file",
 							   "File with the root key, outside of the data directory.",
 							   NULL,
@@ -115,16 +132,11 @@ op_settings_init(void)
 							   PGC_SIGHUP,
 							   SOURCE_FLAGS,
 							   NULL, NULL, NULL);
+}
 
-	DefineCustomBoolVariable("order_payment.allow_unguarded",
-							 "Takes card numbers in clear although the log guard is not loaded.",
-							 "They may then stand in the server log and in pg_stat_activity.",
-							 &op_allow_unguarded,
-							 false,
-							 PGC_SUSET,
-							 0,
-							 NULL, NULL, NULL);
-
+static void
+define_limits(void)
+{
 	DefineCustomIntVariable("order_payment.reveal_budget",
 							"How many secrets a role may reveal in each hour of the clock.",
 							"0: none. -1: without limit. ALTER ROLE ... SET gives a role its own.",
@@ -134,15 +146,6 @@ op_settings_init(void)
 							PGC_SUSET,
 							0,
 							NULL, NULL, NULL);
-
-	DefineCustomBoolVariable("order_payment.protect_memory",
-							 "Keeps other programs of the server's user out of backends that hold keys.",
-							 "Such a backend leaves no core file. A change takes effect in backends that hold no keys yet.",
-							 &op_protect_memory_setting,
-							 true,
-							 PGC_SIGHUP,
-							 0,
-							 NULL, NULL, NULL);
 
 	DefineCustomIntVariable("order_payment.password_checks",
 							"How many payment passwords the whole server checks at once.",
@@ -154,5 +157,22 @@ op_settings_init(void)
 							0,
 							NULL, NULL, NULL);
 
+	DefineCustomBoolVariable("order_payment.protect_memory",
+							 "Keeps other programs of the server's user out of backends that hold keys.",
+							 "Such a backend leaves no core file. A change takes effect in backends that hold no keys yet.",
+							 &op_protect_memory_setting,
+							 true,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
+}
+
+void
+op_settings_init(void)
+{
+	define_remarks();
+	define_permissions();
+	define_sources();
+	define_limits();
 	MarkGUCPrefixReserved("order_payment");
 }

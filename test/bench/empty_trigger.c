@@ -1,7 +1,7 @@
 /*
  * empty_trigger.c
- *	  A BEFORE UPDATE trigger that does nothing: what any C trigger costs; and the
- *	  clock of the bench.
+ *	  A BEFORE UPDATE trigger that does nothing: what any C trigger costs; a BEFORE
+ *	  INSERT trigger that leaves the row out; and the clock of the bench.
  *
  * Built by test/bench/run only, outside of the tree.
  */
@@ -21,6 +21,15 @@ empty_trigger(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		elog(ERROR, "empty_trigger was not called by trigger manager");
 	return PointerGetDatum(((TriggerData *) fcinfo->context)->tg_newtuple);
+}
+
+PG_FUNCTION_INFO_V1(leave_out);
+Datum
+leave_out(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		elog(ERROR, "leave_out was not called by trigger manager");
+	return PointerGetDatum(NULL);
 }
 
 /* Processor time of this backend, in seconds: what neighbours do is not in it. */

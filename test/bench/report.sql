@@ -13,8 +13,8 @@ FROM (VALUES
 	(11, '... with an empty C trigger', 'the same without trigger', '', bench.ratio('narrow', 'empty', 'none')),
 	(12, 'UPDATE of status on a store''s orders, all triggers', 'the same, the guard''s triggers dropped', '<= 1.20', bench.ratio('bulk', 'store', 'no guard')),
 	(13, '... the guard alone, it stamps `cancelled_at`', 'no trigger, the statement sets `cancelled_at`', '<= 1.20', bench.ratio('orders', 'guard', 'none')),
-	(20, 'the check of one move, net of an empty trigger, processor time: ' || bench.net_ns('guard'), 'PL/pgSQL CASE: ' || bench.net_ns('case'), '<= 1/6 = 0.167', bench.net_ratio('guard', 'case')),
-	(21, '... the same', 'PL/pgSQL and a table of edges: ' || bench.net_ns('lookup'), '<= 1/20 = 0.050', bench.net_ratio('guard', 'lookup')),
+	(20, 'the check of one move, net of an empty trigger, processor time: ' || bench.net_ns(bench.net('narrow', 'guard', 'empty')), 'PL/pgSQL CASE: ' || bench.net_ns(bench.net('narrow', 'case', 'empty')), '<= 1/6 = 0.167', bench.net_ratio(bench.net('narrow', 'guard', 'empty'), bench.net('narrow', 'case', 'empty'))),
+	(21, '... the same', 'PL/pgSQL and a table of edges: ' || bench.net_ns(bench.net('narrow', 'lookup', 'empty')), '<= 1/20 = 0.050', bench.net_ratio(bench.net('narrow', 'guard', 'empty'), bench.net('narrow', 'lookup', 'empty'))),
 	(30, 'COPY out of an order_status', 'an enum', '<= 1.05', bench.ratio('copy out', 'status', 'enum')),
 	(31, 'COPY in', 'an enum', '<= 1.05', bench.ratio('copy in', 'status', 'enum')),
 	(32, 'GROUP BY', 'an enum', '<= 1.05', bench.ratio('group by', 'status', 'enum')),
@@ -69,6 +69,31 @@ FROM (VALUES
 	(16, 'effects on a payment', '... the same', 'no triggers', 'all triggers')
 	) e (position, pair, statement, side, what)
 WHERE EXISTS (SELECT FROM bench.timing t WHERE t.pair = e.pair)
+ORDER BY position;
+
+/* Cards: above 1 is faster than the rival. */
+SELECT format('| %s | %s | %s | %s |', what, against, goal, ratio)
+FROM (VALUES
+	(1, 'seal() of a card number in a query, processor time: ' || bench.cpu_ns('seal', 'seal'), 'pgcrypto encrypt_iv, gen_random_bytes: ' || bench.cpu_ns('seal', 'cbc'), '>= 3', bench.cpu_ratio('seal', 'cbc', 'seal')),
+	(2, '... the same, bound to its row by binding(): ' || bench.cpu_ns('seal', 'bound'), 'the same, bound to nothing', '', bench.cpu_ratio('seal', 'cbc', 'bound')),
+	(3, '... as in the first line', 'pgcrypto pgp_sym_encrypt: ' || bench.cpu_ns('seal', 'pgp'), '>= 200', bench.cpu_ratio('seal', 'pgp', 'seal')),
+	(5, 'a fingerprint, net: what it adds to protect_card(): ' || bench.net_ns(bench.net('fingerprint', 'with', 'without')), 'pgcrypto hmac in a query, net of its rows: ' || bench.net_ns(bench.net('fingerprint', 'hmac', 'rows')), '>= 3', bench.net_ratio(bench.net('fingerprint', 'hmac', 'rows'), bench.net('fingerprint', 'with', 'without')))
+	) rows (position, what, against, goal, ratio)
+WHERE ratio IS NOT NULL
+ORDER BY position;
+/* And what it takes: below 1 is faster. */
+SELECT format('| seal() of a card number, net of the rows: %s | OpenSSL alone, 16 bytes, AES-256-GCM: %s | <= 3 | %s |',
+			  bench.net_ns(bench.net('seal', 'seal', 'rows')), bench.net_ns(bench.net('seal', 'raw', '')),
+			  bench.net_ratio(bench.net('seal', 'seal', 'rows'), bench.net('seal', 'raw', '')))
+WHERE EXISTS (SELECT FROM bench.timing WHERE pair = 'seal');
+SELECT format('| %s: %s a second | %s: %s a second | %s | %s |', what, bench.per_second(pair, 'store'), against,
+			  bench.per_second(pair, side), goal, bench.ratio(pair, 'store', side))
+FROM (SELECT pair, split_part(pair, ', ', 2) AS clients FROM bench.timing WHERE pair LIKE 'card checkout, %' GROUP BY pair) p,
+LATERAL (VALUES
+	(1, 'a checkout with a card over the wire, prepared, ' || clients || ' client(s)', 'cbc', 'PL/pgSQL with the same guarantees, pgcrypto encrypt_iv and hmac', '>= 1.3'),
+	(2, '... the same', 'pgp', 'PL/pgSQL with the same guarantees, pgcrypto pgp_sym_encrypt and hmac', '>= 3'),
+	(3, '... the same', 'no card', 'a checkout without a card', '')
+	) r (position, what, side, against, goal)
 ORDER BY position;
 
 /* How a store grows: transactions a second of the small one, over those of the large one. */

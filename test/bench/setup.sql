@@ -112,23 +112,24 @@ LANGUAGE sql AS $$
 $$;
 
 /*
- * Seconds that a trigger adds to the UPDATE of a row of the narrow table, net of an empty trigger. It is the small difference
- * of large numbers, which a busy neighbour can make negative; so it is taken from the processor time of the fastest runs.
+ * Seconds that side a takes a row above its base: a trigger above an empty one, a function above the rows that it is called
+ * for. It is the small difference of large numbers, which a busy neighbour can make negative; so it is taken from the
+ * processor time of the fastest runs.
  */
-CREATE FUNCTION bench.net(side text) RETURNS float8
+CREATE FUNCTION bench.net(pair text, a text, base text) RETURNS float8
 LANGUAGE sql AS $$
-	SELECT min(cpu / touched) FILTER (WHERE t.side = $1) - min(cpu / touched) FILTER (WHERE t.side = 'empty')
-	FROM bench.timing t WHERE pair = 'narrow' AND run > 0
+	SELECT min(cpu / touched) FILTER (WHERE t.side = $2) - coalesce(min(cpu / touched) FILTER (WHERE t.side = $3), 0)
+	FROM bench.timing t WHERE t.pair = $1 AND run > 0
 $$;
 
-CREATE FUNCTION bench.net_ratio(a text, b text) RETURNS text
+CREATE FUNCTION bench.net_ratio(a float8, b float8) RETURNS text
 LANGUAGE sql AS $$
-	SELECT bench.short(bench.net(a) / nullif(bench.net(b), 0)) || ' (fastest runs)'
+	SELECT bench.short(a / nullif(b, 0)) || ' (fastest runs)'
 $$;
 
-CREATE FUNCTION bench.net_ns(side text) RETURNS text
+CREATE FUNCTION bench.net_ns(net float8) RETURNS text
 LANGUAGE sql AS $$
-	SELECT round((bench.net(side) * 1e9)::numeric) || ' ns'
+	SELECT round((net * 1e9)::numeric) || ' ns'
 $$;
 
 CREATE FUNCTION bench.empty_trigger() RETURNS trigger AS :'module', 'empty_trigger' LANGUAGE c;
