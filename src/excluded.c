@@ -50,13 +50,17 @@ keep(KeptCard *kept, const OpCard *card)
 
 /* ---------- upserts ---------- */
 
-/* Rows that this transaction has stored in the table, by the server's own count. */
+/* Rows that this transaction has stored in the table so far, as the server counts them. */
 static int64
 inserted_rows(Relation rel)
 {
-	if (rel->pgstat_info == NULL || rel->pgstat_info->trans == NULL)
+	int64 n = 0;
+
+	if (rel->pgstat_info == NULL)
 		return 0;
-	return rel->pgstat_info->trans->tuples_inserted;
+	for (PgStat_TableXactStatus *level = rel->pgstat_info->trans; level; level = level->upper)
+		n += level->tuples_inserted;
+	return n;
 }
 
 void
