@@ -194,7 +194,7 @@ WHERE p.provolatile = 'v' AND p.proparallel <> 'u' AND p.proname <> 'uuid_v7';
 SELECT p.oid::regprocedure AS immutable_label FROM member_function p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.provolatile = 'i' AND p.prokind = 'f' AND p.proname NOT IN ('outstanding_events', 'store_objects')
   AND (l.lanname, p.proisstrict OR p.oid IN (SELECT oid FROM aggregate_part)
-       OR p.proname IN ('is_order_money', 'outstanding_amount'),  -- a total may be unknown
+       OR p.proname IN ('is_order_money', 'outstanding_amount', 'is_masked_card'),  -- a total may be unknown, a card not there
        p.proparallel) <> ('c', true, 's');
 -- leakproof only what cannot raise: comparison and hash of one byte, and ->?
 SELECT p.oid::regprocedure AS leakproof_label FROM member_function p
@@ -208,7 +208,7 @@ WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regty
                         'is_order_money', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',
                         'order_timeline', 'record_reveal', 'read_events', 'ack_events', 'notify_events',
-                        'binding', 'protect_card_columns', 'reveal_card', 'find_card', 'card_public_key', 'issue_card_token', 'purge_card_tokens',
+                        'binding', 'is_masked_card', 'protect_card_columns', 'reveal_card', 'find_card', 'card_public_key', 'issue_card_token', 'purge_card_tokens',
                         'set_gateway_secret', 'set_gateway_secret_from_file', 'forget_cards',
                         'set_payment_password', 'verify_payment_password', 'rebind_payment_passwords',
                         -- called by those, with what may be null

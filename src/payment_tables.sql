@@ -106,10 +106,8 @@ CREATE TABLE %1$I.payments (
 	CONSTRAINT payments_money_check -- as that of orders
 		CHECK (order_payment.is_payment_money(currency, amount, fee, authorized_amount, captured_amount,
 											  refunded_amount, charged_back_amount)),
-	-- behind the trigger: a clear number is not stored, even where that is switched off
-	CONSTRAINT payments_card_number_check CHECK (card_number IS NULL OR order_payment.is_card_mask(card_number)),
-	CONSTRAINT payments_card_holder_check CHECK (card_holder IS NULL OR right(card_holder, 3) = '***'),
-	CONSTRAINT payments_card_expiry_check CHECK (card_expiry IS NULL OR card_expiry = '**/**')
+	-- behind the trigger: nothing clear is stored, even where that is switched off; one and small likewise
+	CONSTRAINT payments_card_check CHECK (order_payment.is_masked_card(card_number, card_holder, card_expiry))
 );
 CREATE UNIQUE INDEX payments_one_live_attempt_idx ON %1$I.payments (order_id)
 	WHERE status <= 'unknown' AND NOT split;

@@ -426,3 +426,17 @@ op_is_card_mask(PG_FUNCTION_ARGS)
 
 	PG_RETURN_BOOL(op_is_pan_mask(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)));
 }
+
+PG_FUNCTION_INFO_V1(op_is_masked_card);
+
+/* (number, holder, expiry) */
+Datum
+op_is_masked_card(PG_FUNCTION_ARGS)
+{
+	for (int part = 0; part < OP_NCARD_PARTS; part++)
+	{
+		if (!PG_ARGISNULL(part) && !is_mask((OpCardPart) part, PG_GETARG_TEXT_PP(part)))
+			PG_RETURN_BOOL(false);
+	}
+	PG_RETURN_BOOL(true);
+}

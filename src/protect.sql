@@ -35,6 +35,11 @@ $$;
 COMMENT ON FUNCTION order_payment.create_token_table(regclass, name, name) IS
 	'makes the table that remembers which row has used a token of a card sealed outside, if it is not there. Called by protect_card_columns()';
 
+CREATE FUNCTION order_payment.is_masked_card(number text, holder text, expiry text) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'op_is_masked_card' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.is_masked_card(text, text, text) IS
+	'is each of number, holder and expiry null, or a mask? The CHECK constraint of payments';
+
 CREATE FUNCTION order_payment.protect_card_columns(
 		target regclass,
 		number name,
