@@ -79,6 +79,7 @@ OBJS = \
 	src/sealed_card.o \
 	src/fingerprint.o \
 	src/verification_code.o \
+	src/document.o \
 	src/protection.o \
 	src/excluded.o \
 	src/card_row.o \
@@ -158,11 +159,11 @@ DATA_built = $(INSTALL_SCRIPT_SQL)
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
 REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_store reseal payment_password probability store events append functions functions_refund views settlement routing \
 	gateway_secret row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
-	story_fee story_currency story_input story_pains story_roles story_volume catalog
+	story_fee story_currency story_input story_pains story_roles story_volume card_attack catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
-ISOLATION = iso_move iso_version iso_upsert iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
+ISOLATION = iso_move iso_version iso_upsert iso_card iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
 	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement \
 	iso_money_lines iso_upgrade iso_reseal iso_key_state \
 	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc

@@ -59,6 +59,7 @@ op_read_card(const OpProtection *protection, TupleTableSlot *slot, OpCard *card)
 	{
 		card->shown[part] = value_of(slot, protection->shown[part]);
 		card->sealed[part] = value_of(slot, protection->sealed[part]);
+		card->is_made[part] = false;
 	}
 	card->fingerprint = value_of(slot, protection->fingerprint);
 	card->bound_to = NULL;
@@ -123,6 +124,7 @@ void
 op_seal_plain(OpCardRow *row, OpCardPart part, OpBytes plain)
 {
 	row->result.sealed[part] = op_seal_bytes(op_field_of(part), op_card_binding(row), plain);
+	row->result.is_made[part] = true;
 	if (part == OP_CARD_NUMBER && row->protection->fingerprint != 0)
 		row->result.fingerprint = op_fingerprint(plain);
 }

@@ -81,4 +81,20 @@
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* from 16 on, what a parser of json calls says whether to go on */
+#if PG_VERSION_NUM >= 160000
+#define OP_JSON_ACTION	JsonParseErrorType
+#define OP_JSON_PROCEED return JSON_SUCCESS
+#else
+#define OP_JSON_ACTION	void
+#define OP_JSON_PROCEED return
+#endif
+
+/* 17 takes the place to make it in */
+#if PG_VERSION_NUM >= 170000
+#define op_json_lexer(text) makeJsonLexContext(NULL, text, true)
+#else
+#define op_json_lexer(text) makeJsonLexContext(text, true)
+#endif
+
 #endif

@@ -403,6 +403,37 @@ op_base64url_encode(OpBytes bytes, char *text)
 		*text = base64url[bits << (6 - pending) & 63];
 }
 
+/* The value of a hexadecimal digit, or 16 and more. */
+static unsigned
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned) (c - '0');
+	if (c >= 'a' && c <= 'f')
+		return (unsigned) (c - 'a' + 10);
+	if (c >= 'A' && c <= 'F')
+		return (unsigned) (c - 'A' + 10);
+	return 16;
+}
+
+bool
+op_hex_decode(const char *text, size_t length, uint8 *bytes, size_t size)
+{
+	unsigned bad = 0;
+
+	if (length != 2 * size)
+		return op_crypto_end(false, bytes, size);
+	for (size_t i = 0; i < size; i++)
+	{
+		unsigned high = hex_value(text[2 * i]);
+		unsigned low = hex_value(text[2 * i + 1]);
+
+		bad |= (high | low) & 16;
+		bytes[i] = (uint8) ((high & 15) << 4 | (low & 15));
+	}
+	return op_crypto_end(bad == 0, bytes, size);
+}
+
 /* The place of a character in it, or -1. */
 static int
 base64url_value(char c)

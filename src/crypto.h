@@ -139,7 +139,12 @@ extern bool op_equal(const void *a, const void *b, size_t size);
 /* Overwrites with zeros, and no compiler leaves it out. */
 extern void op_cleanse(void *bytes, size_t size);
 
-/* ---------- base64url (RFC 4648 section 5, without padding) ---------- */
+/* ---------- texts of bytes ---------- */
+
+/* Exactly size bytes, in 2 * size hexadecimal digits, small or capital. */
+extern bool op_hex_decode(const char *text, size_t length, uint8 *bytes, size_t size);
+
+/* base64url: RFC 4648 section 5, without padding */
 
 #define OP_BASE64URL_SIZE(n) (((n) *4 + 2) / 3)
 

@@ -51,8 +51,13 @@ CREATE FUNCTION order_payment.announce_keys() RETURNS trigger
 COMMENT ON FUNCTION order_payment.announce_keys() IS
 	'trigger of data_keys: every session drops the keys it has made ready and reads them anew';
 
-CREATE TRIGGER announce_keys AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON order_payment.data_keys
+-- for each row, and always: replication fires no others
+CREATE TRIGGER announce_keys AFTER INSERT OR UPDATE OR DELETE ON order_payment.data_keys
+	FOR EACH ROW EXECUTE FUNCTION order_payment.announce_keys();
+CREATE TRIGGER announce_keys_truncate AFTER TRUNCATE ON order_payment.data_keys
 	FOR EACH STATEMENT EXECUTE FUNCTION order_payment.announce_keys();
+ALTER TABLE order_payment.data_keys ENABLE ALWAYS TRIGGER announce_keys;
+ALTER TABLE order_payment.data_keys ENABLE ALWAYS TRIGGER announce_keys_truncate;
 
 -- a dump brings keys in any state
 SELECT order_payment.guard_column('order_payment.data_keys', 'state',

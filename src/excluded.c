@@ -6,7 +6,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "pgstat.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 
 #include "excluded.h"
 
@@ -15,6 +17,7 @@ typedef struct KeptCard
 {
 	MemoryContext context;
 	bool		  is_there;
+	int64		  ninserted; /* into the table, until then */
 	OpCard		  card;
 } KeptCard;
 
@@ -38,6 +41,7 @@ keep(KeptCard *kept, const OpCard *card)
 	{
 		kept->card.shown[part] = copy_value(kept->context, card->shown[part]);
 		kept->card.sealed[part] = copy_value(kept->context, card->sealed[part]);
+		kept->card.is_made[part] = card->is_made[part];
 	}
 	kept->card.fingerprint = copy_value(kept->context, card->fingerprint);
 	kept->card.bound_to = copy_value(kept->context, card->bound_to);
@@ -46,8 +50,17 @@ keep(KeptCard *kept, const OpCard *card)
 
 /* ---------- upserts ---------- */
 
+/* Rows that this transaction has stored in the table, by the server's own count. */
+static int64
+inserted_rows(Relation rel)
+{
+	if (rel->pgstat_info == NULL || rel->pgstat_info->trans == NULL)
+		return 0;
+	return rel->pgstat_info->trans->tuples_inserted;
+}
+
 void
-op_keep_proposed(FmgrInfo *trigger, const OpCard *card)
+op_keep_proposed(FmgrInfo *trigger, Relation rel, const OpCard *card)
 {
 	KeptCard *kept = trigger->fn_extra;
 
@@ -65,6 +78,15 @@ op_keep_proposed(FmgrInfo *trigger, const OpCard *card)
 		trigger->fn_extra = kept;
 	}
 	keep(kept, card);
+	kept->ninserted = inserted_rows(rel);
+}
+
+bool
+op_is_stored_since(FmgrInfo *trigger, Relation rel)
+{
+	const KeptCard *kept = trigger->fn_extra;
+
+	return inserted_rows(rel) != kept->ninserted;
 }
 
 const OpCard *

@@ -25,6 +25,7 @@ typedef struct OpCard
 	struct varlena *sealed[OP_NCARD_PARTS];
 	struct varlena *fingerprint;
 	struct varlena *bound_to;
+	bool			is_made[OP_NCARD_PARTS]; /* sealed by this call, not brought by the statement */
 } OpCard;
 
 /*
@@ -32,8 +33,15 @@ typedef struct OpCard
  * has none. The executor calls a trigger for both by one FmgrInfo, which is of
  * that statement and that table alone.
  */
-extern void			 op_keep_proposed(FmgrInfo *trigger, const OpCard *card);
+extern void			 op_keep_proposed(FmgrInfo *trigger, Relation rel, const OpCard *card);
 extern const OpCard *op_proposed_card(FmgrInfo *trigger);
+
+/*
+ * Was a row stored in the table since? Then it is the one that was proposed, by
+ * MERGE, whose UPDATE is of another row. Not known where track_counts is off:
+ * then false.
+ */
+extern bool op_is_stored_since(FmgrInfo *trigger, Relation rel);
 
 /* The last row with a bare mask that this transaction has updated, or NULL. */
 extern void			 op_keep_bare(const OpCard *card);

@@ -171,12 +171,12 @@ static const OpSiblingRole retried_payment = {
 	.write = write_lock_retried,
 };
 
-void
+bool
 op_lock_retried(Relation payments, TupleTableSlot *payment, Datum retry_of)
 {
 	NullableDatum found;
 
-	op_sibling_fetch(&retried_payment, payments, payment, &retry_of, " ", &found, 1);
+	return op_sibling_fetch(&retried_payment, payments, payment, &retry_of, " ", &found, 1);
 }
 
 /* The payment's own method goes before any, the latest fee before older ones. */

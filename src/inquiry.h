@@ -25,8 +25,8 @@ extern Numeric op_unexpired_authorizations(Relation orders, TupleTableSlot *orde
 /* The currency of a payment's order; false if there is no such order. */
 extern bool op_currency_of_order(Relation payments, TupleTableSlot *payment, NullableDatum *result);
 
-/* Locks the payment that a new one tries again, so that it keeps its key. */
-extern void op_lock_retried(Relation payments, TupleTableSlot *payment, Datum retry_of);
+/* Locks the payment that a new one tries again, so that it keeps its key; false: there is none. */
+extern bool op_lock_retried(Relation payments, TupleTableSlot *payment, Datum retry_of);
 
 /* The gateway's fee for a payment: rate and fixed part; false if none is known. */
 extern bool op_find_fee(Relation payments, Datum gateway, NullableDatum method, Datum currency,

@@ -325,6 +325,20 @@ find_fee(const OpRow *row)
 				  DatumGetTextPP(row->value[PAYMENT_CURRENCY].value));
 }
 
+/*
+ * The foreign key would refuse it, too, but not before the row, with a card taken
+ * over from a payment of another order, had been seen by RETURNING.
+ */
+static void
+require_retried(OpRow *row, TupleTableSlot *given)
+{
+	if (!op_lock_retried(row->rel, given, row->value[PAYMENT_RETRY_OF].value))
+		ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+						errmsg("the payment that is tried again is none of this order"),
+						errhint("Insert the one that retry_of names first."),
+						errtableconstraint(row->rel, "payments_retry_of_fkey")));
+}
+
 static void
 fill_new(OpRow *row, TupleTableSlot *given)
 {
@@ -347,7 +361,7 @@ fill_new(OpRow *row, TupleTableSlot *given)
 		op_set_value(row, PAYMENT_CURRENCY, value);
 	}
 	if (!row->value[PAYMENT_RETRY_OF].isnull)
-		op_lock_retried(row->rel, given, row->value[PAYMENT_RETRY_OF].value);
+		require_retried(row, given);
 	if (row->value[PAYMENT_FEE].isnull)
 	{
 		check_amounts(row);

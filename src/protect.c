@@ -21,6 +21,7 @@
 #include "card.h"
 #include "card_row.h"
 #include "compat.h"
+#include "document.h"
 #include "fingerprint.h"
 #include "protect.h"
 #include "protection.h"
@@ -184,7 +185,7 @@ insert_card(OpCardRow *row)
 
 	if (op_holds_nothing(&row->given))
 	{
-		op_keep_proposed(row->trigger, NULL);
+		op_keep_proposed(row->trigger, row->trigdata->tg_relation, NULL);
 		return;
 	}
 	op_open_card_of_row(row);
@@ -194,7 +195,7 @@ insert_card(OpCardRow *row)
 		(row->given.sealed[OP_CARD_NUMBER] == NULL || op_fingerprint_key(fingerprint) == 0))
 		op_refuse_twin(row, row->protection->fingerprint);
 	op_card_binding(row);
-	op_keep_proposed(row->trigger, &row->result);
+	op_keep_proposed(row->trigger, row->trigdata->tg_relation, &row->result);
 }
 
 /* ---------- UPDATE ---------- */
@@ -207,13 +208,16 @@ is_set(const OpCardRow *row, AttrNumber column)
 						 row->trigdata->tg_updatedcols);
 }
 
-/* Has an upsert put the card that it proposed into this row? */
+/*
+ * Has an upsert put the card that it proposed into this row? One that it brought
+ * sealed, from a copy of this row or of another, is none that it may write here.
+ */
 static bool
 take_excluded(OpCardRow *row, OpCardPart part)
 {
 	const OpCard *excluded = op_proposed_card(row->trigger);
 
-	if (excluded == NULL || excluded->sealed[part] == NULL ||
+	if (excluded == NULL || !excluded->is_made[part] ||
 		!is_set(row, row->protection->shown[part]) ||
 		!op_is_same_value(excluded->shown[part], row->given.shown[part]))
 		return false;
@@ -224,6 +228,8 @@ take_excluded(OpCardRow *row, OpCardPart part)
 		if (part == OP_CARD_NUMBER)
 			row->result.fingerprint = excluded->fingerprint;
 	}
+	else if (op_is_stored_since(row->trigger, row->trigdata->tg_relation))
+		return false;
 	else if (!rebind(row, part, excluded->sealed[part], op_varlena_bytes(excluded->bound_to)))
 		op_refuse_to_open();
 	return true;
@@ -362,6 +368,25 @@ update_card(OpCardRow *row)
 		not_resealed++;
 }
 
+/* ---------- replication ---------- */
+
+/*
+ * Where the trigger is made to fire for rows that come from another server, they
+ * pass as they are: their cards are sealed, and their masks may be bare. A table
+ * that is not protected there sends clear values, which are sealed here.
+ */
+static void
+replicate_card(OpCardRow *row)
+{
+	op_open_card_of_row(row);
+	for (int part = 0; part < OP_NCARD_PARTS; part++)
+	{
+		if (row->given.shown[part] != NULL && !op_is_opened(row, (OpCardPart) part) &&
+			!is_mask((OpCardPart) part, row->given.shown[part]))
+			op_seal_clear(row, (OpCardPart) part);
+	}
+}
+
 /* ---------- the trigger ---------- */
 
 PG_FUNCTION_INFO_V1(op_protect_card);
@@ -380,9 +405,12 @@ op_protect_card(PG_FUNCTION_ARGS)
 	row.protection = op_protection_of(trigdata);
 	row.row = is_update ? trigdata->tg_newslot : trigdata->tg_trigslot;
 	row.old = is_update ? trigdata->tg_trigslot : NULL;
+	op_refuse_codes(trigdata->tg_relation, row.protection, row.row, row.old);
 	op_read_card(row.protection, row.row, &row.given);
 	row.result = row.given;
-	if (is_update)
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		replicate_card(&row);
+	else if (is_update)
 		update_card(&row);
 	else
 		insert_card(&row);

@@ -82,6 +82,10 @@ BEGIN
 		SELECT p.argument, p.name FROM (VALUES ('number', number), ('holder', holder), ('expiry', expiry)) p(argument, name)
 		WHERE p.name IS NOT NULL
 	LOOP
+		IF octet_length(part.name || '_sealed') > 63 THEN
+			RAISE EXCEPTION 'the name of column "%" is too long to be that of a card''s', part.name
+				USING ERRCODE = 'name_too_long', HINT = 'The column beside it is called "<name>_sealed": rename it to 56 bytes or less.';
+		END IF;
 		EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS %I order_payment.sealed', target, part.name || '_sealed');
 		arguments := arguments || ', ' || quote_literal(part.argument || '=' || part.name);
 	END LOOP;

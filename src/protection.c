@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -15,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "document.h"
 #include "pan.h"
 #include "protect.h"
 #include "protection.h"
@@ -89,10 +91,12 @@ column_of(Relation rel, const Trigger *trigger, const char *name, Oid type)
 	if (attr == NULL)
 		bad_argument(rel, trigger, ERRCODE_UNDEFINED_COLUMN,
 					 psprintf("Column \"%s\" does not exist.", name));
-	if (attr->attgenerated || (OidIsValid(type) && attr->atttypid != type))
+	if (attr->attgenerated)
 		bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
-					 psprintf("Column \"%s\" must be a plain column of type %s.", name,
-							  OidIsValid(type) ? format_type_be(type) : "of its own"));
+					 psprintf("Column \"%s\" is generated, and so not the trigger's to write.", name));
+	if (OidIsValid(type) && attr->atttypid != type)
+		bad_argument(rel, trigger, ERRCODE_DATATYPE_MISMATCH,
+					 psprintf("Column \"%s\" must be of type %s.", name, format_type_be(type)));
 	return attr->attnum;
 }
 
@@ -224,11 +228,50 @@ refuse_verification_codes(Relation rel, const Trigger *trigger)
 		const char *name = NameStr(TupleDescAttr(tupdesc, i)->attname);
 
 		if (!TupleDescAttr(tupdesc, i)->attisdropped &&
-			op_names_verification_code(name, strlen(name)))
+			op_names_verification_code(name, strlen(name)) != NULL)
 			bad_argument(rel, trigger, ERRCODE_INVALID_TABLE_DEFINITION,
 						 psprintf("Column \"%s\" is for a verification code, PIN or track of a card, which may not be stored, not even sealed (PCI DSS 3.3.1).",
 								  name));
 	}
+}
+
+/* Columns whose keys the trigger has to look at, row by row. */
+static void
+find_documents(OpProtection *protection, Relation rel)
+{
+	TupleDesc tupdesc = RelationGetDescr(rel);
+
+	protection->document = MemoryContextAlloc(protection->context,
+											  (tupdesc->natts + 1) * sizeof(AttrNumber));
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(tupdesc, i);
+
+		if (!attr->attisdropped && !attr->attgenerated && op_is_document(attr->atttypid))
+			protection->document[protection->ndocuments++] = attr->attnum;
+	}
+}
+
+/*
+ * Everybody may make temporary tables. On a table of his own a trigger would show
+ * fingerprints of numbers that he guesses, unrecorded, and with from= take over
+ * cards that are not his.
+ */
+static void
+refuse_temporary(Relation rel, const Trigger *trigger)
+{
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		bad_argument(rel, trigger, ERRCODE_WRONG_OBJECT_TYPE, "It is a temporary table.");
+}
+
+/* An upsert fires it twice, and what the first call keeps is for the second (excluded.h). */
+static void
+require_every_change(Relation rel, const Trigger *trigger)
+{
+	if (!TRIGGER_FOR_INSERT(trigger->tgtype) || !TRIGGER_FOR_UPDATE(trigger->tgtype) ||
+		trigger->tgnattr > 0 || trigger->tgqual != NULL)
+		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+					 "It must be fired at every INSERT and UPDATE: BEFORE INSERT OR UPDATE, without OF and WHEN.");
 }
 
 static void
@@ -253,7 +296,10 @@ read_arguments(OpProtection *protection, Relation rel, const Trigger *trigger)
 		(protection->request != 0 && protection->order == 0))
 		bad_argument(rel, trigger, ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
 					 "order= and tokens= go together, and request= with them.");
+	refuse_temporary(rel, trigger);
+	require_every_change(rel, trigger);
 	refuse_verification_codes(rel, trigger);
+	find_documents(protection, rel);
 }
 
 /* ---------- what others call ---------- */

@@ -62,6 +62,8 @@ typedef struct OpProtection
 	int			  nkey;
 	AttrNumber	  key[OP_PROTECTION_MAX_KEY];
 	Oid			  key_type[OP_PROTECTION_MAX_KEY];
+	int			  ndocuments;
+	AttrNumber	 *document; /* columns of json and jsonb */
 } OpProtection;
 
 /* Of this call; an error if the arguments or the table do not fit. */

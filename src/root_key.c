@@ -34,7 +34,6 @@
 
 #define SOURCE_MAX 16384
 #define CHECK_TEXT "order_payment root key check value"
-#define HEX_SIZE   ((ptrdiff_t) 2 * OP_KEY_SIZE)
 
 /* What all processes share about the command. */
 typedef struct SharedRoot
@@ -82,34 +81,6 @@ read_id(const char *text, const char *end, uint32 *id)
 	return value <= PG_INT32_MAX;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-static bool
-read_bytes(const char *hex, uint8 bytes[OP_KEY_SIZE])
-{
-	int bad = 0;
-
-	for (size_t i = 0; i < OP_KEY_SIZE; i++)
-	{
-		int high = hex_value(hex[2 * i]);
-		int low = hex_value(hex[2 * i + 1]);
-
-		bad |= (high < 0) | (low < 0);
-		bytes[i] = (uint8) ((high & 15) << 4 | (low & 15));
-	}
-	return bad == 0;
-}
-
 /* Adds a component to the key of its id; the keys stay in order. */
 static bool
 add_component(OpRootKeys *keys, uint32 id, const uint8 bytes[OP_KEY_SIZE])
@@ -142,8 +113,8 @@ read_line(OpRootKeys *keys, const char *line, const char *end)
 
 	if (line == end || *line == '#')
 		return true;
-	done = blank != NULL && read_id(line, blank, &id) && end - blank - 1 == HEX_SIZE &&
-		   read_bytes(blank + 1, bytes) && add_component(keys, id, bytes);
+	done = blank != NULL && read_id(line, blank, &id) && op_hex_decode(blank + 1, end - blank - 1, bytes, sizeof(bytes)) &&
+		   add_component(keys, id, bytes);
 	op_cleanse(bytes, sizeof(bytes));
 	return done;
 }

@@ -14,7 +14,6 @@
 #define WEBHOOK_PREFIX	 "whsec_"
 #define WEBHOOK_MIN		 24 /* bytes, by Standard Webhooks */
 #define WEBHOOK_MAX		 64
-#define HEX_SIZE		 ((size_t) 2 * OP_KEY_SIZE)
 #define SAMPLE			 "order_payment" /* signed once, to see whether a key can */
 #define IS_LINE_END(c)	 ((c) == '\n' || (c) == '\r')
 #define IS_BLANK(c)		 (IS_LINE_END(c) || (c) == ' ' || (c) == '\t')
@@ -69,36 +68,12 @@ read_key_text(OpBytes given, OpSecret *kept)
 	return without_line_ends(given).size == OP_KEY_SIZE && read_text(given, kept);
 }
 
-static int
-hex_value(uint8 c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool
 read_hex(OpBytes given, OpSecret *kept)
 {
-	int bad = 0;
-
 	given = without_line_ends(given);
-	if (given.size != HEX_SIZE)
-		return false;
-	for (size_t i = 0; i < OP_KEY_SIZE; i++)
-	{
-		int high = hex_value(given.data[2 * i]);
-		int low = hex_value(given.data[2 * i + 1]);
-
-		bad |= (high < 0) | (low < 0);
-		kept->data[i] = (uint8) ((high & 15) << 4 | (low & 15));
-	}
 	kept->size = OP_KEY_SIZE;
-	return bad == 0;
+	return op_hex_decode((const char *) given.data, given.size, kept->data, OP_KEY_SIZE);
 }
 
 /* ---------- base64 (RFC 4648 section 4), with blanks anywhere and its padding ---------- */

@@ -60,7 +60,7 @@ ends_with(const char *simple, size_t size, const char *ending)
 	return size >= n && memcmp(simple + size - n, ending, n) == 0;
 }
 
-bool
+const char *
 op_names_verification_code(const char *name, size_t size)
 {
 	char   simple[NAME_MAX_SIZE];
@@ -69,12 +69,12 @@ op_names_verification_code(const char *name, size_t size)
 	for (int i = 0; i < (int) lengthof(whole_names); i++)
 	{
 		if (strlen(whole_names[i]) == n && memcmp(simple, whole_names[i], n) == 0)
-			return true;
+			return whole_names[i];
 	}
 	for (int i = 0; i < (int) lengthof(endings); i++)
 	{
 		if (ends_with(simple, n, endings[i]))
-			return true;
+			return endings[i];
 	}
-	return false;
+	return NULL;
 }

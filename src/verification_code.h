@@ -7,7 +7,10 @@
 #ifndef OP_VERIFICATION_CODE_H
 #define OP_VERIFICATION_CODE_H
 
-/* Is it the name of a column, or the key of a member, that holds one? */
-extern bool op_names_verification_code(const char *name, size_t size);
+/*
+ * Is it the name of a column, or the key of a member, that holds one? Then what
+ * it was known by, which may be told; else NULL.
+ */
+extern const char *op_names_verification_code(const char *name, size_t size);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "check.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -466,6 +467,34 @@ test_base64url_exhaustively(void)
 	ok(taken[1] == 64 * 16, "base64url of A and two characters: 1024 texts");
 }
 
+/* Every pair of bytes as the text of one byte: 22 digits, so 22 * 22 texts are taken. */
+static void
+test_hex(void)
+{
+	uint8 bytes[3];
+	long  taken = 0;
+	int	  wrong = 0;
+
+	for (int i = 0; i < 256 * 256; i++)
+	{
+		const char chars[3] = {(char) (i >> 8), (char) i, 'A'};
+		unsigned   value = 0;
+		bool	   good = isxdigit(i >> 8) && isxdigit(i & 255);
+
+		bytes[0] = 0xA5;
+		if (good)
+			sscanf((const char[]){chars[0], chars[1], 0}, "%x", &value);
+		wrong += op_hex_decode(chars, 2, bytes, 1) != good || bytes[0] != value;
+		taken += good;
+	}
+	ok(wrong == 0 && taken == 22 * 22, "hexadecimal takes digits alone, and leaves zeros else");
+	ok(op_hex_decode("00fFa9", 6, bytes, 3) && memcmp(bytes, "\x00\xff\xa9", 3) == 0,
+	   "hexadecimal of three bytes");
+	ok(!op_hex_decode("00fFa", 5, bytes, 3) && !op_hex_decode("00fFa9", 6, bytes, 2) &&
+		   bytes[0] == 0,
+	   "hexadecimal of another size is refused");
+}
+
 static void
 test_base64url(void)
 {
@@ -519,6 +548,7 @@ test_base64url(void)
 	}
 	ok(wrong == 0, "base64url there and back, and refused if there is no room");
 	test_base64url_exhaustively();
+	test_hex();
 }
 
 /* ---------- memory ---------- */

@@ -65,7 +65,8 @@ packages_for() {
     printf '%s\n' gcc libc6-dev libssl-dev make perl python3 "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" \
         "postgresql-$PG_MAJOR-pgtap" libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
     if [ "$1" = test ]; then
-        printf '%s\n' openssl nodejs # cards are sealed outside by both
+        # cards are sealed outside by the first two; the others are drivers
+        printf '%s\n' openssl nodejs python3-psycopg python3-psycopg2
     fi
     if [ "$1" = lint ]; then
         printf '%s\n' cppcheck clang clang-tidy clang-tools clang-format universal-ctags shellcheck binutils git

@@ -1,7 +1,7 @@
 -- What create_store() makes: tables, views, columns, constraints, indexes, triggers, owner. Users and their programs rely on all of it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(1001);
+SELECT plan(1030);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -16,7 +16,7 @@ SET search_path = public;
 SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = 'shop'::regnamespace $$,
               $$ VALUES ('orders', 'r'), ('order_items', 'r'), ('order_events', 'r'), ('event_consumers', 'r'), ('consumer_offsets', 'r'),
                         ('gateways', 'r'), ('gateway_fees', 'r'), ('payments', 'r'), ('used_card_tokens', 'r'), ('payment_operations', 'r'), ('settlement_lines', 'r'),
-                        ('payment_passwords', 'r'), ('payment_password_attempts', 'r'),
+                        ('payment_passwords', 'r'), ('payment_password_attempts', 'r'), ('gateway_secrets', 'r'), ('gateway_secrets_pkey', 'i'),
                         ('refunds', 'v'), ('order_overview', 'v'), ('payment_overview', 'v'), ('open_work', 'v'), ('needs_attention', 'v'),
                         ('daily_settlement', 'v'), ('gateway_success', 'v'), ('settlement_facts', 'v'), ('settlement_matches', 'v'),
                         ('orders_order_id_seq', 'S'),
@@ -115,6 +115,14 @@ INSERT INTO expected VALUES
 ('gateways', 3, 'minor_unit_exponents', 'jsonb', true, '''{}''::jsonb'),
 ('gateways', 4, 'retry_schedule', 'jsonb', true, '''{"not_sent": ["5 minutes", "10 minutes", "20 minutes", "40 minutes", "80 minutes", "160 minutes", "320 minutes", "640 minutes"], "hard_decline": [], "soft_decline": ["1 day", "3 days", "7 days"]}''::jsonb'),
 ('gateways', 5, 'password_methods', 'text[]', true, '''{}''::text[]'),
+('gateway_secrets', 1, 'gateway', 'text', true, NULL),
+('gateway_secrets', 2, 'kind', 'text', true, NULL),
+('gateway_secrets', 3, 'secret_id', 'uuid', true, 'order_payment.uuid_v7()'),
+('gateway_secrets', 4, 'secret', 'order_payment.sealed', true, NULL),
+('gateway_secrets', 5, 'key_name', 'text', false, NULL),
+('gateway_secrets', 6, 'valid_from', 'timestamp with time zone', true, 'now()'),
+('gateway_secrets', 7, 'valid_until', 'timestamp with time zone', false, NULL),
+('gateway_secrets', 8, 'created_at', 'timestamp with time zone', true, 'now()'),
 ('payment_passwords', 1, 'customer_id', 'bigint', true, NULL),
 ('payment_passwords', 2, 'verifier', 'order_payment.sealed', true, NULL),
 ('payment_passwords', 3, 'pepper_id', 'integer', true, NULL),
@@ -412,6 +420,8 @@ SELECT col_is_pk('shop', 'payments', ARRAY['order_id', 'payment_id'], 'primary k
 SELECT col_is_pk('shop', 'used_card_tokens', ARRAY['order_id', 'token'], 'primary key of used_card_tokens');
 SELECT col_is_pk('shop', 'payment_operations', ARRAY['order_id', 'operation_id'], 'primary key of payment_operations');
 SELECT col_is_pk('shop', 'settlement_lines', ARRAY['gateway', 'settlement_id', 'line_no'], 'primary key of settlement_lines');
+SELECT col_is_pk('shop', 'gateway_secrets', ARRAY['gateway', 'kind', 'secret_id'], 'primary key of gateway_secrets');
+SELECT fk_ok('shop', 'gateway_secrets', 'gateway', 'shop', 'gateways', 'gateway', 'a secret is of a gateway');
 SELECT col_is_pk('shop', 'payment_passwords', ARRAY['customer_id'], 'primary key of payment_passwords');
 SELECT col_is_pk('shop', 'payment_password_attempts', ARRAY['customer_id'], 'primary key of payment_password_attempts');
 SELECT col_is_unique('shop', 'orders', ARRAY['customer_id', 'request_key'], 'a request_key is unique per customer');
@@ -454,6 +464,8 @@ SELECT bag_eq($$ SELECT conrelid::regclass::text, contype::text, conname::text F
                         ('shop.gateways', 'c', 'gateways_minor_unit_exponents_check'),
                         ('shop.gateways', 'c', 'gateways_retry_schedule_check'),
                         ('shop.gateways', 'c', 'gateways_password_methods_check'),
+                        ('shop.gateway_secrets', 'p', 'gateway_secrets_pkey'), ('shop.gateway_secrets', 'f', 'gateway_secrets_gateway_fkey'),
+                        ('shop.gateway_secrets', 'c', 'gateway_secrets_kind_check'), ('shop.gateway_secrets', 'c', 'gateway_secrets_valid_until_check'),
                         ('shop.payment_passwords', 'p', 'payment_passwords_pkey'),
                         ('shop.payment_password_attempts', 'p', 'payment_password_attempts_pkey'),
                         ('shop.payment_password_attempts', 'c', 'payment_password_attempts_used_check'),
@@ -503,6 +515,8 @@ SELECT bag_eq($$ SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constra
                         ('gateways_retry_schedule_check', 'CHECK (((jsonb_typeof(retry_schedule) = ''object''::text) AND (NOT (retry_schedule @? ''$.keyvalue()."key"?(!(@ like_regex "^(hard_decline|soft_decline|not_sent|other)$"))''::jsonpath)) AND (NOT (retry_schedule @? ''strict $.*?(@.type() != "array")''::jsonpath)) AND (NOT (retry_schedule @? ''strict $.*[*]?(@.type() != "string" || !(@ like_regex "^[0-9]{1,4} (second|minute|hour|day|week|month|year)s?$"))''::jsonpath))))'),
                         ('gateways_password_methods_check', 'CHECK ((array_position(password_methods, NULL::text) IS NULL))'),
                         ('payment_password_attempts_used_check', 'CHECK ((used >= 0))'),
+                        ('gateway_secrets_valid_until_check', 'CHECK ((valid_until > valid_from))'),
+                        ('gateway_secrets_kind_check', 'CHECK ((kind = ANY (ARRAY[''api_key''::text, ''webhook_secret''::text, ''standard_webhook_secret''::text, ''apiv3_key''::text, ''private_key''::text, ''public_key''::text, ''amount_key''::text])))'),
                         ('gateway_fees_currency_check', 'CHECK (order_payment.is_currency(currency))'),
                         ('gateway_fees_fixed_check', 'CHECK (((fixed >= (0)::numeric) AND (fixed < ''Infinity''::numeric)))'),
                         ('gateway_fees_rate_check', 'CHECK (((rate >= (0)::numeric) AND (rate < (1)::numeric)))'),
@@ -524,7 +538,7 @@ SELECT is_empty($$ SELECT conname FROM pg_constraint WHERE connamespace = 'shop'
                 'none deferrable, all validated');
 SELECT bag_eq($$ SELECT conname::text, confdeltype::text, confupdtype::text FROM pg_constraint WHERE connamespace = 'shop'::regnamespace AND contype = 'f' $$,
               $$ VALUES ('order_items_order_id_fkey', 'a', 'a'), ('order_events_order_id_fkey', 'a', 'a'), ('consumer_offsets_consumer_fkey', 'c', 'a'), ('consumer_offsets_order_id_fkey', 'c', 'a'),
-                        ('gateway_fees_gateway_fkey', 'a', 'a'), ('payments_order_id_fkey', 'a', 'a'), ('payments_gateway_fkey', 'a', 'a'), ('payments_retry_of_fkey', 'a', 'a'),
+                        ('gateway_fees_gateway_fkey', 'a', 'a'), ('gateway_secrets_gateway_fkey', 'a', 'a'), ('payments_order_id_fkey', 'a', 'a'), ('payments_gateway_fkey', 'a', 'a'), ('payments_retry_of_fkey', 'a', 'a'),
                         ('payment_operations_order_id_fkey', 'a', 'a'), ('payment_operations_payment_id_fkey', 'a', 'a'), ('settlement_lines_gateway_fkey', 'a', 'a') $$,
               'what foreign keys do on DELETE and UPDATE');
 SELECT bag_eq($$ SELECT c.relname::text, regexp_replace(pg_get_indexdef(c.oid), '^CREATE (UNIQUE )?INDEX \S+ ON ', '\1')

@@ -4,7 +4,9 @@
 # and data alone with --disable-triggers or order_payment.restore. No event is
 # doubled or lost, what users added is there, enforcement is on, consumers go
 # on where they were. Data alone without either of the two is refused. Payments,
-# operations and settlements come along, and money goes on where it was.
+# operations and settlements come along, and money goes on where it was. Cards
+# come sealed as they are, with their keys, and open wherever the root key is;
+# where it is not, and where a dump brings no keys, it is told which are missing.
 
 use strict;
 use warnings;
@@ -18,7 +20,7 @@ use StoreTest;
 use Test::More;
 
 my $old = make_cluster('old');
-my $new = make_cluster('new');
+my $new = make_cluster('new', root_key => [ root_key($old) ]);
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
 make_roles($_) foreach ($old, $new);
@@ -170,6 +172,7 @@ foreach my $node ($old, $new)
 		is_same_store($node, $database, \%expected, $name);
 		is_verified($node, $database, $name);
 		is_verified($node, $database, "$name, other store", q{Bob's "Shop"; --});
+		are_cards_open($node, $database, $name);
 		is($node->safe_psql($database, $counts), $counted,
 			"$name: functions and views that use status need no search_path");
 		is_enforced($node, $database, $name) if $format ne 'plain' || $node == $new;
@@ -234,6 +237,7 @@ foreach my $case (
 	$new->safe_psql($database, 'REFRESH MATERIALIZED VIEW shop.by_status');
 	same_lines(contents($new, $database), $expected{contents}, "$name: every table is equal");
 	is_verified($new, $database, $name);
+	are_cards_open($new, $database, $name);
 	is_enforced($new, $database, $name);
 	consumers_continue($new, $database, $name) if $database eq 'setting';
 }
@@ -243,6 +247,86 @@ $new->safe_psql('refused', slurp_file("$dir/schema.sql"));
 my $refusal = failure($new, 'refused', "\\i $dir/data.sql");
 like($refusal, qr/ERROR:  OP003: /, 'data alone without either is refused');
 like($refusal, qr/HINT:  .*order_payment\.restore/, 'and the HINT says what to do');
+
+# ---------- without the root key, and without the data keys ----------
+
+are_cards_open($old, 'origin', 'origin, after the dumps');
+
+my $number = q{SELECT order_payment.reveal(card_sealed, order_payment.binding('users', email)) FROM shop.users WHERE card_sealed IS NOT NULL};
+my $new_card = q{SET order_payment.allow_unguarded = on; INSERT INTO shop.users (email, card) VALUES ('new', '4242424242424242')};
+my $missing = make_cluster('keyless');
+
+$missing->safe_psql('postgres', 'CREATE DATABASE keyless');
+make_roles($missing);
+foreach my $case (
+	[ 'no root key', qr/OP013: .*root key/, sub { unlink $missing->basedir . '/root.key' or die "unlink: $!" } ],
+	[ 'one of another id', qr/OP013: .*wrapped by root key 1, which is not here/s, sub { make_root_key($missing, '2 ' . 'ab' x 32) } ],
+	[ 'another one of this id', qr/OP013: .*wrapped by root key 1, but not by the one that is here/s, sub { make_root_key($missing, '1 ' . 'ab' x 32) } ])
+{
+	my ($name, $error, $prepare) = @$case;
+
+	$prepare->();
+	if ($name eq 'no root key')
+	{
+		$missing->restart;
+		$missing->command_ok([ 'pg_restore', '-e', "$dir/custom", '-d', 'keyless' ], "$name: restored without an error");
+		is_same_store($missing, 'keyless', \%expected, $name);
+		is_enforced($missing, 'keyless', $name);
+	}
+	like(failure($missing, 'keyless', $number), $error, "$name: no card opens, and it is told why");
+	like(failure($missing, 'keyless', $new_card), $error, "$name: none is sealed");
+	is($missing->safe_psql('keyless', q{
+BEGIN;
+INSERT INTO shop.orders (customer_id, price) VALUES (1, 5);
+UPDATE shop.users SET note = 'x';
+UPDATE shop.wallets SET region = 'us' WHERE wallet_id = 3;
+UPDATE shop.payments SET status = 'succeeded' WHERE order_id = 1 AND status = 'authorized';
+SELECT count(*) FROM shop.wallets WHERE card_sealed IS NULL;
+UPDATE shop.users SET card = NULL;
+ROLLBACK}), '1', "$name: work without clear cards goes on");
+	isnt($missing->safe_psql('keyless', q{SELECT stored FROM order_payment.verify_store('shop') WHERE problem = 'sealed values cannot be opened'}),
+		'', "$name: verify_store() tells it");
+	like($missing->safe_psql('keyless', q{SELECT DISTINCT root_key_id, is_usable FROM order_payment.key_status() WHERE kind = 'data key'}),
+		qr/^1\|f$/, "$name: so does key_status()");
+}
+make_root_key($missing, root_key($old));
+are_cards_open($missing, 'keyless', 'the root key is brought back');
+
+# One schema, or one table: no keys come along, and those that are here are others.
+$old->command_ok([ 'pg_dump', '-Fc', '-n', 'shop', '-f', "$dir/schema_alone", 'origin' ], 'dump of one schema');
+$old->command_ok([ 'pg_dump', '-Fp', '-t', 'shop.users', '-f', "$dir/table_alone.sql", 'origin' ], 'dump of one table');
+my $keys = $old->safe_psql('origin', q{SELECT key_id FROM order_payment.data_keys WHERE purpose <> 'pepper' ORDER BY 1});
+foreach my $case (
+	[ 'one schema', [ 'pg_restore', '-e', "$dir/schema_alone", '-d' ] ],
+	[ 'one table', [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-f', "$dir/table_alone.sql", '-d' ] ])
+{
+	my ($name, $command) = @$case;
+	my $database = $name =~ s/ /_/r;
+
+	$new->safe_psql('postgres', "CREATE DATABASE $database");
+	$new->safe_psql($database, q{CREATE EXTENSION order_payment; SELECT order_payment.create_data_keys();});
+	$new->safe_psql($database, 'CREATE SCHEMA shop') if $name eq 'one table';
+	$new->command_ok([ @$command, $database ], "$name: restored");
+	fails_with($new, $database, $number, 'OP010', "$name: its cards do not open");
+	is($new->safe_psql($database, q{
+SELECT key_id FROM order_payment.key_status() WHERE kind = 'data key' AND state = 'missing' ORDER BY 1}),
+		$name eq 'one schema' ? $keys : $old->safe_psql('origin', q{
+SELECT order_payment.key_id(card_sealed) FROM shop.users UNION SELECT order_payment.fingerprint_key(print) FROM shop.users
+EXCEPT SELECT NULL ORDER BY 1}), "$name: key_status() tells which keys are missing");
+	is(failure($new, $database, $new_card), '', "$name: new cards go beside them");
+	is($new->safe_psql($database, q{
+SELECT order_payment.reveal(card_sealed, order_payment.binding('users', email)) FROM shop.users WHERE email = 'new'}),
+		'4242424242424242', "$name: and open");
+	$new->safe_psql($database, q{DELETE FROM shop.users WHERE email = 'new'});
+}
+is($new->safe_psql('one_schema', q{SELECT DISTINCT problem, stored FROM order_payment.verify_store('shop')}), 'sealed value unsound|it does not open', 'one schema: verify_store() finds them');
+# the keys are brought after them, to open and not to seal
+$old->safe_psql('origin', qq{
+COPY (SELECT key_id, purpose, CASE state WHEN 'active' THEN 'decrypt_only' ELSE state END, root_key_id, root_key_check, wrapped, created_at
+	  FROM order_payment.data_keys) TO '$dir/keys'});
+$new->safe_psql('one_schema', qq{
+COPY order_payment.data_keys (key_id, purpose, state, root_key_id, root_key_check, wrapped, created_at) FROM '$dir/keys'});
+are_cards_open($new, 'one_schema', 'one schema, with its keys');
 
 # ---------- who may set it ----------
 

@@ -1,6 +1,7 @@
 
 # A store goes through pg_upgrade (here to the same major release) as it is:
-# every table equal, the same triggers, enforcement on, consumers go on.
+# every table equal, the same triggers, enforcement on, consumers go on, and
+# cards open where the root key is as before.
 
 use strict;
 use warnings;
@@ -32,6 +33,7 @@ my $expected_events = $old->safe_psql('origin', $outstanding);
 
 $old->stop;
 $new->init;
+$new->append_conf('postgresql.conf', "order_payment.root_key_file = '" . make_root_key($new, root_key($old)) . "'\n");
 
 # pg_upgrade writes into its working directory; from 17 on, paths are relative
 my $here = getcwd;
@@ -49,6 +51,7 @@ is_same_store($new, 'origin', \%expected, 'upgraded');
 is_verified($new, 'origin', 'upgraded');
 is_verified($new, 'origin', 'upgraded, other store', q{Bob's "Shop"; --});
 is_enforced($new, 'origin', 'upgraded');
+are_cards_open($new, 'origin', 'upgraded');
 is($new->safe_psql('origin', q{
 SELECT order_id, version FROM order_payment.read_events('mailer', 100000, 'shop') ORDER BY order_id::bigint, version}),
 	$expected_events, 'a consumer gets what it had not acknowledged, and nothing else');

@@ -2,7 +2,10 @@
 # A store that is replicated to another made by create_store(), as text and in
 # binary: rows and events are equal and not doubled (ORIGIN triggers are silent
 # in the apply worker, so events come by replication only), apply does not
-# stop, and the subscriber still refuses illegal moves of its own.
+# stop, and the subscriber still refuses illegal moves of its own. Cards come
+# sealed as they are, with the data keys, and open on the subscriber, which has
+# the same root key; where protect_card() is made to fire for rows that come,
+# they pass it, and clear ones of a table that is not protected are sealed by it.
 
 use strict;
 use warnings;
@@ -16,15 +19,29 @@ use StoreTest;
 use Test::More;
 
 my $publisher = make_cluster('publisher', init => { allows_streaming => 'logical' });
-my $subscriber = make_cluster('subscriber');
-my $tables = q{c.oid::regclass::text IN ('shop.orders', 'shop.order_items', 'shop.order_events', 'shop.gateways',
+my $subscriber = make_cluster('subscriber', root_key => [ root_key($publisher) ], conf => q{
+order_payment.allow_unguarded = on
+max_worker_processes = 16
+max_logical_replication_workers = 8
+});
+my $tables = q{c.oid::regclass::text IN ('users', 'order_payment.data_keys', 'shop.orders', 'shop.order_items', 'shop.order_events', 'shop.gateways',
 	'shop.gateway_fees', 'shop.payments', 'shop.payment_operations', 'shop.settlement_lines')};
+
+my $users = q{
+CREATE TABLE users (email text PRIMARY KEY, card text, owner text, note text);
+SELECT order_payment.protect_card_columns('users', 'card', 'owner', fingerprint => 'print', label => 'users');
+};
 
 $publisher->safe_psql('postgres', q{
 CREATE ROLE shopkeeper;
 CREATE EXTENSION order_payment;
+SELECT order_payment.create_data_keys();
+SET order_payment.allow_unguarded = on;
 SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
-CREATE PUBLICATION shop FOR TABLE shop.orders, shop.order_items, shop.order_events,
+} . $users . q{
+CREATE TABLE clear (id bigint PRIMARY KEY, number text, note text);
+CREATE PUBLICATION keys FOR TABLE order_payment.data_keys;
+CREATE PUBLICATION shop FOR TABLE users, clear, shop.orders, shop.order_items, shop.order_events,
 	shop.gateways, shop.gateway_fees, shop.payments, shop.payment_operations, shop.settlement_lines;
 INSERT INTO shop.gateways (gateway) VALUES ('stripe');
 INSERT INTO shop.gateway_fees (gateway, currency, rate) VALUES ('stripe', 'EUR', 0.03);
@@ -35,6 +52,12 @@ INSERT INTO shop.payments (order_id, gateway, amount, status)
 UPDATE shop.orders SET status = 'paid' WHERE order_id % 4 = 2;
 INSERT INTO shop.refunds (order_id, payment_id, amount)
 	SELECT order_id, payment_id, 1 FROM shop.payments WHERE order_id IN (34, 40);
+INSERT INTO users (email, card, owner) SELECT 'user' || n, '4242424242424242', 'User ' || n FROM generate_series(1, 8) n;
+INSERT INTO clear VALUES (1, '4242424242424242', NULL), (2, '5555555555554444', NULL);
+-- forgotten: a mask alone is to be copied, too
+SET order_payment.restore = on;
+UPDATE users SET card_sealed = NULL, print = NULL WHERE email = 'user8';
+RESET order_payment.restore;
 });
 $subscriber->safe_psql('postgres', 'CREATE ROLE shopkeeper');
 
@@ -47,13 +70,49 @@ foreach my $database (sort keys %mode)
 CREATE EXTENSION order_payment;
 SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
 DELETE FROM shop.gateways;	-- they come from the publisher
+} . $users . q{
+CREATE TABLE clear (id bigint PRIMARY KEY, number text, note text);
+SELECT order_payment.protect_card_columns('clear', 'number', label => 'clear');
+ALTER TABLE clear ENABLE ALWAYS TRIGGER "000_protect_card";
 	});
+	# in one of them, the trigger fires for what comes
+	$subscriber->safe_psql($database, q{
+ALTER TABLE users ENABLE REPLICA TRIGGER "000_protect_card";
+ALTER TABLE shop.payments ENABLE ALWAYS TRIGGER "000_protect_card"}) if $database eq 'in_binary';
 	my $connstr = $publisher->connstr . ' dbname=postgres';
 
+	# the keys come first: what comes in clear is sealed by them
+	$subscriber->safe_psql($database,
+		"CREATE SUBSCRIPTION keys_$database CONNECTION '$connstr' PUBLICATION keys WITH (binary = $mode{$database})");
+	$subscriber->wait_for_subscription_sync($publisher, "keys_$database", $database);
 	$subscriber->safe_psql($database,
 		"CREATE SUBSCRIPTION $database CONNECTION '$connstr' PUBLICATION shop WITH (binary = $mode{$database})");
 }
 $subscriber->wait_for_subscription_sync($publisher, $_, $_) foreach sort keys %mode;
+
+# Each card of the subscriber in clear, and what is left of those that were forgotten.
+my $cards = q{
+SET order_payment.reveal_budget = -1;
+SELECT email, order_payment.reveal(card_sealed, b.bound_to), order_payment.reveal(owner_sealed, b.bound_to), card, owner, note
+FROM users, order_payment.binding('users', email) b (bound_to) ORDER BY 1;
+SELECT p.order_id, p.attempt_no, r.number, r.holder FROM shop.payments p, order_payment.reveal_card(p.payment_id, 'shop') r
+WHERE p.card_number IS NOT NULL ORDER BY 1, 2};
+my $clear_cards = q{
+SELECT id, number, order_payment.reveal(number_sealed, order_payment.binding('clear', id)), note FROM clear ORDER BY 1};
+
+# a session that has the keys ready before they change
+my $session = $subscriber->background_psql('as_text', on_error_stop => 0);
+my $reveal_one = q{SELECT order_payment.reveal(card_sealed, order_payment.binding('users', email)) FROM users WHERE email = 'user1'};
+
+is($session->query_safe($reveal_one), '4242424242424242', 'as_text: a session reveals a card');
+my $old_value = $subscriber->safe_psql('as_text', q{SELECT card_sealed FROM users WHERE email = 'user1'});
+my $reveal_old = qq{SELECT order_payment.reveal('$old_value', order_payment.binding('users', 'user1'))};
+foreach my $database (sort keys %mode)
+{
+	is($subscriber->safe_psql($database, $cards), $publisher->safe_psql('postgres', $cards), "$database: cards of the initial copy open");
+	is($subscriber->safe_psql($database, $clear_cards),
+		"1|************4242|4242424242424242|\n2|************4444|5555555555554444|", "$database: clear ones are sealed as they come");
+}
 
 # by every way a row changes
 $publisher->safe_psql('postgres', q{
@@ -74,6 +133,28 @@ DELETE FROM shop.order_items WHERE order_id IN (3, 5);
 INSERT INTO shop.order_items (order_id, line_no, price) SELECT n, 2, 3 FROM generate_series(101, 105) n;
 INSERT INTO shop.orders (order_id, price) VALUES (7, 1) ON CONFLICT (order_id) DO UPDATE SET payment_method = 'cash';
 BEGIN; INSERT INTO shop.orders (price) VALUES (99); ROLLBACK;
+-- cards: another one, with the same last four digits, by an upsert, none, forgotten, another column, a new key; paid with, tried again
+SET order_payment.allow_unguarded = on;
+UPDATE users SET card = '5555555555554444', owner = 'Bob' WHERE email = 'user1';
+UPDATE users SET card = '4000000000024242', owner = 'Una' WHERE email = 'user2';
+INSERT INTO users (email, card) VALUES ('user3', '4000000000104242'), ('user9', '4111111111111111') ON CONFLICT (email) DO UPDATE SET card = EXCLUDED.card;
+UPDATE users SET card = NULL WHERE email = 'user4';
+SET order_payment.restore = on;
+UPDATE users SET card_sealed = NULL, print = NULL WHERE email = 'user5';
+RESET order_payment.restore;
+UPDATE users SET note = 'seen' WHERE email IN ('user6', 'user8');
+DELETE FROM users WHERE email = 'user7';
+SELECT order_payment.create_data_key('data');
+INSERT INTO users (email, card, owner) VALUES ('user10', '378282246310005', 'Amy');
+UPDATE clear SET number = '4111111111111111' WHERE id = 1;
+UPDATE clear SET note = 'seen' WHERE id = 2;
+INSERT INTO clear VALUES (3, '378282246310005', NULL);
+INSERT INTO shop.orders (order_id, price) VALUES (2000, 5);
+INSERT INTO shop.payments (order_id, gateway, amount, card_number, card_holder) VALUES (2000, 'stripe', 5, '4242424242424242', 'Ann Lee');
+UPDATE shop.payments SET status = 'failed', failure_class = 'other' WHERE order_id = 2000;
+INSERT INTO shop.payments (order_id, gateway, amount, retry_of, attempt_no, card_number, card_holder, card_number_sealed, card_holder_sealed, card_fingerprint)
+	SELECT order_id, gateway, amount, payment_id, 2, card_number, card_holder, card_number_sealed, card_holder_sealed, card_fingerprint
+	FROM shop.payments WHERE order_id = 2000;
 UPDATE shop.refunds SET status = 'processing' WHERE order_id = 34;
 INSERT INTO shop.refunds (order_id, payment_id, amount, status)
 	SELECT p.order_id, p.payment_id, p.captured_amount - p.refund_pending_amount, 'succeeded'
@@ -94,18 +175,23 @@ UNION ALL SELECT string_agg(DISTINCT kind || ' ' || status, ', ' ORDER BY kind |
 	"authorized expired paid pending refunded shipped\nauthorized created failed revoked succeeded\n"
 	. 'capture succeeded, chargeback reversed, chargeback succeeded, refund processing, refund succeeded, void succeeded',
 	'orders, payments and operations to replicate');
+$publisher->safe_psql('postgres', q{CALL order_payment.reseal('users')});
 my $expected = contents($publisher, 'postgres', $tables);
 
 like($expected, qr/shop\.order_events \w+ [3-9]\d\d/, 'events to replicate');
 foreach my $database (sort keys %mode)
 {
-	$publisher->wait_for_catchup($database);
+	$publisher->wait_for_catchup($_) foreach ($database, "keys_$database");
 	same_lines(contents($subscriber, $database, $tables), $expected,
 		"$database: rows and events are equal, none is doubled");
 	is($subscriber->safe_psql($database,
-		"SELECT apply_error_count + sync_error_count FROM pg_stat_subscription_stats WHERE subname = '$database'"),
+		"SELECT sum(apply_error_count + sync_error_count) FROM pg_stat_subscription_stats WHERE subname ~ '$database'"),
 		'0', "$database: apply had no error");
 	is_verified($subscriber, $database, $database);
+	is($subscriber->safe_psql($database, $cards), $publisher->safe_psql('postgres', $cards), "$database: cards open, and are the same");
+	is($subscriber->safe_psql($database, $clear_cards),
+		"1|************1111|4111111111111111|\n2|************4444|5555555555554444|seen\n3|************0005|378282246310005|",
+		"$database: clear ones are sealed as they change");
 	fails_with($subscriber, $database, q{UPDATE shop.orders SET status = 'pending' WHERE order_id = 8},
 		'OP001', "$database: an illegal move on the subscriber is refused");
 	fails_with($subscriber, $database, q{INSERT INTO shop.orders (order_id, price, status) VALUES (1000, 1, 'shipped')},
@@ -117,6 +203,15 @@ foreach my $database (sort keys %mode)
 	fails_with($subscriber, $database, q{DELETE FROM shop.order_events WHERE order_id = 8},
 		'OP003', "$database: and a change of history");
 }
+
+is($session->query_safe($reveal_one), '5555555555554444', 'as_text: a session that had its keys ready takes the new one');
+is($session->query_safe($reveal_old), '4242424242424242', 'as_text: and still the old one');
+$publisher->safe_psql('postgres', q{
+SELECT order_payment.destroy_data_key(key_id) FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'decrypt_only'});
+$publisher->wait_for_catchup('keys_as_text');
+$session->query($reveal_old);
+like($session->{stderr}, qr/ERROR:  a sealed value cannot be opened/, 'as_text: until it is destroyed');
+$session->quit;
 
 # A consumer of the subscriber: xids come from the publisher, and the
 # subscriber's own are far ahead of them. Nothing is lost, nothing comes twice.
@@ -142,7 +237,7 @@ foreach my $database (sort keys %mode)
 		q{SELECT o.status, count(*), max(e.version) FROM shop.orders o JOIN shop.order_events e USING (order_id)
 		  WHERE order_id = 101 GROUP BY o.status}),
 		'cancelled|2|2', "$database: apply goes on");
-	$subscriber->safe_psql($database, "DROP SUBSCRIPTION $database");
+	$subscriber->safe_psql($database, "DROP SUBSCRIPTION $_") foreach ($database, "keys_$database");
 	# cut loose, it is a store like any other: what the publisher's gateway had begun is brought to its end
 	$subscriber->safe_psql($database, q{
 UPDATE shop.payments SET status = 'succeeded' WHERE order_id = 109;

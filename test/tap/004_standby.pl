@@ -2,7 +2,8 @@
 # A streaming standby has the same store, may be read but not consumed from
 # (25006), and once promoted, after its primary was killed under load, enforces
 # the same rules and counts on without gaps. What a synchronous commit
-# acknowledged is there.
+# acknowledged is there. Cards are not revealed on a standby, for that could not
+# be recorded; there and on the promoted one keys are those of the primary.
 
 use strict;
 use warnings;
@@ -61,6 +62,26 @@ fails_with($standby, 'postgres', q{UPDATE shop.orders SET status = 'paid' WHERE 
 fails_with($standby, 'postgres', q{UPDATE shop.payments SET status = 'succeeded' WHERE order_id = 20},
 	'25006', 'standby: no payment either');
 
+# sealing needs no write, and follows the keys of the primary
+my $session = $standby->background_psql('postgres', on_error_stop => 0);
+my $sealed_by = q{SELECT order_payment.key_id(order_payment.seal('x', 'text', 'here'))};
+my $active = q{SELECT key_id FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'active'};
+
+fails_with($standby, 'postgres', q{SELECT order_payment.reveal(card_sealed, 'x') FROM shop.users WHERE card_sealed IS NOT NULL},
+	'25006', 'standby: no card is revealed');
+fails_with($standby, 'postgres', q{SET order_payment.allow_unguarded = on; SELECT order_payment.card_fingerprints('4242424242424242')},
+	'25006', 'standby: none is looked for');
+fails_with($standby, 'postgres', q{SET order_payment.allow_unguarded = on; INSERT INTO shop.users (email, card) VALUES ('x', '4242424242424242')},
+	'25006', 'standby: none is stored');
+fails_with($standby, 'postgres', q{SELECT order_payment.create_data_key('data')}, '25006', 'standby: no key is made');
+$session->query_safe('SET order_payment.allow_unguarded = on');
+is($session->query_safe($sealed_by), $primary->safe_psql('postgres', $active), 'standby: what is sealed is sealed by the key of the primary');
+my $key = $primary->safe_psql('postgres', q{SELECT order_payment.create_data_key('data')});
+$primary->wait_for_catchup($standby);
+is($session->query_safe($sealed_by), $key, 'standby: by its next one, too, in a session that had the old one ready');
+is($session->query_safe(q{SELECT count(*) FROM order_payment.key_status() WHERE NOT is_usable OR state = 'missing'}), '0', 'standby: key_status() is read');
+$session->quit;
+
 # ---------- the primary is killed under load ----------
 
 $primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'\n");
@@ -82,6 +103,7 @@ cmp_ok(scalar(@acknowledged), '>=', 90, 'orders were acknowledged before the kil
 is($standby->safe_psql('postgres', missing($list) . 'LIMIT 10'), '', 'promoted: every acknowledged order is there, paid');
 is_verified($standby, 'postgres', 'promoted');
 is_enforced($standby, 'postgres', 'promoted');
+are_cards_open($standby, 'postgres', 'promoted');
 
 # Versions go on where they were, of orders the primary had begun.
 $standby->safe_psql('postgres', q{UPDATE shop.orders SET status = 'shipped' WHERE order_id IN (SELECT order_id FROM done)});

@@ -1,7 +1,8 @@
 
 # The server is killed (kill -9) under load, three times, and stopped at once
 # with a prepared transaction: after recovery nothing that was acknowledged is
-# missing, verify_store() finds nothing, and a consumer has lost nothing.
+# missing, verify_store() finds nothing, and a consumer has lost nothing. Each
+# card whose commit was acknowledged opens, also where keys were changed meanwhile.
 
 use strict;
 use warnings;
@@ -47,12 +48,13 @@ foreach my $round (1 .. 3)
 {
 	my @writers = start_writers($node, 3, 3000);
 	my $consumer = start_psql($node, 'postgres', $consume x 500, '-v', 'ON_ERROR_STOP=1');
+	my $keeper = start_psql($node, 'postgres', "SELECT order_payment.create_data_key('data');\n\\! sleep 0.05\n" x 500, '-v', 'ON_ERROR_STOP=1');
 
 	pump_writers(25, @writers);
 	$node->safe_psql('postgres', 'CHECKPOINT') if $round == 2;
 	$node->kill9;
 	my @now = acknowledged(@writers);
-	$consumer->{run}->finish;
+	$_->{run}->finish foreach ($consumer, $keeper);
 	push @acknowledged, @now;
 	cmp_ok(scalar(@now), '>=', 75, "round $round: killed under load");
 	ok(poll_start($node), "round $round: starts again");
@@ -66,6 +68,14 @@ SELECT count(*) FROM shop.orders o FULL JOIN done d USING (order_id)
 WHERE o.order_id > 400 AND ((d.order_id IS NOT NULL) <> (o.status = 'paid') OR o.version NOT IN (1, 2, 8))}),
 		'0', "round $round: and nothing by halves");
 	is_verified($node, 'postgres', "round $round");
+	# of the last ones, whose keys were new
+	is($node->safe_psql('postgres', qq{
+SET order_payment.reveal_budget = -1;
+SELECT count(*), count(*) FILTER (WHERE r.number = '4242424242424242' AND r.holder = 'Holder ' || p.order_id)
+FROM (SELECT * FROM shop.payments WHERE order_id = ANY ('{$list}') AND card_number IS NOT NULL ORDER BY payment_id DESC LIMIT 20) p,
+	order_payment.reveal_card(p.payment_id, 'shop') r}), '20|20', "round $round: and the cards open");
+	cmp_ok($node->safe_psql('postgres', q{SELECT count(DISTINCT order_payment.key_id(card_number_sealed)) FROM shop.payments}),
+		'>=', 2 + $round, "round $round: under several keys");
 }
 $node->safe_psql('postgres', $consume);
 is($node->safe_psql('postgres', q{
@@ -77,6 +87,7 @@ SELECT count(*) FROM (SELECT version, row_number() OVER (PARTITION BY order_id O
 WHERE version <> nth}),
 	'0', 'and each order\'s in order');
 is_enforced($node, 'postgres', 'after three crashes');
+are_cards_open($node, 'postgres', 'after three crashes');
 
 # ---------- two-phase commit ----------
 
@@ -84,8 +95,11 @@ my $old = $node->safe_psql('postgres', q{
 WITH o AS (INSERT INTO shop.orders (customer_id, price) VALUES (7, 10) RETURNING order_id) SELECT order_id FROM o});
 $node->safe_psql('postgres', $consume);
 my $new = $node->safe_psql('postgres', qq{
+SET order_payment.allow_unguarded = on;
 BEGIN;
-INSERT INTO shop.payments (order_id, gateway, amount, status) VALUES ($old, 'stripe', 10, 'authorized');
+INSERT INTO shop.payments (order_id, gateway, amount, status, card_number) VALUES ($old, 'stripe', 10, 'authorized', '5555555555554444');
+INSERT INTO shop.users (email, card) VALUES ('late', '378282246310005');
+UPDATE shop.wallets SET card = '6011000990139424', region = 'us' WHERE wallet_id = 0;
 INSERT INTO shop.orders (customer_id, price) VALUES (8, 11) RETURNING order_id;
 INSERT INTO shop.order_items (order_id, line_no, price) SELECT max(order_id), 1, 12 FROM shop.orders;
 UPDATE shop.orders SET status = 'paid' WHERE customer_id = 8 AND order_id = (SELECT max(order_id) FROM shop.orders);
@@ -121,6 +135,23 @@ SELECT order_id, version, entity, to_status FROM order_payment.read_events('mail
 	 'COMMIT PREPARED: its events come, although others were acknowledged long ago');
 $node->safe_psql('postgres', $consume);
 is_verified($node, 'postgres', 'after COMMIT PREPARED');
+is($node->safe_psql('postgres', qq{
+SELECT r.number FROM shop.payments p, order_payment.reveal_card(p.payment_id, 'shop') r WHERE p.order_id = $old;
+SELECT order_payment.reveal(card_sealed, order_payment.binding('users', email)) FROM shop.users WHERE email = 'late';
+SELECT order_payment.reveal(card_sealed, order_payment.binding('wallets', wallet_id)) FROM shop.wallets WHERE wallet_id = 0;
+}), "5555555555554444\n378282246310005\n6011000990139424", 'after COMMIT PREPARED: its cards open');
+# a key that is made in a transaction that is prepared seals once that is committed, in sessions that are there, too
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+my $sealed_by = q{SELECT order_payment.key_id(order_payment.seal('x', 'text', 'here'))};
+$session->query_safe('SET order_payment.allow_unguarded = on');
+my $before = $session->query_safe($sealed_by);
+my $key = $node->safe_psql('postgres', q{BEGIN; SELECT order_payment.create_data_key('data'); PREPARE TRANSACTION 'key'});
+is($session->query_safe($sealed_by), $before, 'a key in a prepared transaction does not seal');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'key'});
+is($session->query_safe($sealed_by), $key, 'and does after COMMIT PREPARED');
+$node->safe_psql('postgres', q{BEGIN; SELECT order_payment.create_data_key('data'); PREPARE TRANSACTION 'key'; ROLLBACK PREPARED 'key'});
+is($session->query_safe($sealed_by), $key, 'and none after ROLLBACK PREPARED');
+$session->quit;
 is($node->safe_psql('postgres', qq{
 SELECT o.total_amount, o.paid_amount, p.captured_amount, p.refund_pending_amount
 FROM shop.orders o JOIN shop.payments p USING (order_id) WHERE order_id = $new}),

@@ -41,7 +41,8 @@ use PostgreSQL::Test::Utils;
 use StoreTest;
 use Test::More;
 
-my $node = make_cluster('readme');
+# with what "Cards" wants of a server
+my $node = make_cluster('readme', conf => "shared_preload_libraries = 'order_payment'\n");
 my $ndatabases = 0;
 
 # ---------- reading ----------

@@ -19,7 +19,7 @@ use Time::HiRes qw(usleep);
 our @EXPORT = qw(make_cluster make_root_key poll_start start_psql start_writers
   pump_writers acknowledged missing make_roles fill_database failure
   fails_with contents triggers is_same_store is_verified is_enforced
-  same_lines wait_for_lock);
+  same_lines wait_for_lock root_key card_number are_cards_open);
 
 # A root key for a cluster: a file beside its data directory. args: components,
 # each "id hex"; else one random key of id 1. Returns its path.
@@ -41,7 +41,15 @@ sub make_root_key
 	return $path;
 }
 
-# A running cluster, with a root key. Clusters that crash on purpose have "crash" in their name.
+# What make_root_key() takes to give another cluster the same root key.
+sub root_key
+{
+	my ($node) = @_;
+
+	return split /\n/, slurp_file($node->basedir . '/root.key');
+}
+
+# A running cluster, with a root key: one of its own, or args{root_key}. Clusters that crash on purpose have "crash" in their name.
 sub make_cluster
 {
 	my ($name, %args) = @_;
@@ -50,7 +58,7 @@ sub make_cluster
 	$node->init(%{ $args{init} // {} });
 	# one log line a statement is too much under load
 	$node->append_conf('postgresql.conf', "log_statement = none\n"
-		  . "order_payment.root_key_file = '" . make_root_key($node) . "'\n" . ($args{conf} // ''));
+		  . "order_payment.root_key_file = '" . make_root_key($node, @{ $args{root_key} // [] }) . "'\n" . ($args{conf} // ''));
 	$node->start;
 	return $node;
 }
@@ -91,14 +99,15 @@ sub start_psql
 
 # Writers of orders in shop: for each, an attempt; then, in one transaction, what
 # the gateway says and a request to give something back; then they say its number.
-# Such an order has eight events.
+# Such an order has eight events, and its payment a card.
 sub start_writers
 {
 	my ($node, $n, $steps) = @_;
 	my $transaction = q{
 WITH o AS (INSERT INTO shop.orders (customer_id, price) VALUES (1, 3) RETURNING order_id)
 SELECT order_id AS id FROM o \gset
-INSERT INTO shop.payments (order_id, gateway, amount) VALUES (:id, 'stripe', 3) RETURNING payment_id AS payment \gset
+INSERT INTO shop.payments (order_id, gateway, amount, card_number, card_holder)
+	VALUES (:id, 'stripe', 3, '4242424242424242', 'Holder ' || :id) RETURNING payment_id AS payment \gset
 BEGIN;
 UPDATE shop.payments SET status = 'authorized' WHERE order_id = :id AND payment_id = :'payment';
 INSERT INTO done VALUES (:id);
@@ -108,7 +117,9 @@ COMMIT;
 \echo :id
 	};
 
-	return map { start_psql($node, 'postgres', $transaction x $steps, '-v', 'ON_ERROR_STOP=1') } 1 .. $n;
+	my $script = "SET order_payment.allow_unguarded = on;\n" . $transaction x $steps;
+
+	return map { start_psql($node, 'postgres', $script, '-v', 'ON_ERROR_STOP=1') } 1 .. $n;
 }
 
 # Until each of them has had some orders acknowledged.
@@ -144,11 +155,75 @@ SELECT a.order_id FROM unnest('{$list}'::bigint[]) a (order_id)
 WHERE NOT EXISTS (
 	SELECT FROM shop.orders o JOIN shop.payments p USING (order_id)
 	WHERE o.order_id = a.order_id AND o.status = 'paid' AND o.version = 8 AND o.paid_amount = 3 AND o.authorized_amount = 0
+	  AND p.card_number = '************4242' AND num_nulls(p.card_number_sealed, p.card_holder_sealed, p.card_fingerprint) = 0
 	  AND p.status = 'succeeded' AND p.captured_amount = 3 AND p.refund_pending_amount = 1 AND p.refunded_amount = 0)
    OR (SELECT string_agg(r.kind || ' ' || r.amount || ' ' || r.status, ', ' ORDER BY r.kind)
 	   FROM shop.payment_operations r WHERE r.order_id = a.order_id) IS DISTINCT FROM 'capture 3 succeeded, refund 1 requested'
    OR NOT EXISTS (SELECT FROM done d WHERE d.order_id = a.order_id)
    OR (SELECT count(*) FROM shop.order_events e WHERE e.order_id = a.order_id) <> 8 };
+}
+
+# ---------- cards ----------
+
+# The nth card number of these tests: sixteen digits that check.
+sub card_number
+{
+	my ($n) = @_;
+	my $digits = sprintf('400000%09d', $n);
+	my $sum = 0;
+
+	foreach my $i (0 .. 14)
+	{
+		my $digit = substr($digits, $i, 1) * ($i % 2 ? 1 : 2);
+		$sum += $digit > 9 ? $digit - 9 : $digit;
+	}
+	return $digits . (10 - $sum % 10) % 10;
+}
+
+# What fill_database() writes. Orders with cards; users, whose cards have numbers from 1000 on; wallets, from 2000 on.
+my @ORDERS = grep { ($_ % 10) =~ /^[1238]$/ } 1 .. 60;
+my @USERS = map { "user$_\@example.com" } 0 .. 11;
+my @WALLETS = 0 .. 11;
+
+sub values_list { return join ', ', map { '(' . join(', ', @$_) . ')' } @_; }
+
+sub written_cards
+{
+	return values_list(map { [ $_, "'" . card_number($_) . "'", $_ % 3 ? "'Holder $_'" : 'NULL', $_ % 2 ? "'07/31'" : 'NULL' ] } @ORDERS);
+}
+
+# Are all the cards that fill_database() has written there, each in its row? Reveals each.
+sub are_cards_open
+{
+	my ($node, $database, $name) = @_;
+	my @expected;
+
+	# an attempt that failed was tried again, with its card
+	foreach my $n (@ORDERS)
+	{
+		my $line = join '|', "order $n", card_number($n), $n % 3 ? "Holder $n" : '', $n % 2 ? '07/31' : '';
+
+		push @expected, ($line) x ($n % 20 == 2 ? 2 : 1);
+	}
+	push @expected, map { join '|', $USERS[$_], card_number(1000 + $_), "User $_", '' } grep { $_ != 5 } 0 .. $#USERS;
+	push @expected, map { join '|', "wallet $_", card_number($_ % 4 == 1 ? 3000 + $_ : 2000 + $_), '', '' } grep { $_ != 7 } @WALLETS;
+	my $got = $node->safe_psql($database, q{
+SET order_payment.reveal_budget = -1;
+SELECT 'order ' || p.order_id, r.number, r.holder, r.expiry
+FROM shop.payments p, order_payment.reveal_card(p.payment_id, 'shop') r WHERE p.card_number_sealed IS NOT NULL AND p.order_id <= 400
+UNION ALL
+SELECT email, order_payment.reveal(card_sealed, b.bound_to), order_payment.reveal(owner_sealed, b.bound_to), NULL
+FROM shop.users, order_payment.binding('users', email) b (bound_to) WHERE card_sealed IS NOT NULL
+UNION ALL
+SELECT 'wallet ' || wallet_id, order_payment.reveal(card_sealed, order_payment.binding('wallets', wallet_id)), NULL, NULL
+FROM shop.wallets WHERE card_sealed IS NOT NULL
+	});
+
+	same_lines(join("\n", sort split /\n/, $got), join("\n", sort @expected), "$name: every card opens, and is the one that was written");
+	is($node->safe_psql($database, q{
+SELECT (SELECT card FROM shop.users WHERE card_sealed IS NULL), (SELECT string_agg(card, ', ') FROM shop.wallets WHERE card_sealed IS NULL)}),
+		join('|', map { '************' . substr card_number($_), -4 } 1005, 2007), "$name: a card that was forgotten is its mask");
+	return;
 }
 
 # ---------- a store with everything in it ----------
@@ -163,8 +238,8 @@ sub make_roles
 }
 
 # Two stores (one with a nasty name), things of the user's on and around one of
-# them, a table with a guarded enum; orders, payments and operations in every
-# state, lines, a settlement.
+# them, a table with a guarded enum, tables with cards; orders, payments and
+# operations in every state, some with cards, lines, a settlement.
 sub fill_database
 {
 	my ($node, $database) = @_;
@@ -225,8 +300,21 @@ SELECT order_payment.guard_column('shop.parcels', 'state',
 INSERT INTO shop.parcels SELECT n, 'packed' FROM generate_series(1, 40) n;
 UPDATE shop.parcels SET state = 'on "the" way' WHERE parcel_id > 10;
 UPDATE shop.parcels SET state = 'lost' WHERE parcel_id > 30;
+
+CREATE TABLE shop.users (email text PRIMARY KEY, card text, owner text, note text);
+CREATE TABLE shop.wallets (region text, wallet_id bigint, card text, PRIMARY KEY (region, wallet_id)) PARTITION BY LIST (region);
+CREATE TABLE shop.wallets_eu (card text, wallet_id bigint NOT NULL, region text NOT NULL);
+ALTER TABLE shop.wallets ATTACH PARTITION shop.wallets_eu FOR VALUES IN ('eu');
+SELECT order_payment.protect_card_columns('shop.users', 'card', 'owner', fingerprint => 'print', label => 'users');
+SELECT order_payment.protect_card_columns('shop.wallets', 'card', key => '{wallet_id}', label => 'wallets');
+CREATE TABLE shop.wallets_us PARTITION OF shop.wallets FOR VALUES IN ('us');
+CREATE INDEX users_print_idx ON shop.users (print);
 	});
+	fill_cards($node, $database);
 	$node->safe_psql($database, q{
+SET order_payment.allow_unguarded = on;
+CREATE TEMP TABLE written (order_id bigint, number text, holder text, expiry text);
+INSERT INTO written VALUES } . written_cards() . q{;
 ALTER TABLE shop.audit OWNER TO shopkeeper;
 INSERT INTO shop.orders (customer_id, product_id, quantity, price, note)
 	SELECT n % 50, n % 7, 1 + n % 3, 9.90 + n, 'note ' || n FROM generate_series(1, 400) n;
@@ -240,9 +328,9 @@ INSERT INTO shop.gateway_fees (gateway, currency, method, rate) VALUES ('stripe'
 
 -- each statement is a transaction, so that the events have several xids
 SET order_payment.reason = 'because "authorized"';
-INSERT INTO shop.payments (order_id, gateway, method, amount, status, gateway_reference, capture_before)
-	SELECT order_id, 'stripe', 'card', total_amount, 'authorized', 'pi_' || order_id, now() + interval '7 days'
-	FROM shop.orders WHERE order_id % 10 IN (1, 3, 8);
+INSERT INTO shop.payments (order_id, gateway, method, amount, status, gateway_reference, capture_before, card_number, card_holder, card_expiry)
+	SELECT order_id, 'stripe', 'card', total_amount, 'authorized', 'pi_' || order_id, now() + interval '7 days', w.number, w.holder, w.expiry
+	FROM shop.orders LEFT JOIN written w USING (order_id) WHERE order_id % 10 IN (1, 3, 8);
 SET order_payment.reason = 'because "voided"';
 INSERT INTO shop.payment_operations (order_id, payment_id, kind, ticket)
 	SELECT order_id, payment_id, 'void', 'ticket ' || order_id FROM shop.payments WHERE order_id % 10 = 8;
@@ -252,15 +340,19 @@ UPDATE shop.payment_operations SET status = 'unknown' WHERE kind = 'void' AND or
 
 -- attempts: some fail and are tried again, some are not known for a while, some stay open
 SET order_payment.reason = 'because "paid"';
-INSERT INTO shop.payments (order_id, gateway, method, amount, request_key)
-	SELECT order_id, 'stripe', 'sepa', total_amount, 'first' FROM shop.orders WHERE order_id % 10 IN (2, 9);
+INSERT INTO shop.payments (order_id, gateway, method, amount, request_key, card_number, card_holder, card_expiry)
+	SELECT order_id, 'stripe', 'sepa', total_amount, 'first', w.number, w.holder, w.expiry
+	FROM shop.orders LEFT JOIN written w USING (order_id) WHERE order_id % 10 IN (2, 9);
 INSERT INTO shop.payments (order_id, gateway, method, amount, status, expires_at)
 	SELECT order_id, 'stripe', 'card', total_amount, 'requires_action', now() + interval '1 hour' FROM shop.orders WHERE order_id % 20 = 0;
 UPDATE shop.payments SET status = 'processing' WHERE status = 'created';
 UPDATE shop.payments SET status = 'failed', failure_class = 'soft_decline', failure_code = '51', retry_at = now() + interval '1 day'
 	WHERE status = 'processing' AND order_id % 20 = 2;
-INSERT INTO shop.payments (order_id, gateway, amount, status, request_key, retry_of, attempt_no)
-	SELECT order_id, gateway, amount, 'processing', 'second', payment_id, 2 FROM shop.payments WHERE status = 'failed';
+INSERT INTO shop.payments (order_id, gateway, amount, status, request_key, retry_of, attempt_no,
+		card_number, card_holder, card_expiry, card_number_sealed, card_holder_sealed, card_expiry_sealed, card_fingerprint)
+	SELECT order_id, gateway, amount, 'processing', 'second', payment_id, 2,
+		card_number, card_holder, card_expiry, card_number_sealed, card_holder_sealed, card_expiry_sealed, card_fingerprint
+	FROM shop.payments WHERE status = 'failed';
 UPDATE shop.payments SET status = 'unknown' WHERE status = 'processing' AND order_id % 20 = 12;
 UPDATE shop.payments SET status = 'succeeded', gateway_reference = 'pi_' || order_id WHERE status IN ('processing', 'unknown');
 UPDATE shop.payments SET contact_needed_at = now() WHERE status = 'failed' AND order_id % 40 = 2;
@@ -333,6 +425,32 @@ REFRESH MATERIALIZED VIEW shop.by_status;
 	return;
 }
 
+# Users and wallets: inserted, copied, upserted, changed, moved to another partition, forgotten.
+sub fill_cards
+{
+	my ($node, $database) = @_;
+	my $users = values_list(map { [ "'$USERS[$_]'", "'" . card_number(1000 + $_) . "'", "'User $_'" ] } 0 .. $#USERS);
+	my $wallets = values_list(map { [ $_ % 2 ? "'us'" : "'eu'", $_, "'" . card_number(2000 + $_) . "'" ] } @WALLETS);
+	my $changed = values_list(map { [ "'us'", $_, "'" . card_number(3000 + $_) . "'" ] } grep { $_ % 4 == 1 } @WALLETS);
+
+	$node->safe_psql($database, qq{
+SELECT order_payment.create_data_keys();
+SET order_payment.allow_unguarded = on;
+INSERT INTO shop.users (email, card, owner) VALUES $users;
+INSERT INTO shop.wallets (region, wallet_id, card) VALUES $wallets;
+-- a new data key in between
+SELECT order_payment.create_data_key('data');
+INSERT INTO shop.wallets (region, wallet_id, card) VALUES $changed ON CONFLICT (region, wallet_id) DO UPDATE SET card = EXCLUDED.card;
+UPDATE shop.users SET note = 'seen';
+SET order_payment.restore = on;  -- as cards are forgotten
+UPDATE shop.users SET card_sealed = NULL, owner_sealed = NULL, print = NULL WHERE email = '$USERS[5]';
+UPDATE shop.wallets SET card_sealed = NULL WHERE wallet_id = 7;
+RESET order_payment.restore;
+UPDATE shop.wallets SET region = 'eu' WHERE wallet_id IN (3, 7);
+	});
+	return;
+}
+
 # ---------- refusals ----------
 
 # What psql says to stderr, SQLSTATE included; empty if all went well.
@@ -355,7 +473,7 @@ sub fails_with
 
 # ---------- comparing ----------
 
-# Each table of the database with the md5 of its rows.
+# Each table of the database with the md5 of its rows; but for how much was revealed in this hour, which is not dumped.
 sub contents
 {
 	my ($node, $database, $where) = @_;
@@ -369,7 +487,7 @@ SELECT c.oid::regclass || ' ' || (xpath('/row/md5/text()', query_to_xml(format(
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-  AND ($where)
+  AND c.relname <> 'reveal_usage' AND ($where)
 ORDER BY 1
 	});
 }
@@ -463,6 +581,9 @@ sub is_enforced
 		'', "$name: that of the gateway does");
 	fails_with($node, $database, q{UPDATE shop.parcels SET state = 'packed' WHERE state = 'lost'},
 		'OP001', "$name: so is one on a guarded enum");
+	fails_with($node, $database, $_, 'OP003', "$name: $_") foreach (
+		q{UPDATE shop.payments SET card_number_sealed = NULL WHERE card_number IS NOT NULL},
+		q{UPDATE shop.users SET card = '************0000'}, q{INSERT INTO shop.wallets VALUES ('us', 100, '************0000')});
 	my ($id, $events, $versions, $entities, $paid, $fees) = split /\|/, $node->safe_psql($database, q{
 BEGIN;
 CREATE TEMP TABLE before AS SELECT max(order_id) AS id FROM shop.orders;
