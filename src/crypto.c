@@ -24,22 +24,27 @@
 
 #include "crypto_private.h"
 
-#define BLOCK_SIZE	  16								  /* of AES */
-#define MAX_SIZE	  (INT_MAX - OP_TAG_SIZE)			  /* OpenSSL counts in int */
-#define KX_NONCE_SIZE (OP_NONCE_SIZE - OP_GCM_NONCE_SIZE) /* what of the nonce makes Kx */
-#define CMAC_CONSTANT 0x87								  /* x^128 in AES-CMAC's field */
-#define POOL_SIZE	  (4096 - sizeof(size_t))			  /* with its counter, one page */
+#define BLOCK_SIZE	  16										  /* of AES */
+#define MAX_SIZE	  (INT_MAX - OP_TAG_SIZE)					  /* OpenSSL counts in int */
+#define KX_NONCE_SIZE (OP_NONCE_SIZE - OP_GCM_NONCE_SIZE)		  /* what of the nonce makes Kx */
+#define CMAC_CONSTANT 0x87										  /* x^128 in AES-CMAC's field */
+#define POOL_SIZE	  (4096 - 2 * sizeof(size_t) - OP_NONCE_SIZE) /* with the rest, one page */
+#define NONCES_IN_ROW 256										  /* that are counted on from a random one */
 
 struct OpAead
 {
 	EVP_CIPHER_CTX *ecb; /* AES-256 under K */
 	EVP_CIPHER_CTX *gcm; /* takes Kx and nonce of each message */
 	uint8			k1[BLOCK_SIZE];
+	bool			has_kx;					 /* gcm has it from the last message */
+	uint8			kx_nonce[KX_NONCE_SIZE]; /* what made it */
 };
 
-/* Random bytes in stock. Both are zero in a child: it finds the stock used up. */
+/* Random bytes in stock. All is zero in a child: it finds the stock used up. */
 typedef struct Pool
 {
+	size_t nonces_left;
+	uint8  nonce[OP_NONCE_SIZE]; /* the last one */
 	size_t left;
 	uint8  bytes[POOL_SIZE];
 } Pool;
@@ -236,10 +241,16 @@ static bool
 xaes_start(OpAead *aead, const uint8 *nonce, bool sealing, OpBytes associated)
 {
 	uint8 kx[OP_KEY_SIZE];
-	bool  ok = make_kx(aead, nonce, kx) &&
-			  gcm_start(aead->gcm, kx, nonce + KX_NONCE_SIZE, sealing, associated);
+	bool  ok;
 
+	if (aead->has_kx && memcmp(aead->kx_nonce, nonce, KX_NONCE_SIZE) == 0)
+		return gcm_start(aead->gcm, NULL, nonce + KX_NONCE_SIZE, sealing, associated);
+	aead->has_kx = false;
+	ok = make_kx(aead, nonce, kx) &&
+		 gcm_start(aead->gcm, kx, nonce + KX_NONCE_SIZE, sealing, associated);
 	OPENSSL_cleanse(kx, sizeof(kx));
+	memcpy(aead->kx_nonce, nonce, KX_NONCE_SIZE);
+	aead->has_kx = ok;
 	return ok;
 }
 
@@ -288,12 +299,8 @@ make_pool(void)
 	return NULL;
 }
 
-/*
- * OpenSSL's generator takes as long for one byte as for a hundred, and longer than
- * sealing; so it is asked for many at once. What was handed out is overwritten.
- */
-bool
-op_random(uint8 *bytes, size_t size)
+static Pool *
+the_pool(void)
 {
 	static Pool *pool = NULL;
 	static bool	 tried = false;
@@ -301,6 +308,17 @@ op_random(uint8 *bytes, size_t size)
 	if (!tried)
 		pool = make_pool();
 	tried = true;
+	return pool;
+}
+
+/*
+ * OpenSSL's generator takes as long for one byte as for a hundred, and longer than
+ * sealing; so it is asked for many at once. What was handed out is overwritten.
+ */
+bool
+op_random(uint8 *bytes, size_t size)
+{
+	Pool *pool = the_pool();
 
 	if (pool == NULL || size > POOL_SIZE)
 		return op_crypto_end(size <= INT_MAX && RAND_bytes(bytes, (int) size) == 1, bytes, size);
@@ -314,6 +332,36 @@ op_random(uint8 *bytes, size_t size)
 	pool->left -= size;
 	memcpy(bytes, pool->bytes + pool->left, size);
 	OPENSSL_cleanse(pool->bytes + pool->left, size);
+	return true;
+}
+
+/*
+ * The first is random, all 24 bytes of it, and the next ones count on from it: so Kx, which
+ * the first half makes, serves them all. Two rows of nonces meet only if their halves are equal
+ * and their counters next to each other, which is as rare as that two random nonces are equal.
+ */
+bool
+op_next_nonce(uint8 nonce[OP_NONCE_SIZE])
+{
+	Pool  *pool = the_pool();
+	uint64 counter;
+
+	if (pool == NULL)
+		return op_random(nonce, OP_NONCE_SIZE);
+	if (pool->nonces_left == 0)
+	{
+		if (!op_random(pool->nonce, OP_NONCE_SIZE))
+			return op_crypto_end(false, nonce, OP_NONCE_SIZE);
+		pool->nonces_left = NONCES_IN_ROW;
+	}
+	else
+	{
+		memcpy(&counter, pool->nonce + OP_NONCE_SIZE - sizeof(counter), sizeof(counter));
+		counter++;
+		memcpy(pool->nonce + OP_NONCE_SIZE - sizeof(counter), &counter, sizeof(counter));
+	}
+	pool->nonces_left--;
+	memcpy(nonce, pool->nonce, OP_NONCE_SIZE);
 	return true;
 }
 

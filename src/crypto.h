@@ -127,6 +127,9 @@ extern bool op_rsa_verify_sha256(OpRsa *rsa, OpBytes data, OpBytes signature);
 /* For nonces and salts: from a buffer of this process, which a fork does not inherit. */
 extern bool op_random(uint8 *bytes, size_t size);
 
+/* For sealing: never the same twice, in any process. */
+extern bool op_next_nonce(uint8 nonce[OP_NONCE_SIZE]);
+
 /* For keys: straight from OpenSSL's generator for what is never shown. */
 extern bool op_random_key(uint8 *bytes, size_t size);
 

@@ -137,7 +137,7 @@ op_envelope_seal(OpAead *aead, OpField field, uint32 key_id, OpBytes bound_to, O
 		return false;
 	size = padded_size(&op_fields[field], plain.size);
 	write_header(field, key_id, envelope);
-	if (!op_random(envelope + AT_NONCE, OP_NONCE_SIZE))
+	if (!op_next_nonce(envelope + AT_NONCE))
 		return false;
 	padded[0] = (uint8) (plain.size >> 8);
 	padded[1] = (uint8) plain.size;
