@@ -60,10 +60,44 @@ SET ROLE regress_card_app;
 \set VERBOSITY sqlstate
 INSERT INTO payments (order_id, gateway, amount, split, retry_of, card_number, card_number_sealed)
 SELECT 1, 'acme', 1, true, (SELECT p.payment_id FROM payments p WHERE p.order_id = 1 AND p.attempt_no = 1), o.card_number, o.card_number_sealed FROM payments o WHERE o.order_id = 2;
-\set VERBOSITY default
 INSERT INTO payments (order_id, gateway, amount, card_number, card_number_sealed) SELECT 4, 'acme', 20, o.card_number, o.card_number_sealed FROM payments o WHERE o.order_id = 2;
+-- nor be made for another payment in a protected table of one's own
 RESET ROLE;
-SELECT problem, column_name, stored FROM verify_store() ORDER BY 1, 2;  -- the copied one does not open
+CREATE SCHEMA thief AUTHORIZATION regress_card_app;
+GRANT EXECUTE ON FUNCTION protect_card() TO regress_card_app;
+SET ROLE regress_card_app;
+CREATE TABLE thief.forge (payment_id uuid PRIMARY KEY, retry_of uuid, n text, n_sealed sealed);
+CREATE TRIGGER forge BEFORE INSERT OR UPDATE ON thief.forge FOR EACH ROW EXECUTE FUNCTION protect_card('payments', 'number=n', 'key=payment_id', 'from=retry_of');
+INSERT INTO thief.forge (payment_id, n, n_sealed) SELECT payment_id, card_number, card_number_sealed FROM payments WHERE order_id = 2;
+INSERT INTO thief.forge (payment_id, retry_of, n, n_sealed) SELECT '40000000-0000-7000-8000-000000000000', payment_id, n, n_sealed FROM thief.forge;
+SELECT count(DISTINCT n_sealed::text) AS forged FROM thief.forge;
+INSERT INTO payments (order_id, payment_id, gateway, amount, card_number, card_number_sealed)
+SELECT 4, payment_id, 'acme', 20, n, n_sealed FROM thief.forge WHERE retry_of IS NOT NULL;
+INSERT INTO payments (order_id, payment_id, gateway, amount) VALUES (4, '40000000-0000-7000-8000-000000000000', 'acme', 20);
+SET ROLE regress_card_gateway;
+UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = 4;
+SET ROLE regress_card_app;
+INSERT INTO payments (order_id, gateway, amount, retry_of, card_number, card_number_sealed)
+SELECT 4, 'acme', 20, payment_id, n, n_sealed FROM thief.forge WHERE retry_of IS NOT NULL;
+-- by way of partitions
+CREATE TABLE thief.parts (part int, payment_id uuid, n text, n_sealed sealed) PARTITION BY LIST (part);
+CREATE TABLE thief.parts_1 PARTITION OF thief.parts FOR VALUES IN (1);
+CREATE TRIGGER forge BEFORE INSERT OR UPDATE ON thief.parts FOR EACH ROW EXECUTE FUNCTION protect_card('payments', 'number=n', 'key=payment_id');
+INSERT INTO thief.parts SELECT 1, '40000000-0000-7000-8000-000000000001', n, n_sealed FROM thief.forge WHERE retry_of IS NOT NULL;
+BEGIN;
+UPDATE thief.parts SET part = 1;
+INSERT INTO payments (order_id, payment_id, gateway, amount, card_number, card_number_sealed)
+SELECT 4, payment_id, 'acme', 20, n, n_sealed FROM thief.parts;
+ROLLBACK;
+\set VERBOSITY default
+RESET ROLE;
+SET client_min_messages = warning;
+DROP SCHEMA thief CASCADE;
+RESET client_min_messages;
+REVOKE EXECUTE ON FUNCTION protect_card() FROM regress_card_app;
+-- the owner brings them as a dump does; one that is copied does not open
+INSERT INTO payments (order_id, gateway, amount, card_number, card_number_sealed) SELECT 4, 'acme', 20, o.card_number, o.card_number_sealed FROM payments o WHERE o.order_id = 2;
+SELECT problem, column_name, stored FROM verify_store() ORDER BY 1, 2;
 SET order_payment.restore = on;
 UPDATE payments SET card_number = NULL, card_number_sealed = NULL WHERE order_id = 4;
 RESET order_payment.restore;

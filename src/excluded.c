@@ -103,19 +103,20 @@ op_proposed_card(FmgrInfo *trigger)
 
 /* ---------- moves ---------- */
 
-static KeptCard bare; /* of the transaction */
+static KeptCard leaving; /* of the transaction */
+static Oid		leaving_root = InvalidOid;
 
 static void
-forget_bare(XactEvent event, void *arg)
+forget_leaving(XactEvent event, void *arg)
 {
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			if (bare.is_there)
-				MemoryContextReset(bare.context);
-			bare.is_there = false;
+			if (leaving.is_there)
+				MemoryContextReset(leaving.context);
+			leaving.is_there = false;
 			break;
 		default:
 			break;
@@ -125,20 +126,21 @@ forget_bare(XactEvent event, void *arg)
 void
 op_excluded_init(void)
 {
-	RegisterXactCallback(forget_bare, NULL);
+	RegisterXactCallback(forget_leaving, NULL);
 }
 
 void
-op_keep_bare(const OpCard *card)
+op_keep_leaving(Oid root, const OpCard *card)
 {
-	if (bare.context == NULL)
-		bare.context = AllocSetContextCreate(TopMemoryContext, "order_payment bare card",
-											 ALLOCSET_SMALL_SIZES);
-	keep(&bare, card);
+	leaving_root = root;
+	if (leaving.context == NULL)
+		leaving.context = AllocSetContextCreate(TopMemoryContext, "order_payment leaving card",
+												ALLOCSET_SMALL_SIZES);
+	keep(&leaving, card);
 }
 
 const OpCard *
-op_bare_card(void)
+op_leaving_card(Oid root)
 {
-	return bare.is_there ? &bare.card : NULL;
+	return leaving.is_there && leaving_root == root ? &leaving.card : NULL;
 }

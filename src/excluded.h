@@ -8,8 +8,8 @@
  * from the old but what is kept here.
  *
  * A row that goes to another partition is updated in one and inserted into the
- * other. A bare mask, which no INSERT may bring, is known by this to have been
- * there before.
+ * other. What it brings there, which no other INSERT may bring, is known by this
+ * to have been in the table before.
  */
 #ifndef OP_EXCLUDED_H
 #define OP_EXCLUDED_H
@@ -43,9 +43,12 @@ extern const OpCard *op_proposed_card(FmgrInfo *trigger);
  */
 extern bool op_is_stored_since(FmgrInfo *trigger, Relation rel);
 
-/* The last row with a bare mask that this transaction has updated, or NULL. */
-extern void			 op_keep_bare(const OpCard *card);
-extern const OpCard *op_bare_card(void);
+/*
+ * The card of the last row in a partition that this transaction has updated, if
+ * that is one of the table root; or NULL.
+ */
+extern void			 op_keep_leaving(Oid root, const OpCard *card);
+extern const OpCard *op_leaving_card(Oid root);
 
 extern void op_excluded_init(void);
 

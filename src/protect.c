@@ -15,14 +15,18 @@
 #include "postgres.h"
 
 #include "catalog/partition.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 
 #include "card.h"
 #include "card_row.h"
+#include "card_source.h"
 #include "compat.h"
 #include "document.h"
 #include "fingerprint.h"
+#include "link.h"
 #include "protect.h"
 #include "protection.h"
 #include "sealed.h"
@@ -98,37 +102,26 @@ rebind(OpCardRow *row, OpCardPart part, const OpSealed *sealed, OpBytes other)
 /* ---------- INSERT ---------- */
 
 /*
- * The row whose card this one may take over, as an attempt to pay takes over
- * the card of the attempt before.
+ * Was BEFORE UPDATE fired on the row, in another partition, and left it this
+ * value there? NULL is one: a bare mask.
  */
-static bytea *
-binding_of_source(const OpCardRow *row)
-{
-	const OpProtection *protection = row->protection;
-	NullableDatum		key;
-
-	if (protection->from == 0)
-		return NULL;
-	key = op_value_in(row->row, protection->from);
-	if (key.isnull)
-		return NULL;
-	return op_make_binding(protection->label, 1, protection->key_type, &key);
-}
-
-/* Has the row brought its own, as when it goes from partition to partition? */
 static bool
-opens_here(OpCardRow *row, OpCardPart part, const OpSealed *sealed)
+is_moving(OpCardRow *row, OpCardPart part)
 {
-	uint8  plain[OP_PLAIN_MAX];
-	size_t size;
-	bool   opens = op_open_sealed(sealed, op_field_of(part), op_card_binding(row),
-								  OP_OPEN_TO_RESEAL, plain, &size);
+	const OpCard *left = op_leaving_card(op_root_of(row->trigdata->tg_relation));
 
-	if (opens)
-		op_cleanse(plain, size);
-	return opens;
+	if (left == NULL || !op_is_same_value(left->shown[part], row->given.shown[part]) ||
+		!op_is_same_value(left->sealed[part], row->given.sealed[part]))
+		return false;
+	op_card_binding(row);
+	return op_is_same_value(left->bound_to, row->result.bound_to);
 }
 
+/*
+ * A mask that comes with its twin, from a dump, is taken as it is: it is not
+ * opened, so no key is needed. But only from who could write it anyway, by
+ * switching the trigger off; from others only what was in the table before.
+ */
 static void
 take_sealed(OpCardRow *row, OpCardPart part)
 {
@@ -138,22 +131,16 @@ take_sealed(OpCardRow *row, OpCardPart part)
 
 	if (!op_sealed_parse(sealed, &envelope) || envelope.field != op_field_of(part))
 		op_refuse_to_open();
-	source = binding_of_source(row);
-	if (source != NULL && !rebind(row, part, sealed, op_varlena_bytes(source)) &&
-		!opens_here(row, part, sealed))
+	if (is_moving(row, part))
+		return;
+	source = op_card_source(row, part);
+	if (source == NULL)
+	{
+		if (!has_privs_of_role(GetUserId(), row->trigdata->tg_relation->rd_rel->relowner))
+			op_refuse_twin(row, row->protection->sealed[part]);
+	}
+	else if (!rebind(row, part, sealed, op_varlena_bytes(source)))
 		op_refuse_to_open();
-}
-
-/* Was BEFORE UPDATE fired on the row, in another partition, and had it the bare mask? */
-static bool
-is_moving(OpCardRow *row, OpCardPart part)
-{
-	const OpCard *left = op_bare_card();
-
-	if (left == NULL || !op_is_same_value(left->shown[part], row->given.shown[part]))
-		return false;
-	op_card_binding(row);
-	return op_is_same_value(left->bound_to, row->result.bound_to);
 }
 
 static void
@@ -335,20 +322,14 @@ refuse_new_key(OpCardRow *row)
 	}
 }
 
-/* A bare mask must not be refused if the row goes to another partition now. */
+/* What is in the row now must not be refused if it goes to another partition. */
 static void
-note_bare_masks(OpCardRow *row)
+note_leaving(OpCardRow *row)
 {
-	if (!row->trigdata->tg_relation->rd_rel->relispartition)
+	if (!row->trigdata->tg_relation->rd_rel->relispartition || op_holds_nothing(&row->result))
 		return;
-	for (int part = 0; part < OP_NCARD_PARTS; part++)
-	{
-		if (row->result.shown[part] == NULL || row->result.sealed[part] != NULL)
-			continue;
-		op_card_binding(row);
-		op_keep_bare(&row->result);
-		return;
-	}
+	op_card_binding(row);
+	op_keep_leaving(op_root_of(row->trigdata->tg_relation), &row->result);
 }
 
 static void
@@ -363,7 +344,7 @@ update_card(OpCardRow *row)
 	for (int part = 0; part < OP_NCARD_PARTS; part++)
 		update_part(row, (OpCardPart) part);
 	update_fingerprint(row);
-	note_bare_masks(row);
+	note_leaving(row);
 	if (row->is_shut)
 		not_resealed++;
 }
