@@ -204,8 +204,9 @@ SELECT id, number_is, holder, holder_is FROM opened WHERE id = 20;
 CREATE TABLE bad (id int PRIMARY KEY, number text, at timestamptz, small varchar(10), cvv text);
 \set VERBOSITY terse
 SELECT protect_card_columns('bad', 'number');
-INSERT INTO bad (id, number) VALUES (1, '4242424242424242');
-ALTER TABLE bad RENAME cvv TO "Card-Verification_Code";
+ALTER TABLE bad DROP cvv;
+SELECT protect_card_columns('bad', 'number');
+ALTER TABLE bad ADD "Card-Verification_Code" text;
 INSERT INTO bad (id, number) VALUES (1, '4242424242424242');
 ALTER TABLE bad DROP "Card-Verification_Code";
 INSERT INTO bad (id, number) VALUES (1, '4242424242424242');

@@ -19,13 +19,15 @@ FROM pg_namespace n, aclexplode(n.nspacl) a
 WHERE n.nspname = 'order_payment'
 GROUP BY 1 ORDER BY 1;
 
--- Its members. PostgreSQL 17 made the array type of a type a member as well, 15 and 16 did not: it is left out.
+-- Its members. PostgreSQL 17 made the array type of a type and the row type of a table members as well, 15 and 16 did not: they
+-- are left out.
 CREATE TEMP VIEW member AS
 SELECT d.classid, d.objid, e.extowner AS owner
 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'order_payment'
   AND NOT EXISTS (SELECT FROM pg_type t
-                  WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND t.typcategory = 'A');
+                  LEFT JOIN pg_class c ON c.oid = t.typrelid
+                  WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND (t.typcategory = 'A' OR c.relkind <> 'c'));
 CREATE TEMP VIEW member_function AS
 SELECT p.*, m.owner FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid;
 CREATE TEMP VIEW member_operator AS

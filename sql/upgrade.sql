@@ -244,6 +244,43 @@ SELECT * FROM order_payment.upgrade_store('fresh');
 INSERT INTO fresh.orders (price, request_key) VALUES (1, 'twice') ON CONFLICT DO NOTHING RETURNING order_id;
 SELECT * FROM order_payment.verify_store('fresh');
 
+-- ---------- columns for cards that users made before the store had some ----------
+
+INSERT INTO fresh.orders (order_id, price) VALUES (110, 20);
+INSERT INTO fresh.payments (order_id, gateway, amount) VALUES (110, 'manual', 20);
+SET client_min_messages = error;
+DROP TRIGGER "000_protect_card" ON fresh.payments;
+ALTER TABLE fresh.payments DROP card_number CASCADE, DROP card_holder CASCADE, DROP card_expiry CASCADE, DROP card_number_sealed CASCADE;
+ALTER TABLE fresh.payments DROP card_fingerprint CASCADE;
+SET client_min_messages = warning;
+-- values in clear stay nowhere, and are not shown
+ALTER TABLE fresh.payments ADD card_number varchar(19), ADD card_holder text, ADD card_expiry text;
+UPDATE fresh.payments SET card_number = '4242424242424242';
+SELECT order_payment.upgrade_store('fresh');
+UPDATE fresh.payments SET card_number = '************4242', card_expiry = '12/30';
+SELECT order_payment.upgrade_store('fresh');
+UPDATE fresh.payments SET card_expiry = NULL, card_holder = 'Ann Lee';
+SELECT order_payment.upgrade_store('fresh');
+-- columns that the trigger could not use
+UPDATE fresh.payments SET card_holder = NULL;
+ALTER TABLE fresh.payments ADD card_number_sealed text;
+SELECT order_payment.upgrade_store('fresh');
+ALTER TABLE fresh.payments DROP card_number_sealed, ADD card_fingerprint text GENERATED ALWAYS AS (card_number) STORED;
+SELECT order_payment.upgrade_store('fresh');
+ALTER TABLE fresh.payments DROP card_fingerprint, DROP card_expiry, ADD card_expiry date;
+SELECT order_payment.upgrade_store('fresh');
+ALTER TABLE fresh.payments DROP card_expiry, ADD card_cvv text;
+SELECT order_payment.upgrade_store('fresh');
+-- renamed, they are nobody's but the user's; a mask that he wrote is one of a card that nobody has
+ALTER TABLE fresh.payments DROP card_cvv;
+ALTER TABLE fresh.payments RENAME card_holder TO own_holder;
+DROP TABLE fresh.used_card_tokens;
+SELECT DISTINCT problem, table_name FROM order_payment.verify_store('fresh') ORDER BY 1, 2;
+SELECT * FROM order_payment.upgrade_store('fresh');
+SELECT * FROM order_payment.upgrade_store('fresh');
+SELECT card_number, card_number_sealed FROM fresh.payments;
+SELECT * FROM order_payment.verify_store('fresh');
+
 -- ---------- other key types; partitions ----------
 
 SELECT order_payment.create_store('typed', owner => 'regress_op_owner', order_id_type => 'uuid', customer_id_type => 'text', product_id_type => 'integer');

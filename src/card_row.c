@@ -213,6 +213,8 @@ op_open_card_of_row(OpCardRow *row)
 	PG_TRY();
 	{
 		op_use_token(row->protection, rel, row->row, &token);
+		/* triggers of that table may have had all that is invalid swept away */
+		row->protection = op_protection_of(row->trigdata);
 		seal_opened(row, &card);
 	}
 	PG_FINALLY();

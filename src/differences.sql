@@ -170,7 +170,9 @@ BEGIN ATOMIC
 			LEFT JOIN pg_constraint o ON o.conrelid = t.theirs AND o.conname = g.conname
 			WHERE t.theirs IS NOT NULL AND NOT (t.is_partitioned AND g.contype IN ('p', 'u'))
 		) d
-		WHERE d.old IS DISTINCT FROM d.definition
+		-- where a user has made a text of ours a varchar, PostgreSQL writes a cast
+		WHERE regexp_replace(d.old, '\((\w+)\)::text', '\1', 'g')
+			IS DISTINCT FROM regexp_replace(d.definition, '\((\w+)\)::text', '\1', 'g')
 		UNION ALL
 		SELECT 60, d.oid, format('index %s of %s %s', d.relname, d.table_name, CASE WHEN d.old IS NULL THEN 'added' ELSE 'replaced' END),
 			   CASE WHEN d.old IS NULL THEN '' ELSE format('DROP INDEX %I.%I; ', store, d.relname) END || d.definition

@@ -5,6 +5,11 @@ CREATE FUNCTION order_payment.protect_card() RETURNS trigger
 COMMENT ON FUNCTION order_payment.protect_card() IS
 	'BEFORE INSERT OR UPDATE trigger that seals a card before its row is stored. Arguments: a label; then number=, holder=, expiry=, fingerprint= (columns), key= (columns of the row''s key), from= (the row a card may be taken over from), and for cards that were sealed outside order= (column), tokens= (table), request= (column). Made by protect_card_columns()';
 
+CREATE FUNCTION order_payment.check_protection(target regclass) RETURNS void
+	AS 'MODULE_PATHNAME', 'op_check_protection' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.check_protection(regclass) IS
+	'raises what would make the trigger protect_card() of a table refuse every row: a column that is not there, is of another type, or is for a verification code. Called by protect_card_columns() and upgrade_store()';
+
 CREATE FUNCTION order_payment.is_card_mask(value text) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'op_is_card_mask' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION order_payment.is_card_mask(text) IS
@@ -104,6 +109,7 @@ BEGIN
 					FOR EACH ROW EXECUTE FUNCTION order_payment.protect_card(%s)', target, arguments);
 	EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (order_payment.is_card_mask(%I)) NOT VALID',
 				   target, left(number, 50) || '_is_masked', number);
+	PERFORM order_payment.check_protection(target);
 END
 $$;
 COMMENT ON FUNCTION order_payment.protect_card_columns(regclass, name, name, name, name, name[], text, name, name, name) IS

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
@@ -227,11 +228,17 @@ refuse_verification_codes(Relation rel, const Trigger *trigger)
 	{
 		const char *name = NameStr(TupleDescAttr(tupdesc, i)->attname);
 
-		if (!TupleDescAttr(tupdesc, i)->attisdropped &&
-			op_names_verification_code(name, strlen(name)) != NULL)
-			bad_argument(rel, trigger, ERRCODE_INVALID_TABLE_DEFINITION,
-						 psprintf("Column \"%s\" is for a verification code, PIN or track of a card, which may not be stored, not even sealed (PCI DSS 3.3.1).",
-								  name));
+		if (TupleDescAttr(tupdesc, i)->attisdropped ||
+			op_names_verification_code(name, strlen(name)) == NULL)
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("trigger \"%s\" of table \"%s\" cannot protect a card", trigger->tgname,
+						RelationGetRelationName(rel)),
+				 errdetail("Column \"%s\" is for a verification code, PIN or track of a card, which may not be stored, not even sealed (PCI DSS 3.3.1).",
+						   name),
+				 errhint("Drop the column, and what is in it; if it holds something else, rename it."),
+				 errtable(rel)));
 	}
 }
 
@@ -353,4 +360,17 @@ op_row_binding(const OpProtection *protection, TupleTableSlot *row)
 	for (int i = 0; i < protection->nkey; i++)
 		key[i] = op_value_in(row, protection->key[i]);
 	return op_make_binding(protection->label, protection->nkey, protection->key_type, key);
+}
+
+PG_FUNCTION_INFO_V1(op_check_protection);
+
+/* (target): an error now, instead of at the first row */
+Datum
+op_check_protection(PG_FUNCTION_ARGS)
+{
+	Relation rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+
+	(void) op_protection_of_table(rel);
+	table_close(rel, AccessShareLock);
+	PG_RETURN_VOID();
 }

@@ -206,8 +206,10 @@ run_command(const char *command, OpRootKeys *keys)
 	else
 		fault = parse_source(buffer, size, keys);
 	op_cleanse(buffer, sizeof(buffer));
-	if (fault != NULL)
-		refuse_source(fault, COMMAND_HINT);
+	if (fault == NULL)
+		return;
+	CHECK_FOR_INTERRUPTS(); /* who cancels us ends the command too */
+	refuse_source(fault, COMMAND_HINT);
 }
 
 /* What was kept, if nobody has reloaded the configuration since. */

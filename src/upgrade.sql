@@ -86,6 +86,52 @@ COMMENT ON FUNCTION order_payment.refuse_namesake(name, name) IS
 	'raises 42P07 if a schema has a table or view which is none of a store''s, by the name of one; for upgrade_store()';
 
 /*
+ * Columns of a user's by the names that cards have now. One of another type
+ * would make every payment fail; and clear numbers must not stay, nor is it for
+ * an upgrade to seal them: where they were, they are in WAL, backups and dead rows.
+ */
+CREATE FUNCTION order_payment.refuse_clear_cards(store name, pattern name) RETURNS void
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	hint CONSTANT text := 'Rename it, and upgrade the store. UPDATE payments SET card_number = the renamed column then seals what is to be kept; drop that column, and VACUUM FULL the table.';
+	unsuited record;
+	has_clear boolean;
+BEGIN
+	SELECT o.attname, format_type(o.atttypid, o.atttypmod) AS type, o.attgenerated <> '' AS is_generated INTO unsuited
+	FROM order_payment.store_relations(store, pattern) t
+	JOIN pg_attribute g ON g.attrelid = t.ours AND g.attname LIKE 'card\_%' AND NOT g.attisdropped
+	JOIN pg_attribute o ON o.attrelid = t.theirs AND o.attname = g.attname AND NOT o.attisdropped
+	WHERE t.relname = 'payments'
+	  AND (o.attgenerated <> '' OR o.atttypid <> g.atttypid AND NOT (
+			g.atttypid = 'text'::regtype AND o.atttypid = 'varchar'::regtype AND (o.atttypmod < 0 OR o.atttypmod >= 20)))
+	ORDER BY g.attnum LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'column "%" of table "%" cannot hold what the store keeps of a card', unsuited.attname, store || '.payments'
+			USING ERRCODE = 'datatype_mismatch', HINT = hint,
+				  DETAIL = CASE WHEN unsuited.is_generated THEN 'It is generated.' ELSE format('It is of type %s.', unsuited.type) END;
+	END IF;
+	FOR unsuited IN
+		SELECT o.attname, c.is_clear
+		FROM (VALUES ('card_number', 'NOT order_payment.is_card_mask(card_number)'),
+					 ('card_holder', $cond$right(card_holder, 3) <> '***'$cond$),
+					 ('card_expiry', $cond$card_expiry <> '**/**'$cond$)) c (attname, is_clear)
+		JOIN pg_attribute o ON o.attrelid = to_regclass(format('%I.payments', store)) AND o.attname = c.attname AND NOT o.attisdropped
+		ORDER BY o.attnum
+	LOOP
+		EXECUTE format('SELECT EXISTS (SELECT FROM %I.payments WHERE %s)', store, unsuited.is_clear) INTO has_clear;
+		IF has_clear THEN
+			RAISE EXCEPTION 'column "%" of table "%" holds values in clear', unsuited.attname, store || '.payments'
+				USING ERRCODE = 'check_violation', HINT = hint, DETAIL = 'The store keeps a mask there, and beside it what is sealed.';
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION order_payment.refuse_clear_cards(name, name) IS
+	'raises if users have made columns for cards in payments by the names of the store''s, of other types or with values in clear; for upgrade_store()';
+
+/*
  * From child to parent, as statements of applications do. A transaction that
  * wrote an order and comes to a payment goes the other way: one of the two is
  * told of a deadlock, and may try again.
@@ -216,6 +262,7 @@ BEGIN
 	PERFORM order_payment.refuse_namesake(store, pattern);
 	IF EXISTS (SELECT FROM order_payment.store_differences(store, pattern)) THEN
 		PERFORM order_payment.lock_store(store, pattern);
+		PERFORM order_payment.refuse_clear_cards(store, pattern);
 		has_payments := to_regclass(format('%I.payments', store)) IS NOT NULL;
 		SELECT array_agg(d.step ORDER BY d.step, d.n) AS step, array_agg(d.done ORDER BY d.step, d.n) AS done,
 			   array_agg(d.command ORDER BY d.step, d.n) AS command
@@ -231,6 +278,7 @@ BEGIN
 				RETURN NEXT to_do.done[i];
 			END IF;
 		END LOOP;
+		PERFORM order_payment.check_protection(format('%I.payments', store)::regclass);
 	END IF;
 	EXECUTE format('DROP SCHEMA %I CASCADE', pattern);
 	PERFORM set_config('role', caller, true);

@@ -55,6 +55,7 @@ BEGIN ATOMIC
 			payments_money_check, payments_card_check}'),
 		('payments', 'index', '{payments_one_live_attempt_idx, payments_authorized_idx,
 			payments_live_idx, payments_retry_at_idx, payments_card_fingerprint_idx, payments_period_idx}'),
+		('used_card_tokens', 'constraint', '{used_card_tokens_pkey}'),
 		('payment_operations', 'constraint', '{payment_operations_pkey,
 			payment_operations_operation_id_key, payment_operations_reference_key,
 			payment_operations_order_id_request_key_key, payment_operations_order_id_fkey,

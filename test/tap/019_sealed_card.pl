@@ -386,6 +386,23 @@ sql(qq{INSERT INTO trip (trip, leg, attempt, number) VALUES (1, 1, 'it''s', '$fo
 fails_with($node, 'postgres', qq{INSERT INTO trip (trip, leg, number) VALUES (1, 2, '$for_trip')}, 'OP016', 'one use for the rows of an order');
 sql(qq{UPDATE trip SET number = '$for_trip'});
 is(sql('SELECT used_by FROM trip_tokens'), q{attempt='it''s'}, 'and which row it was');
+# a trigger there that makes the session forget what it knew of the first table, and learn of another
+sql(q{
+CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	ANALYZE trip;
+	INSERT INTO wallet VALUES (gen_random_uuid(), '4111111111111111');
+	RETURN NEW;
+END
+$$;
+CREATE TRIGGER meanwhile AFTER INSERT ON trip_tokens FOR EACH ROW EXECUTE FUNCTION meanwhile()});
+my $meanwhile = seal(plaintext(2, token => sql(q{SELECT order_payment.card_token('trip', '2')}), expiry => '11/29'));
+sql(qq{SET order_payment.allow_unguarded = on; INSERT INTO trip (trip, leg, attempt, number) VALUES (2, 1, 'two', '$meanwhile')});
+is(sql(q{
+SELECT trip, leg, attempt, order_payment.reveal(number_sealed, b), order_payment.reveal(expiry_sealed, b)
+FROM trip, order_payment.binding('public.trip', trip, leg) b WHERE trip = 2}),
+	"2|1|two|$NUMBER|11/29", 'a card beside which triggers of the table of tokens write another one');
+sql('DROP TRIGGER meanwhile ON trip_tokens');
 sql('ALTER TABLE trip_tokens OWNER TO stranger');
 fails_with($node, 'postgres', qq{UPDATE trip SET number = '$for_trip'}, '42501', 'the table of tokens must have the owner of the cards');
 sql('ALTER TABLE trip_tokens RENAME TO tokens');
