@@ -82,6 +82,7 @@ OBJS = \
 	src/protection.o \
 	src/excluded.o \
 	src/card_row.o \
+	src/card_source.o \
 	src/protect.o \
 	src/row_token.o \
 	src/secret_kind.o \

@@ -38,6 +38,7 @@ keep(KeptCard *kept, const OpCard *card)
 	{
 		kept->card.shown[part] = copy_value(kept->context, card->shown[part]);
 		kept->card.sealed[part] = copy_value(kept->context, card->sealed[part]);
+		kept->card.is_brought[part] = card->is_brought[part];
 	}
 	kept->card.fingerprint = copy_value(kept->context, card->fingerprint);
 	kept->card.bound_to = copy_value(kept->context, card->bound_to);

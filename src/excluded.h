@@ -25,6 +25,7 @@ typedef struct OpCard
 	struct varlena *sealed[OP_NCARD_PARTS];
 	struct varlena *fingerprint;
 	struct varlena *bound_to;
+	bool			is_brought[OP_NCARD_PARTS]; /* the INSERT gave it as it is: sealed */
 } OpCard;
 
 /*

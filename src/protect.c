@@ -20,6 +20,7 @@
 
 #include "card.h"
 #include "card_row.h"
+#include "card_source.h"
 #include "compat.h"
 #include "fingerprint.h"
 #include "protect.h"
@@ -96,24 +97,6 @@ rebind(OpCardRow *row, OpCardPart part, const OpSealed *sealed, OpBytes other)
 
 /* ---------- INSERT ---------- */
 
-/*
- * The row whose card this one may take over, as an attempt to pay takes over
- * the card of the attempt before.
- */
-static bytea *
-binding_of_source(const OpCardRow *row)
-{
-	const OpProtection *protection = row->protection;
-	NullableDatum		key;
-
-	if (protection->from == 0)
-		return NULL;
-	key = op_value_in(row->row, protection->from);
-	if (key.isnull)
-		return NULL;
-	return op_make_binding(protection->label, 1, protection->key_type, &key);
-}
-
 /* Has the row brought its own, as when it goes from partition to partition? */
 static bool
 opens_here(OpCardRow *row, OpCardPart part, const OpSealed *sealed)
@@ -137,9 +120,11 @@ take_sealed(OpCardRow *row, OpCardPart part)
 
 	if (!op_sealed_parse(sealed, &envelope) || envelope.field != op_field_of(part))
 		op_refuse_to_open();
-	source = binding_of_source(row);
-	if (source != NULL && !rebind(row, part, sealed, op_varlena_bytes(source)) &&
-		!opens_here(row, part, sealed))
+	source = op_source_binding(row);
+	if (source == NULL || (op_source_holds(row, part) &&
+						   rebind(row, part, sealed, op_varlena_bytes(source))))
+		return;
+	if (!opens_here(row, part, sealed))
 		op_refuse_to_open();
 }
 
@@ -194,6 +179,8 @@ insert_card(OpCardRow *row)
 		(row->given.sealed[OP_CARD_NUMBER] == NULL || op_fingerprint_key(fingerprint) == 0))
 		op_refuse_twin(row, row->protection->fingerprint);
 	op_card_binding(row);
+	for (int part = 0; part < OP_NCARD_PARTS; part++)
+		row->result.is_brought[part] = row->result.sealed[part] == row->given.sealed[part];
 	op_keep_proposed(row->trigger, &row->result);
 }
 
@@ -224,8 +211,9 @@ take_excluded(OpCardRow *row, OpCardPart part)
 		if (part == OP_CARD_NUMBER)
 			row->result.fingerprint = excluded->fingerprint;
 	}
-	else if (!rebind(row, part, excluded->sealed[part], op_varlena_bytes(excluded->bound_to)))
-		op_refuse_to_open();
+	else if (excluded->is_brought[part] ||
+			 !rebind(row, part, excluded->sealed[part], op_varlena_bytes(excluded->bound_to)))
+		op_refuse_to_open(); /* nobody says that what was brought is his */
 	return true;
 }
 
