@@ -420,7 +420,7 @@ op_rows_made_by(PG_FUNCTION_ARGS)
 		scan.key = key;
 		scan_column(rel, attr->attnum, return_row, &scan);
 	}
-	relation_close(rel, NoLock);
+	relation_close(rel, attr != NULL ? NoLock : AccessShareLock);
 	return (Datum) 0;
 }
 
