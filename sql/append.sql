@@ -104,4 +104,5 @@ DROP SCHEMA append, append_text CASCADE;
 DROP TABLE other;
 DROP FUNCTION history, speak, forbid, vanish, turn;
 REVOKE CREATE ON DATABASE contrib_regression FROM regress_append_owner;
+DROP OWNED BY regress_append_owner;
 DROP ROLE regress_append_owner;

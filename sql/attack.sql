@@ -607,4 +607,5 @@ SET client_min_messages = warning;
 DROP TABLE mv, alike, other, i, p, ev, o;
 DROP FUNCTION pg_temp.swallow(), pg_temp.forge(), pg_temp.forge_paid();
 DROP SCHEMA attacked, second, further, parted, twin, unquiet, hasty CASCADE;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway;

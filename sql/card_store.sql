@@ -148,4 +148,5 @@ SELECT count(*) AS events, count(*) FILTER (WHERE e::text ~ '\*\*\*|op1:|4111|An
 SET client_min_messages = warning;
 DROP SCHEMA cards CASCADE;
 DROP OWNED BY regress_card_clerk;
+DROP OWNED BY regress_card_owner;
 DROP ROLE regress_card_owner, regress_card_app, regress_card_gateway, regress_card_clerk;

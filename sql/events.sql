@@ -357,4 +357,5 @@ SELECT * FROM order_payment.verify_store('events_test');
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA events_test, events_uuid, events_text CASCADE;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway;

@@ -185,4 +185,5 @@ SELECT * FROM order_payment.verify_store('shop');
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA shop CASCADE;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway, regress_op_nobody;

@@ -155,4 +155,5 @@ SELECT * FROM verify_store('secret_shop');
 DROP TABLE attempt;
 SET client_min_messages = warning;
 DROP SCHEMA secret_shop CASCADE;
+DROP OWNED BY regress_secret_owner;
 DROP ROLE regress_secret_owner, regress_secret_app, regress_secret_gateway, regress_secret_keeper;

@@ -304,4 +304,5 @@ SELECT verify_payment_password(7, '246810');
 DROP SCHEMA password_test CASCADE;
 DROP FUNCTION locks(integer);
 RESET search_path;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway, regress_op_helper, regress_op_stranger;

@@ -65,4 +65,5 @@ SELECT choose_gateway(1, store => 'public');
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA routed CASCADE;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app;

@@ -157,4 +157,5 @@ SELECT gateway, amount, status FROM payments WHERE order_id = 1003 ORDER BY 1;
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA shop CASCADE;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway, regress_op_customer;

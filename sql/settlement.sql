@@ -153,4 +153,5 @@ RESET ROLE;
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA settled CASCADE;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway;

@@ -122,4 +122,5 @@ $$);
 
 SET client_min_messages = warning;
 DROP SCHEMA story CASCADE;
+DROP OWNED BY regress_story_owner;
 DROP ROLE regress_story_owner, regress_story_app, regress_story_gateway;

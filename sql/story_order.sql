@@ -199,4 +199,5 @@ SELECT state(:id), problems(:id), (SELECT count(*) FROM order_events WHERE order
 
 SET client_min_messages = warning;
 DROP SCHEMA story CASCADE;
+DROP OWNED BY regress_story_owner;
 DROP ROLE regress_story_owner, regress_story_app, regress_story_gateway;

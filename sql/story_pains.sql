@@ -257,4 +257,5 @@ SELECT count(*) - :events AS events FROM order_events;
 
 SET client_min_messages = warning;
 DROP SCHEMA story CASCADE;
+DROP OWNED BY regress_story_owner;
 DROP ROLE regress_story_owner, regress_story_app, regress_story_gateway;

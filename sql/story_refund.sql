@@ -284,4 +284,5 @@ SELECT * FROM order_payment.verify_store('story');
 
 SET client_min_messages = warning;
 DROP SCHEMA story CASCADE;
+DROP OWNED BY regress_story_owner;
 DROP ROLE regress_story_owner, regress_story_app, regress_story_gateway;

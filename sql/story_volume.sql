@@ -63,4 +63,5 @@ SELECT count(*) AS deviations FROM orders o WHERE o.version <> (SELECT count(*) 
 
 SET client_min_messages = warning;
 DROP SCHEMA story CASCADE;
+DROP OWNED BY regress_story_owner;
 DROP ROLE regress_story_owner, regress_story_app, regress_story_gateway;

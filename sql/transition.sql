@@ -736,4 +736,5 @@ INSERT INTO upserted VALUES (2, 'a');
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA transition_test, transition_store, loose CASCADE;
+DROP OWNED BY regress_op_writer;
 DROP ROLE regress_op_writer;

@@ -26,6 +26,7 @@ SELECT problem, table_name, count(*) FROM order_payment.verify_store('store_1') 
 
 -- ---------- who may ----------
 
+GRANT EXECUTE ON FUNCTION order_payment.protect_card() TO regress_op_owner;
 SET ROLE regress_op_app;
 SELECT order_payment.upgrade_store('store_1');
 SET ROLE regress_op_owner;
@@ -333,4 +334,5 @@ DROP SCHEMA store_1, fresh, typed, aside CASCADE;
 DROP TABLE before, before_items, before_events;
 DROP FUNCTION objects(name);
 DO $$ BEGIN EXECUTE format('REVOKE CREATE ON DATABASE %I FROM regress_op_dba', current_database()); END $$;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_dba, regress_op_reader;

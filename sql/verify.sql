@@ -271,4 +271,5 @@ SELECT * FROM order_payment.verify_store('verify_test');
 SET search_path = public;
 SET client_min_messages = warning;
 DROP SCHEMA verify_test CASCADE;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app;

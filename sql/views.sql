@@ -310,4 +310,5 @@ SELECT order_payment.create_store('taken');
 
 SET search_path = public;
 DROP SCHEMA taken, viewed, "Böse ""Bude""" CASCADE;
+DROP OWNED BY regress_op_owner;
 DROP ROLE regress_op_owner, regress_op_app, regress_op_gateway, regress_op_nobody;

@@ -4,8 +4,9 @@
  *
  * asking		a payment that is being requested, by a gateway and a method for
  *				which gateways.password_methods wants the password
- * admission	the right password was given for one payment of an order, by a
- *				gateway and a method; known to this transaction only, and only here
+ * admission	the right password of the order's customer was given for one payment
+ *				of the order, by a gateway and a method; known to this transaction
+ *				only, and only here
  *
  * The trigger of payments looks whether a row that asks is admitted, so nobody
  * goes around it by an INSERT. An admission is for one row. If that row is rolled
@@ -28,6 +29,7 @@
 #include "admission.h"
 #include "compat.h"
 #include "errors.h"
+#include "order.h"
 #include "password.h"
 #include "payment_row.h"
 #include "recorder.h"
@@ -39,6 +41,7 @@ typedef struct Admission
 	char			*order_id;
 	char			*gateway;
 	char			*method; /* NULL: of none */
+	char			*customer;
 	SubTransactionId used_in;
 } Admission;
 
@@ -88,7 +91,8 @@ is_admitted(Oid payments, const char *order_id, const char *gateway, const char 
 }
 
 static void
-admit(Oid payments, const char *order_id, const char *gateway, const char *method)
+admit(Oid payments, const char *order_id, const char *gateway, const char *method,
+	  const char *customer)
 {
 	MemoryContext context = TopTransactionContext;
 
@@ -96,6 +100,7 @@ admit(Oid payments, const char *order_id, const char *gateway, const char *metho
 	admission.order_id = MemoryContextStrdup(context, order_id);
 	admission.gateway = MemoryContextStrdup(context, gateway);
 	admission.method = method ? MemoryContextStrdup(context, method) : NULL;
+	admission.customer = MemoryContextStrdup(context, customer);
 	admission.used_in = InvalidSubTransactionId;
 	admission.payments = payments;
 }
@@ -177,6 +182,36 @@ is_retry(Relation payments, TupleTableSlot *payment, const AttrNumber *columns)
 		   !result.isnull && DatumGetBool(result.value);
 }
 
+/* The order is locked: whoever gives it to another customer comes before or after this payment. */
+static void
+write_is_of_customer(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT customer_id::pg_catalog.text OPERATOR(pg_catalog.=) $2 FROM %s WHERE %s FOR NO KEY UPDATE",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole customer_of_order = {
+	.what = "the order",
+	.path = OP_PARENT,
+	.marker = op_maintain_order,
+	.nkeys = 1,
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+	.write = write_is_of_customer,
+};
+
+/* Is the order still the admitted customer's? Nobody pays for another by his own password. */
+static bool
+is_of_customer(Relation payments, TupleTableSlot *payment)
+{
+	Datum		  customer = CStringGetTextDatum(admission.customer);
+	NullableDatum result;
+
+	return op_sibling_fetch(&customer_of_order, payments, payment, &customer, " ", &result, 1) &&
+		   !result.isnull && DatumGetBool(result.value);
+}
+
 /* ---------- the trigger's question ---------- */
 
 static char *
@@ -215,7 +250,8 @@ op_require_admission(Relation payments, TupleTableSlot *old, TupleTableSlot *row
 		(old == NULL && is_retry(payments, row, columns)))
 		return;
 	if (!is_admitted(op_root_of(payments), text_in(row, columns[PAYMENT_ORDER_ID]),
-					 text_in(row, columns[PAYMENT_GATEWAY]), text_in(row, columns[PAYMENT_METHOD])))
+					 text_in(row, columns[PAYMENT_GATEWAY]), text_in(row, columns[PAYMENT_METHOD])) ||
+		!is_of_customer(payments, row))
 		ereport(ERROR,
 				(errcode(ERRCODE_OP_PASSWORD),
 				 errmsg("a payment of this gateway and method takes the customer's payment password"),
@@ -286,6 +322,6 @@ op_admit_payment(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_OP_PASSWORD), errmsg("the payment password is wrong"),
 						errhint("After too many wrong ones it is locked for a while."),
 						errhidestmt(true), errhidecontext(true)));
-	admit(payments, order_id, gateway, method);
+	admit(payments, order_id, gateway, method, customer);
 	PG_RETURN_VOID();
 }

@@ -4,23 +4,29 @@
  *	  owns them, so that no key is destroyed that is wanted still.
  *
  * A table is scanned here and not by SQL: this runs with the rights of the
- * owner of the extension, and SQL on the table of somebody else could be made
- * to run his code.
+ * owner of the extension, or of a superuser, and SQL on the table of somebody
+ * else could be made to run his code, by casts, policies, and what the planner
+ * evaluates of indexes.
  */
 #include "postgres.h"
 
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/sysattr.h"
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
@@ -70,23 +76,37 @@ new_counts(void)
 	return hash_create("order_payment key use", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
+/* What becomes of the keys that are met: all are counted, or one is looked for. */
+typedef struct KeySink
+{
+	HTAB  *counts; /* NULL: one is looked for */
+	uint32 wanted;
+	bool   is_found;
+} KeySink;
+
 static void
-count_key(HTAB *counts, uint32 id, uint32 field)
+meet_key(KeySink *sink, uint32 id, uint32 field)
 {
 	KeyUse	which = {.by = {id, field}};
 	bool	found;
-	KeyUse *use = hash_search(counts, &which.by, HASH_ENTER, &found);
+	KeyUse *use;
 
+	if (sink->counts == NULL)
+	{
+		sink->is_found = sink->is_found || id == sink->wanted;
+		return;
+	}
+	use = hash_search(sink->counts, &which.by, HASH_ENTER, &found);
 	use->values = found ? use->values + 1 : 1;
 }
 
 static void
-count_sealed(HTAB *counts, const struct varlena *value)
+meet_sealed(KeySink *sink, const struct varlena *value)
 {
 	OpEnvelope envelope;
 
 	if (op_sealed_parse(value, &envelope))
-		count_key(counts, envelope.key_id, envelope.field);
+		meet_key(sink, envelope.key_id, envelope.field);
 }
 
 static bool
@@ -98,7 +118,7 @@ is_base64url(char c)
 
 /* An array, or a row with sealed columns: what it looks like as text has them as text. */
 static void
-count_in_text(HTAB *counts, const char *text)
+meet_in_text(KeySink *sink, const char *text)
 {
 	const size_t prefix = strlen(OP_ENVELOPE_PREFIX);
 
@@ -113,7 +133,7 @@ count_in_text(HTAB *counts, const char *text)
 			length++;
 		if (op_envelope_from_text(text, length, data, &size) &&
 			op_envelope_parse((OpBytes){data, size}, &envelope))
-			count_key(counts, envelope.key_id, envelope.field);
+			meet_key(sink, envelope.key_id, envelope.field);
 		text += length;
 	}
 }
@@ -142,7 +162,7 @@ kind_of(Oid type)
 }
 
 static void
-count_value(HTAB *counts, ColumnKind kind, Oid type, Datum value)
+meet_value(KeySink *sink, ColumnKind kind, Oid type, Datum value)
 {
 	uint32 id;
 	Oid	   output;
@@ -151,27 +171,29 @@ count_value(HTAB *counts, ColumnKind kind, Oid type, Datum value)
 	switch (kind)
 	{
 		case COLUMN_SEALED:
-			count_sealed(counts, PG_DETOAST_DATUM_PACKED(value));
+			meet_sealed(sink, PG_DETOAST_DATUM_PACKED(value));
 			break;
 		case COLUMN_FINGERPRINT:
 			id = op_fingerprint_key(DatumGetByteaPP(value));
 			if (id != 0)
-				count_key(counts, id, FIELD_FINGERPRINT);
+				meet_key(sink, id, FIELD_FINGERPRINT);
 			break;
 		case COLUMN_PEPPER:
-			count_key(counts, DatumGetUInt32(value), FIELD_PEPPER);
+			meet_key(sink, DatumGetUInt32(value), FIELD_PEPPER);
 			break;
 		case COLUMN_OTHER:
 			getTypeOutputInfo(type, &output, &is_varlena);
-			count_in_text(counts, OidOutputFunctionCall(output, value));
+			meet_in_text(sink, OidOutputFunctionCall(output, value));
 			break;
 	}
 }
 
+/* For each row of a table, in memory of its own; of a value that is not null. */
+typedef void (*RowFunction)(Relation rel, TupleTableSlot *row, NullableDatum value, void *context);
+
 static void
-count_column(HTAB *counts, Relation rel, AttrNumber column, Oid type)
+scan_column(Relation rel, AttrNumber column, RowFunction function, void *context)
 {
-	ColumnKind		kind = kind_of(type);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot		snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc	scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -186,7 +208,7 @@ count_column(HTAB *counts, Relation rel, AttrNumber column, Oid type)
 		CHECK_FOR_INTERRUPTS();
 		if (value.isnull)
 			continue;
-		count_value(counts, kind, type, value.value);
+		function(rel, slot, value, context);
 		MemoryContextReset(each);
 	}
 	MemoryContextSwitchTo(caller);
@@ -196,6 +218,32 @@ count_column(HTAB *counts, Relation rel, AttrNumber column, Oid type)
 	ExecDropSingleTupleTableSlot(slot);
 }
 
+typedef struct ColumnScan
+{
+	KeySink			 sink;
+	ColumnKind		 kind;
+	Oid				 type;
+	const Bitmapset *key; /* the columns by which a row is named; empty: by its place */
+	ReturnSetInfo	*result;
+} ColumnScan;
+
+static void
+count_row(Relation rel, TupleTableSlot *row, NullableDatum value, void *context)
+{
+	ColumnScan *scan = context;
+
+	meet_value(&scan->sink, scan->kind, scan->type, value.value);
+}
+
+/* NULL if it is not there any more, or holds no rows that may be read here. */
+static Form_pg_attribute
+column_to_scan(Relation rel, const char *name)
+{
+	if (!RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind) || RELATION_IS_OTHER_TEMP(rel))
+		return NULL;
+	return op_find_column(rel, name);
+}
+
 PG_FUNCTION_INFO_V1(op_keys_used);
 
 /* (relation, column): (key_id, field, stored_values) */
@@ -203,7 +251,7 @@ Datum
 op_keys_used(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo	 *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	HTAB			 *counts = new_counts();
+	ColumnScan		  scan = {.sink = {.counts = new_counts()}};
 	Relation		  rel = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
 	Form_pg_attribute attr;
 	HASH_SEQ_STATUS	  seq;
@@ -212,11 +260,15 @@ op_keys_used(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (rel == NULL) /* dropped since the caller saw it */
 		return (Datum) 0;
-	attr = op_find_column(rel, NameStr(*PG_GETARG_NAME(1)));
-	if (attr != NULL && RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind) && !RELATION_IS_OTHER_TEMP(rel))
-		count_column(counts, rel, attr->attnum, attr->atttypid);
+	attr = column_to_scan(rel, NameStr(*PG_GETARG_NAME(1)));
+	if (attr != NULL)
+	{
+		scan.kind = kind_of(attr->atttypid);
+		scan.type = attr->atttypid;
+		scan_column(rel, attr->attnum, count_row, &scan);
+	}
 	relation_close(rel, NoLock);
-	hash_seq_init(&seq, counts);
+	hash_seq_init(&seq, scan.sink.counts);
 	while ((use = hash_seq_search(&seq)) != NULL)
 	{
 		const char *field = name_of_field(use->by.field);
@@ -226,7 +278,149 @@ op_keys_used(PG_FUNCTION_ARGS)
 
 		tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
 	}
-	hash_destroy(counts);
+	hash_destroy(scan.sink.counts);
+	return (Datum) 0;
+}
+
+/* ---------- which rows ---------- */
+
+static JsonbValue
+text_value(const char *text)
+{
+	JsonbValue result = {.type = jbvString};
+
+	result.val.string.val = unconstify(char *, text);
+	result.val.string.len = (int) strlen(text);
+	return result;
+}
+
+/* Integers as numbers, all else as it is written. */
+static JsonbValue
+key_value(Oid type, Datum value)
+{
+	Oid		   output;
+	bool	   is_varlena;
+	JsonbValue result;
+	char	  *text;
+
+	getTypeOutputInfo(type, &output, &is_varlena);
+	text = OidOutputFunctionCall(output, value);
+	type = getBaseType(type);
+	if (type != INT2OID && type != INT4OID && type != INT8OID)
+		return text_value(text);
+	result.type = jbvNumeric;
+	result.val.numeric = DatumGetNumeric(
+		DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+							Int32GetDatum(-1)));
+	return result;
+}
+
+static Datum
+name_of_row(Relation rel, TupleTableSlot *row, const Bitmapset *key)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue		 name;
+	JsonbValue		 value;
+	int				 column = -1;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	while ((column = bms_next_member(key, column)) >= 0)
+	{
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+		NullableDatum	  part = op_value_in(row, (AttrNumber) column);
+
+		name = text_value(NameStr(attr->attname));
+		pushJsonbValue(&state, WJB_KEY, &name);
+		value = key_value(attr->atttypid, part.value); /* of a primary key: not null */
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	if (bms_is_empty(key))
+	{
+		name = text_value("ctid");
+		pushJsonbValue(&state, WJB_KEY, &name);
+		value = key_value(TIDOID, PointerGetDatum(&row->tts_tid));
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+}
+
+static void
+return_row(Relation rel, TupleTableSlot *row, NullableDatum value, void *context)
+{
+	ColumnScan *scan = context;
+	Datum		name;
+	bool		isnull = false;
+
+	scan->sink.is_found = false;
+	meet_value(&scan->sink, scan->kind, scan->type, value.value);
+	if (!scan->sink.is_found)
+		return;
+	name = name_of_row(rel, row, scan->key);
+	tuplestore_putvalues(scan->result->setResult, scan->result->setDesc, &name, &isnull);
+}
+
+static Bitmapset *
+primary_key(Relation rel)
+{
+	Bitmapset *offset = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	Bitmapset *result = NULL;
+	int		   column = -1;
+
+	while ((column = bms_next_member(offset, column)) >= 0)
+		result = bms_add_member(result, column + FirstLowInvalidHeapAttributeNumber);
+	return result;
+}
+
+/* As a query would. A policy is code of the owner, and is not run. */
+static void
+require_readable(Relation rel, const Bitmapset *columns)
+{
+	Oid relid = RelationGetRelid(rel);
+	int column = -1;
+
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the rows of table \"%s\" are shown by policies", RelationGetRelationName(rel)),
+				 errhint("Let a role ask that has BYPASSRLS, or a superuser."), errtable(rel)));
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+		return;
+	while ((column = bms_next_member(columns, column)) >= 0)
+	{
+		if (pg_attribute_aclcheck(relid, (AttrNumber) column, GetUserId(), ACL_SELECT) !=
+			ACLCHECK_OK)
+			aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(rel->rd_rel->relkind),
+						   RelationGetRelationName(rel));
+	}
+}
+
+PG_FUNCTION_INFO_V1(op_rows_made_by);
+
+/* (relation, column, key_id): the keys of rows, as jsonb */
+Datum
+op_rows_made_by(PG_FUNCTION_ARGS)
+{
+	ColumnScan scan = {
+		.sink = {.wanted = PG_GETARG_UINT32(2)},
+		.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	Relation		  rel = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
+	Form_pg_attribute attr;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	if (rel == NULL) /* dropped since the caller saw it */
+		return (Datum) 0;
+	attr = column_to_scan(rel, NameStr(*PG_GETARG_NAME(1)));
+	if (attr != NULL)
+	{
+		Bitmapset *key = primary_key(rel);
+
+		require_readable(rel, bms_add_member(bms_copy(key), attr->attnum));
+		scan.kind = kind_of(attr->atttypid);
+		scan.type = attr->atttypid;
+		scan.key = key;
+		scan_column(rel, attr->attnum, return_row, &scan);
+	}
+	relation_close(rel, attr != NULL ? NoLock : AccessShareLock);
 	return (Datum) 0;
 }
 

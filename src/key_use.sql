@@ -77,6 +77,12 @@ COMMENT ON FUNCTION order_payment.values_by_key() IS
 
 /* ---------- after a leak ---------- */
 
+/* By C as well, for a superuser calls it, and the tables are everybody's. */
+CREATE FUNCTION order_payment.rows_made_by(relation regclass, column_name name, key_id integer, OUT row_key jsonb) RETURNS SETOF jsonb
+	AS 'MODULE_PATHNAME', 'op_rows_made_by' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.rows_made_by(regclass, name, integer) IS
+	'the rows of a table whose value of a column was made by a key, by primary key; scans the table, which the caller must be allowed to read. Called by rows_sealed_by()';
+
 /* Runs with the rights of the caller, who sees what he may read. */
 CREATE FUNCTION order_payment.rows_sealed_by(key_id integer)
 	RETURNS TABLE (relation regclass, column_name name, row_key jsonb)
@@ -85,28 +91,15 @@ CREATE FUNCTION order_payment.rows_sealed_by(key_id integer)
 AS $$
 DECLARE
 	place record;
-	row_key_of text;
 BEGIN
 	FOR place IN SELECT c.* FROM order_payment.sealed_columns() c LOOP
-		row_key_of := (
-			SELECT string_agg(format('%L, t.%I', a.attname, a.attname), ', ' ORDER BY k.ord)
-			FROM pg_index i, unnest(i.indkey::smallint[]) WITH ORDINALITY k(attnum, ord)
-			JOIN pg_attribute a ON a.attrelid = place.relation AND a.attnum = k.attnum
-			WHERE i.indrelid = place.relation AND i.indisprimary);
-		RETURN QUERY EXECUTE format(
-			'SELECT %L::regclass, %L::name, jsonb_build_object(%s) FROM ONLY %s t WHERE %s',
-			place.relation, place.column_name, coalesce(row_key_of, '''ctid'', t.ctid'), place.relation,
-			CASE WHEN place.purpose = 'pepper' THEN format('t.%I = $1', place.column_name)
-				 WHEN place.purpose = 'fingerprint' THEN format('order_payment.fingerprint_key(t.%I) = $1', place.column_name)
-				 WHEN place.is_plain THEN format('order_payment.key_id(t.%I) = $1', place.column_name)
-				 ELSE format('EXISTS (SELECT FROM regexp_matches(t.%I::text, ''op1:[A-Za-z0-9_-]+'', ''g'') m '
-							 'WHERE order_payment.key_id(m[1]::order_payment.sealed) = $1)', place.column_name) END)
-			USING key_id;
+		RETURN QUERY SELECT place.relation, place.column_name, r.row_key
+		FROM order_payment.rows_made_by(place.relation, place.column_name, rows_sealed_by.key_id) r;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION order_payment.rows_sealed_by(integer) IS
-	'the rows that a data key or a fingerprint key has sealed, by table, column and primary key: who is affected after a leak. Of the tables that the caller may read, and it is an error if there is one that he may not';
+	'the rows that a data key or a fingerprint key has sealed, by table, column and primary key: who is affected after a leak. Of the tables that the caller may read, and it is an error if there is one that he may not, or whose rows policies show him. Runs no code of the owners of the tables';
 
 CREATE FUNCTION order_payment.mark_data_key_compromised(key_id integer) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER

@@ -15,6 +15,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -56,6 +58,7 @@ const OpColumn op_order_columns[ORDER_NCOLUMNS] = {
 	[ORDER_DUE] = {"refund_due_amount", NUMERICOID, FOLLOWS_PAYMENTS},
 	[ORDER_CREATED_AT] = {"created_at", TIMESTAMPTZOID, LEAVE_TIME},
 	[ORDER_PAID_AT] = {"paid_at", TIMESTAMPTZOID, LEAVE_TIME},
+	[ORDER_CUSTOMER] = {"customer_id", InvalidOid, NULL},
 };
 
 StaticAssertDecl(ORDER_NCOLUMNS <= OP_ROW_MAX_COLUMNS, "a row has room for them");
@@ -289,6 +292,24 @@ maintain_key(const OpRow *row)
 		op_warn_of_collision(row->rel, row->attnum[ORDER_ID], row->value[ORDER_ID].value);
 }
 
+/*
+ * Who has paid by his password has paid for himself: no role gives the order to
+ * somebody else, who would be charged then. The owner may, when two accounts
+ * become one, or a customer is forgotten.
+ */
+static void
+maintain_customer(const OpRow *row)
+{
+	if (row->old == NULL || op_is_unchanged(row, ORDER_CUSTOMER) ||
+		op_old_value(row, ORDER_CUSTOMER).isnull ||
+		has_privs_of_role(GetUserId(), row->rel->rd_rel->relowner) ||
+		!op_has_payment(row->rel, row->old))
+		return;
+	op_refuse_for_money(row, ORDER_CUSTOMER, "the customer of the order is fixed",
+						"It has payments, to which the customer may have consented by a password.",
+						"Make another order; the owner of the table may change it.");
+}
+
 PG_FUNCTION_INFO_V1(op_maintain_order);
 Datum
 op_maintain_order(PG_FUNCTION_ARGS)
@@ -308,6 +329,7 @@ op_maintain_order(PG_FUNCTION_ARGS)
 	line = op_line_effect(trigdata);
 	effect = op_order_effect(trigdata);
 	maintain_key(&row);
+	maintain_customer(&row);
 	op_maintain_created_at(&row, ORDER_CREATED_AT, &last_created_at);
 	if (line)
 		op_follow_line(&row, line);

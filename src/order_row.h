@@ -27,6 +27,7 @@ typedef enum OpOrderColumn
 	ORDER_DUE,
 	ORDER_CREATED_AT,
 	ORDER_PAID_AT,
+	ORDER_CUSTOMER,
 	ORDER_NCOLUMNS
 } OpOrderColumn;
 

@@ -411,7 +411,10 @@ BEGIN
 		RAISE EXCEPTION 'payment_id may not be null' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	-- locked until the retry is there: it can neither succeed late nor be tried again by another session
-	EXECUTE format('SELECT p.* FROM %I.payments p WHERE p.payment_id = $1 FOR NO KEY UPDATE', store)
+	-- no column more than is wanted: a role need not read fingerprints of cards
+	EXECUTE format('SELECT p.order_id, p.payment_id, p.status, p.gateway, p.method,
+						   p.amount, p.currency, p.split, p.attempt_no, p.failure_class, p.retry_at
+					FROM %I.payments p WHERE p.payment_id = $1 FOR NO KEY UPDATE', store)
 		INTO payment USING payment_id;
 	IF payment.payment_id IS NULL THEN
 		RAISE EXCEPTION 'payment % does not exist', payment_id USING ERRCODE = 'no_data_found';

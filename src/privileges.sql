@@ -17,6 +17,14 @@ REVOKE ALL ON FUNCTION
 	order_payment.card_fingerprints(text)
 FROM PUBLIC;
 
+/*
+ * For owners of tables with cards; create_store() grants it to the owner of a
+ * store. Who may protect a table of his own can have it tell the fingerprint of
+ * any number that he guesses, and so, with the fingerprint and the mask of a card
+ * that he may read, the number.
+ */
+REVOKE ALL ON FUNCTION order_payment.protect_card() FROM PUBLIC;
+
 -- for those who keep the keys
 REVOKE ALL ON FUNCTION
 	order_payment.create_data_keys(),

@@ -133,14 +133,14 @@ take_sealed(OpCardRow *row, OpCardPart part)
 		op_refuse_to_open();
 	if (is_moving(row, part))
 		return;
-	source = op_card_source(row, part);
-	if (source == NULL)
+	source = op_source_binding(row);
+	if (source != NULL && op_source_holds(row, part))
 	{
-		if (!has_privs_of_role(GetUserId(), row->trigdata->tg_relation->rd_rel->relowner))
-			op_refuse_twin(row, row->protection->sealed[part]);
+		if (!rebind(row, part, sealed, op_varlena_bytes(source)))
+			op_refuse_to_open();
 	}
-	else if (!rebind(row, part, sealed, op_varlena_bytes(source)))
-		op_refuse_to_open();
+	else if (!has_privs_of_role(GetUserId(), row->trigdata->tg_relation->rd_rel->relowner))
+		op_refuse_twin(row, row->protection->sealed[part]);
 }
 
 static void

@@ -9,6 +9,25 @@ CREATE FUNCTION order_payment.check_protection(target regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'op_check_protection' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION order_payment.check_protection(regclass) IS
 	'raises what would make the trigger protect_card() of a table refuse every row: a column that is not there, is of another type, or is for a verification code. Called by protect_card_columns() and upgrade_store()';
+/* GRANT asks for the right to grant it, and CREATE TRIGGER for the privilege; neither says what to do. */
+CREATE FUNCTION order_payment.let_protect(protector name) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF has_function_privilege(protector, 'order_payment.protect_card()', 'EXECUTE') THEN
+		RETURN;
+	ELSIF has_function_privilege('order_payment.protect_card()', 'EXECUTE WITH GRANT OPTION') THEN
+		EXECUTE format('GRANT EXECUTE ON FUNCTION order_payment.protect_card() TO %I', protector);
+		RETURN;
+	END IF;
+	RAISE EXCEPTION 'role "%" may not protect tables with cards', protector
+		USING ERRCODE = 'insufficient_privilege',
+			  HINT = format('Let a superuser do it, or GRANT EXECUTE ON FUNCTION order_payment.protect_card() TO %I.', protector);
+END
+$$;
+COMMENT ON FUNCTION order_payment.let_protect(name) IS
+	'grants a role EXECUTE on protect_card(), which owners of tables with cards need, if it has it not and the caller may grant it; else an error. Called by create_store()';
 
 CREATE FUNCTION order_payment.is_card_mask(value text) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'op_is_card_mask' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -72,6 +91,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = 'order_column says which order a row is of, tokens is the name of a table that remembers which row has used a token.';
 	END IF;
+	PERFORM order_payment.let_protect(current_user);
 	key := coalesce(key, (SELECT array_agg(a.attname ORDER BY k.ord)
 						  FROM pg_index i, unnest(i.indkey::smallint[]) WITH ORDINALITY k(attnum, ord)
 						  JOIN pg_attribute a ON a.attrelid = protect_card_columns.target AND a.attnum = k.attnum
@@ -113,4 +133,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.protect_card_columns(regclass, name, name, name, name, name[], text, name, name, name) IS
-	'protects the card columns of any table: adds the sealed columns (number_sealed ...) and the fingerprint if they are not there, the trigger, and a CHECK that no clear number is stored. key: what values are bound to (NULL: the primary key); label: likewise, and kept if the table is renamed (NULL: schema.table). Numbers that are in the table are sealed by UPDATE t SET number = number; then VALIDATE the constraint. For cards that are sealed outside for an order of several rows: order_column, the order''s key; tokens, a table beside this one, made if it is not there, of tokens that were used; request, the idempotency key of a row. Else they are sealed for the key of a row';
+	'protects the card columns of any table: adds the sealed columns (number_sealed ...) and the fingerprint if they are not there, the trigger, and a CHECK that no clear number is stored. key: what values are bound to (NULL: the primary key); label: likewise, and kept if the table is renamed (NULL: schema.table). Numbers that are in the table are sealed by UPDATE t SET number = number; then VALIDATE the constraint. For roles with EXECUTE on protect_card(). For cards that are sealed outside for an order of several rows: order_column, the order''s key; tokens, a table beside this one, made if it is not there, of tokens that were used; request, the idempotency key of a row. Else they are sealed for the key of a row';

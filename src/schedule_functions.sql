@@ -94,7 +94,8 @@ BEGIN
 	FOR candidate IN EXECUTE format('SELECT p.order_id, p.payment_id FROM %I.payments p WHERE %s
 									 ORDER BY p.order_id, p.payment_id', store, is_due) USING moment
 	LOOP
-		EXECUTE format('SELECT p.* FROM %I.payments p WHERE p.order_id = %L AND p.payment_id = $2 AND %s
+		EXECUTE format('SELECT p.order_id, p.payment_id, p.gateway, p.amount, p.split, p.attempt_no, p.failure_class, p.retry_at, p.created_at
+						FROM %I.payments p WHERE p.order_id = %L AND p.payment_id = $2 AND %s
 						FOR NO KEY UPDATE SKIP LOCKED', store, candidate.order_id, is_due)
 			INTO payment USING moment, candidate.payment_id;
 		CONTINUE WHEN payment.payment_id IS NULL;

@@ -41,6 +41,7 @@ BEGIN
 				  HINT = 'Make the store in another schema. To guard a table that you have, call order_payment.guard_column().';
 	END IF;
 
+	PERFORM order_payment.let_protect(coalesce(owner, current_user));
 	IF to_regnamespace(quote_ident(store)) IS NULL THEN
 		EXECUTE format('CREATE SCHEMA %I', store)
 			|| CASE WHEN owner IS NULL THEN '' ELSE format(' AUTHORIZATION %I', owner) END;
