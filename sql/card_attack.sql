@@ -222,6 +222,7 @@ DROP SCHEMA card_attack CASCADE;
 RESET client_min_messages;
 -- by a trigger on a table of one's own, as everybody may make, which would show fingerprints of guessed numbers, too
 CREATE ROLE regress_card_attack;
+GRANT EXECUTE ON FUNCTION protect_card() TO regress_card_attack;
 GRANT SELECT, INSERT, UPDATE ON purse TO regress_card_attack;
 SET ROLE regress_card_attack;
 CREATE TEMP TABLE mine (LIKE purse, source bigint);
@@ -235,6 +236,7 @@ SELECT protect_card_columns('purse', 'note', key => '{id}');
 RESET ROLE;
 DROP TABLE mine;
 DROP OWNED BY regress_card_attack;
+REVOKE EXECUTE ON FUNCTION protect_card() FROM regress_card_attack;
 DROP ROLE regress_card_attack;
 
 -- ---------- statements of all kinds ----------

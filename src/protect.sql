@@ -9,6 +9,7 @@ CREATE FUNCTION order_payment.check_protection(target regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'op_check_protection' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION order_payment.check_protection(regclass) IS
 	'raises what would make the trigger protect_card() of a table refuse every row: a column that is not there, is of another type, or is for a verification code. Called by protect_card_columns() and upgrade_store()';
+
 /* GRANT asks for the right to grant it, and CREATE TRIGGER for the privilege; neither says what to do. */
 CREATE FUNCTION order_payment.let_protect(protector name) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
