@@ -199,6 +199,25 @@ UPDATE wallet SET note = 'still forgotten' WHERE id = 20;
 UPDATE wallet SET number = '4111111111111111' WHERE id = 20;
 SELECT id, number_is, holder, holder_is FROM opened WHERE id = 20;
 
+-- ---------- old cards are forgotten, and no others: not those of rows that a trigger of the old ones updates ----------
+
+CREATE TABLE purse (id int PRIMARY KEY, number text, at timestamptz, touched int DEFAULT 0);
+SELECT protect_card_columns('purse', 'number');
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		UPDATE public.purse SET touched = touched + 1 WHERE id <> NEW.id;
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER touch AFTER UPDATE ON purse FOR EACH ROW EXECUTE FUNCTION touch();
+INSERT INTO purse (id, number, at) VALUES (1, '4242424242424242', '2020-01-01'), (2, '4111111111111111', '2030-01-01');
+SELECT forget_cards_in('purse', 'at', '2025-01-01');
+SELECT id, number, number_sealed IS NOT NULL AS has_card, touched FROM purse ORDER BY id;
+DROP TABLE purse;
+DROP FUNCTION touch();
+
 -- ---------- tables that cannot be protected ----------
 
 CREATE TABLE bad (id int PRIMARY KEY, number text, at timestamptz, small varchar(10), cvv text);

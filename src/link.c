@@ -114,7 +114,7 @@ op_refuse_sibling(const OpSiblingRole *role, Relation rel, const char *detail)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("cannot find %s of table \"%s\"", role->what, RelationGetRelationName(rel)),
 			 errdetail_internal("%s", detail),
-			 errhint("Tables of a store are made by order_payment.create_store() and linked by its foreign keys."),
+			 errhint("Tables of a store are made by order_payment.create_store() and linked by its foreign keys; order_payment.upgrade_store() brings one of an earlier release up to date."),
 			 errtable(rel)));
 }
 

@@ -19,6 +19,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgrprotos.h"
 
 #include "card.h"
 #include "card_row.h"
@@ -37,13 +38,21 @@
 
 static Oid			 mode_table = InvalidOid;
 static OpProtectMode current_mode = OP_PROTECT;
+static int			 mode_depth = 0; /* of triggers, where the mode was set */
 static int64		 not_resealed = 0;
+
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
+}
 
 void
 op_set_protect_mode(Oid table, OpProtectMode mode)
 {
 	mode_table = table;
 	current_mode = mode;
+	mode_depth = trigger_depth();
 	not_resealed = 0;
 }
 
@@ -53,11 +62,16 @@ op_not_resealed(void)
 	return not_resealed;
 }
 
-/* A table that is partitioned means its partitions. */
+/*
+ * A table that is partitioned means its partitions. An UPDATE by a trigger of
+ * these rows is none of those the mode is for.
+ */
 static OpProtectMode
 mode_for(Relation rel)
 {
-	if (current_mode == OP_PROTECT || RelationGetRelid(rel) == mode_table)
+	if (current_mode == OP_PROTECT || trigger_depth() != mode_depth + 1)
+		return OP_PROTECT;
+	if (RelationGetRelid(rel) == mode_table)
 		return current_mode;
 	if (rel->rd_rel->relispartition &&
 		list_member_oid(get_partition_ancestors(RelationGetRelid(rel)), mode_table))
