@@ -5,8 +5,18 @@
 #ifndef OP_CHECK_SLOT_H
 #define OP_CHECK_SLOT_H
 
-/* A slot, which an error gives back; an error, OP012, if all are taken. */
-extern int	op_take_check_slot(void);
-extern void op_release_check_slot(int slot);
+typedef struct OpCheckSlot
+{
+	Oid owner;
+	int share;
+	int slot;
+} OpCheckSlot;
+
+/*
+ * A slot for a store of that owner, which an error gives back; an error, OP012,
+ * if all are taken, or all that one owner may have.
+ */
+extern OpCheckSlot op_take_check_slot(Oid owner);
+extern void		   op_release_check_slot(const OpCheckSlot *slot);
 
 #endif

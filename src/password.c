@@ -352,16 +352,16 @@ check(const Account *account, const text *password, bool is_renewed)
 bool
 op_check_payment_password(const char *store, const char *customer, const text *password)
 {
-	Account account;
-	bool	result;
-	int		slot;
+	Account		account;
+	bool		result;
+	OpCheckSlot slot;
 
 	require_log_guard();
 	PreventCommandDuringRecovery("verify_payment_password()");
 	open_account(&account, store, customer);
-	slot = op_take_check_slot();
+	slot = op_take_check_slot(account.owner);
 	result = check(&account, password, true);
-	op_release_check_slot(slot);
+	op_release_check_slot(&slot);
 	return result;
 }
 
@@ -459,9 +459,9 @@ PG_FUNCTION_INFO_V1(op_set_payment_password);
 Datum
 op_set_payment_password(PG_FUNCTION_ARGS)
 {
-	Account account;
-	text   *password;
-	int		slot;
+	Account		account;
+	text	   *password;
+	OpCheckSlot slot;
 
 	require_arguments(fcinfo);
 	require_log_guard();
@@ -470,10 +470,10 @@ op_set_payment_password(PG_FUNCTION_ARGS)
 	password = PG_GETARG_TEXT_PP(1);
 	require_good(password);
 	open_account(&account, NameStr(*PG_GETARG_NAME(2)), text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	slot = op_take_check_slot();
+	slot = op_take_check_slot(account.owner);
 	require_change(&account, PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3));
 	set_password(&account, password);
-	op_release_check_slot(slot);
+	op_release_check_slot(&slot);
 	PG_RETURN_VOID();
 }
 

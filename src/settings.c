@@ -149,7 +149,7 @@ define_limits(void)
 
 	DefineCustomIntVariable("order_payment.password_checks",
 							"How many payment passwords the whole server checks at once.",
-							"Each check takes 16 MiB of memory and a processor for part of a second.",
+							"Each check takes 16 MiB of memory and a processor for part of a second. The stores of one owner have one less.",
 							&op_password_checks,
 							4,
 							1, 1024,

@@ -28,7 +28,7 @@ log_min_duration_statement = 0
 log_error_verbosity = verbose
 log_parameter_max_length = -1
 log_parameter_max_length_on_error = -1
-order_payment.password_checks = 16
+order_payment.password_checks = 17
 });
 
 $node->safe_psql('postgres', q{
@@ -177,6 +177,23 @@ $node->poll_query_until('postgres', q{SELECT current_setting('order_payment.pass
 }
 $node->append_conf('postgresql.conf', 'order_payment.password_checks = 4');
 $node->reload;
+$node->poll_query_until('postgres', q{SELECT current_setting('order_payment.password_checks') = '4'});
+{
+	$node->safe_psql('postgres', q{
+CREATE ROLE sleeper LOGIN;
+CREATE SCHEMA sleeper AUTHORIZATION sleeper;
+SET ROLE sleeper;
+CREATE TABLE sleeper.payment_passwords (customer_id bigint PRIMARY KEY, verifier order_payment.sealed, pepper_id integer);
+CREATE TABLE sleeper.payment_password_attempts (customer_id bigint PRIMARY KEY, used integer, locked_until timestamptz, last_at timestamptz);
+CREATE FUNCTION sleeper.sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+CREATE TRIGGER sleep BEFORE INSERT ON sleeper.payment_password_attempts FOR EACH ROW EXECUTE FUNCTION sleeper.sleep()});
+	my @sleepers = map { start_psql($node, 'postgres', "SELECT order_payment.verify_payment_password($_, 'x', 'sleeper');\n", '-U', 'sleeper', '-v', 'VERBOSITY=verbose') } 1 .. 6;
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 3 FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_extension'::regclass AND objid = 0}),
+		'whose tables sleep has three slots of four');
+	is(app("SELECT verify_payment_password(4, '$password')"), 't', 'and the shop the fourth');
+	$_->{run}->finish foreach @sleepers;
+	is(scalar(grep { $_->{err} =~ /OP012/ } @sleepers), 3, 'the others found none');
+}
 
 # ---------- an old transaction has no use for an old password ----------
 
