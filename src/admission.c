@@ -250,7 +250,8 @@ op_require_admission(Relation payments, TupleTableSlot *old, TupleTableSlot *row
 		(old == NULL && is_retry(payments, row, columns)))
 		return;
 	if (!is_admitted(op_root_of(payments), text_in(row, columns[PAYMENT_ORDER_ID]),
-					 text_in(row, columns[PAYMENT_GATEWAY]), text_in(row, columns[PAYMENT_METHOD])) ||
+					 text_in(row, columns[PAYMENT_GATEWAY]),
+					 text_in(row, columns[PAYMENT_METHOD])) ||
 		!is_of_customer(payments, row))
 		ereport(ERROR,
 				(errcode(ERRCODE_OP_PASSWORD),

@@ -13,7 +13,7 @@ typedef struct OpClear
 {
 	size_t size;
 	uint8  data[OP_PLAIN_MAX];
-	char   mask[OP_PAN_MASK_SIZE + 1]; /* of a number, holder or expiry, as the server writes text */
+	char   mask[OP_PAN_MASK_SIZE + 1]; /* of a number, holder or expiry, in the server's encoding */
 } OpClear;
 
 StaticAssertDecl(OP_PAN_MASK_SIZE >= OP_EXPIRY_SIZE + 1, "the mask of a number is the longest");

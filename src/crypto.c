@@ -29,7 +29,7 @@
 #define KX_NONCE_SIZE (OP_NONCE_SIZE - OP_GCM_NONCE_SIZE)		  /* what of the nonce makes Kx */
 #define CMAC_CONSTANT 0x87										  /* x^128 in AES-CMAC's field */
 #define POOL_SIZE	  (4096 - 2 * sizeof(size_t) - OP_NONCE_SIZE) /* with the rest, one page */
-#define NONCES_IN_ROW 256										  /* that are counted on from a random one */
+#define NONCES_IN_ROW 256										  /* counted on from a random one */
 
 struct OpAead
 {

@@ -113,7 +113,8 @@ read_line(OpRootKeys *keys, const char *line, const char *end)
 
 	if (line == end || *line == '#')
 		return true;
-	done = blank != NULL && read_id(line, blank, &id) && op_hex_decode(blank + 1, end - blank - 1, bytes, sizeof(bytes)) &&
+	done = blank != NULL && read_id(line, blank, &id) &&
+		   op_hex_decode(blank + 1, end - blank - 1, bytes, sizeof(bytes)) &&
 		   add_component(keys, id, bytes);
 	op_cleanse(bytes, sizeof(bytes));
 	return done;

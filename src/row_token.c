@@ -195,6 +195,15 @@ require_writer(Relation rel)
 					   RelationGetRelationName(rel));
 }
 
+op_noreturn static void
+refuse_unprotected(Relation rel)
+{
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("table \"%s\" is not protected by protect_card()",
+						   RelationGetRelationName(rel)),
+					errhint("Protect it by order_payment.protect_card_columns()."), errtable(rel)));
+}
+
 PG_FUNCTION_INFO_V1(op_card_token);
 
 /* (target, order_id, lifetime): for those who may write into the table */
@@ -207,11 +216,7 @@ op_card_token(PG_FUNCTION_ARGS)
 	char			   *token;
 
 	if (protection == NULL)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("table \"%s\" is not protected by protect_card()",
-							   RelationGetRelationName(rel)),
-						errhint("Protect it by order_payment.protect_card_columns()."),
-						errtable(rel)));
+		refuse_unprotected(rel);
 	require_writer(rel);
 	order_column(protection, rel);
 	scope = (OpTokenScope){op_root_of(rel), in_utf8(text_to_cstring(PG_GETARG_TEXT_PP(1)))};

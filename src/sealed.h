@@ -56,7 +56,8 @@ extern Datum op_sealed_in(PG_FUNCTION_ARGS);
  * rows share them: integers as eight bytes, a uuid as sixteen, text in UTF-8.
  * Other types and NULLs are refused.
  */
-extern bytea *op_make_binding(const char *label, int n, const Oid *types, const NullableDatum *values);
+extern bytea *op_make_binding(const char *label, int n, const Oid *types,
+							  const NullableDatum *values);
 
 /* Is the type of a key column one that op_make_binding() takes? */
 extern bool op_binds(Oid type);

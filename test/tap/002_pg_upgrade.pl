@@ -1,7 +1,7 @@
 
 # A store goes through pg_upgrade (here to the same major release) as it is:
-# every table equal, the same triggers, enforcement on, consumers go on, and
-# cards open where the root key is as before.
+# every table equal, the same triggers, enforcement on, consumers go on. So do
+# keys and records of the extension; cards open by the root key.
 
 use strict;
 use warnings;
@@ -22,7 +22,25 @@ my $new = PostgreSQL::Test::Cluster->new('new');
 make_roles($old);
 fill_database($old, 'origin');
 $old->safe_psql('origin', q{
+SET order_payment.allow_unguarded = on;
+SELECT order_payment.create_data_keys();
+INSERT INTO shop.orders (order_id, price) VALUES (-2, 10), (-1, 10);
+INSERT INTO shop.payments (order_id, gateway, amount, card_number, card_holder, card_expiry)
+	VALUES (-2, 'manual', 10, '4242424242424242', 'Ann Lee', '12/30');
+SELECT order_payment.create_data_key('data');
+INSERT INTO shop.payments (order_id, gateway, amount, card_number) VALUES (-1, 'manual', 10, '5555555555554444');
+SELECT order_payment.set_payment_password(7, '246810', 'shop')});
+$old->safe_psql('origin', q{
 SELECT order_payment.ack_events('mailer', ARRAY(SELECT event_id FROM order_payment.read_events('mailer', 300, 'shop')), 'shop')});
+
+my $members = q{
+SELECT k::text FROM order_payment.data_keys k UNION ALL SELECT l::text FROM order_payment.reveal_log l ORDER BY 1};
+my $cards = q{
+SELECT p.order_id, c.number, c.holder, c.expiry
+FROM shop.payments p, order_payment.reveal_card(p.payment_id, 'shop') c WHERE p.order_id < 0 ORDER BY 1};
+my $revealed = $old->safe_psql('origin', $cards);
+my $kept = $old->safe_psql('origin', $members);
+is($revealed, "-2|4242424242424242|Ann Lee|12/30\n-1|5555555555554444||", 'cards, under two keys');
 
 my %expected = (contents => contents($old, 'origin'), triggers => triggers($old, 'origin'));
 my $outstanding = q{
@@ -48,6 +66,11 @@ chdir $here or die "chdir: $!";
 $new->start;
 
 is_same_store($new, 'origin', \%expected, 'upgraded');
+is($new->safe_psql('origin', $members), $kept, 'upgraded: the same keys and records');
+is($new->safe_psql('origin', $cards), $revealed, 'upgraded: cards open');
+is($new->safe_psql('origin', q{
+SET order_payment.allow_unguarded = on;
+SELECT order_payment.verify_payment_password(7, '246810', 'shop')}), 't', 'upgraded: so does a payment password');
 is_verified($new, 'origin', 'upgraded');
 is_verified($new, 'origin', 'upgraded, other store', q{Bob's "Shop"; --});
 is_enforced($new, 'origin', 'upgraded');
