@@ -210,7 +210,7 @@ sub are_cards_open
 	my $got = $node->safe_psql($database, q{
 SET order_payment.reveal_budget = -1;
 SELECT 'order ' || p.order_id, r.number, r.holder, r.expiry
-FROM shop.payments p, order_payment.reveal_card(p.payment_id, 'shop') r WHERE p.card_number_sealed IS NOT NULL AND p.order_id <= 400
+FROM shop.payments p, order_payment.reveal_card(p.payment_id, 'shop') r WHERE p.card_number_sealed IS NOT NULL AND p.order_id BETWEEN 1 AND 400
 UNION ALL
 SELECT email, order_payment.reveal(card_sealed, b.bound_to), order_payment.reveal(owner_sealed, b.bound_to), NULL
 FROM shop.users, order_payment.binding('users', email) b (bound_to) WHERE card_sealed IS NOT NULL
