@@ -450,4 +450,16 @@ sub holds
 is(join(' ', holds($marker)), '', 'no number in the data directory or the log');
 is(join(' ', grep { $_ ne $inside } holds($second)), '', 'no root key');
 
+# ---------- whoever locks a table of his own keeps nobody waiting ----------
+
+{
+	my $holder = $node->background_psql('postgres', on_error_die => 1);
+
+	$holder->query_safe('BEGIN; LOCK TABLE cards');
+	is(sqlstate_of('SELECT * FROM order_payment.key_status()'), '55P03', 'who keeps the keys is not kept waiting for long');
+	is($node->safe_psql('postgres', 'SELECT count(*) > 0 FROM order_payment.key_status(false)'), 't', 'nor at all, if values are not counted');
+	$holder->query_safe('ROLLBACK');
+	$holder->quit;
+}
+
 done_testing();
