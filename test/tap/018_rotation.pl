@@ -439,17 +439,6 @@ ok($node->poll_query_until('postgres', qq{SELECT current_setting('order_payment.
 is(sqlstate_of("INSERT INTO plain VALUES (1, '$marker')"), 'done', 'seals');
 are_sound('at last');
 
-# nothing in clear, in no file of the cluster
-$node->stop;
-sub holds
-{
-	my ($what) = @_;
-
-	return grep { chomp; 1 } `grep -rlaF -e '$what' '@{[ $node->data_dir ]}' '@{[ $node->logfile ]}' 2>&1`;
-}
-is(join(' ', holds($marker)), '', 'no number in the data directory or the log');
-is(join(' ', grep { $_ ne $inside } holds($second)), '', 'no root key');
-
 # ---------- whoever locks a table of his own keeps nobody waiting ----------
 
 {
@@ -461,5 +450,16 @@ is(join(' ', grep { $_ ne $inside } holds($second)), '', 'no root key');
 	$holder->query_safe('ROLLBACK');
 	$holder->quit;
 }
+
+# nothing in clear, in no file of the cluster
+$node->stop;
+sub holds
+{
+	my ($what) = @_;
+
+	return grep { chomp; 1 } `grep -rlaF -e '$what' '@{[ $node->data_dir ]}' '@{[ $node->logfile ]}' 2>&1`;
+}
+is(join(' ', holds($marker)), '', 'no number in the data directory or the log');
+is(join(' ', grep { $_ ne $inside } holds($second)), '', 'no root key');
 
 done_testing();
