@@ -246,12 +246,14 @@ void
 op_require_admission(Relation payments, TupleTableSlot *old, TupleTableSlot *row,
 					 const AttrNumber *columns)
 {
+	const char *method;
+
 	if (!is_asking(payments, old, row, columns) ||
 		(old == NULL && is_retry(payments, row, columns)))
 		return;
+	method = text_in(row, columns[PAYMENT_METHOD]);
 	if (!is_admitted(op_root_of(payments), text_in(row, columns[PAYMENT_ORDER_ID]),
-					 text_in(row, columns[PAYMENT_GATEWAY]),
-					 text_in(row, columns[PAYMENT_METHOD])) ||
+					 text_in(row, columns[PAYMENT_GATEWAY]), method) ||
 		!is_of_customer(payments, row))
 		ereport(ERROR,
 				(errcode(ERRCODE_OP_PASSWORD),

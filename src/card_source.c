@@ -49,17 +49,17 @@ append_condition(StringInfo sql, Relation rel, AttrNumber column, int parameter)
 	Oid				 type = TupleDescAttr(RelationGetDescr(rel), column - 1)->atttypid;
 	Oid				 equals = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
 	HeapTuple		 tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equals));
-	Form_pg_operator form;
+	Form_pg_operator is;
 
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 						errmsg("could not identify an equality operator for type %s",
 							   format_type_be(type)),
 						errtablecol(rel, column)));
-	form = (Form_pg_operator) GETSTRUCT(tuple);
+	is = (Form_pg_operator) GETSTRUCT(tuple);
 	appendStringInfo(sql, "t.%s OPERATOR(%s.%s) $%d", quoted_column(rel, column),
-					 quote_identifier(get_namespace_name(form->oprnamespace)),
-					 NameStr(form->oprname), parameter);
+					 quote_identifier(get_namespace_name(is->oprnamespace)), NameStr(is->oprname),
+					 parameter);
 	ReleaseSysCache(tuple);
 }
 

@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -28,12 +29,15 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "data_key.h"
 #include "fingerprint.h"
 #include "sealed.h"
 #include "trigger_call.h"
+
+#define LOCK_MS 3000 /* how long a lock is waited for */
 
 /* ---------- counting ---------- */
 
@@ -188,6 +192,29 @@ meet_value(KeySink *sink, ColumnKind kind, Oid type, Datum value)
 	}
 }
 
+/*
+ * Whoever locks a table of his own must not keep those waiting who keep the
+ * keys. NULL: dropped since the caller saw it.
+ */
+static Relation
+open_to_scan(Oid relation)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCK_MS);
+
+	while (!ConditionalLockRelationOid(relation, AccessShareLock))
+	{
+		if (GetCurrentTimestamp() >= until)
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("table \"%s\", which has sealed values, is locked by another session",
+							get_rel_name(relation) ? get_rel_name(relation) : "?"),
+					 errhint("pg_locks shows who it is; try again.")));
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(10000L);
+	}
+	return try_relation_open(relation, NoLock);
+}
+
 /* For each row of a table, in memory of its own; of a value that is not null. */
 typedef void (*RowFunction)(Relation rel, TupleTableSlot *row, NullableDatum value, void *context);
 
@@ -252,13 +279,13 @@ op_keys_used(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo	 *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	ColumnScan		  scan = {.sink = {.counts = new_counts()}};
-	Relation		  rel = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
+	Relation		  rel = open_to_scan(PG_GETARG_OID(0));
 	Form_pg_attribute attr;
 	HASH_SEQ_STATUS	  seq;
 	KeyUse			 *use;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (rel == NULL) /* dropped since the caller saw it */
+	if (rel == NULL)
 		return (Datum) 0;
 	attr = column_to_scan(rel, NameStr(*PG_GETARG_NAME(1)));
 	if (attr != NULL)
@@ -403,11 +430,11 @@ op_rows_made_by(PG_FUNCTION_ARGS)
 	ColumnScan scan = {
 		.sink = {.wanted = PG_GETARG_UINT32(2)},
 		.result = (ReturnSetInfo *) fcinfo->resultinfo};
-	Relation		  rel = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
+	Relation		  rel = open_to_scan(PG_GETARG_OID(0));
 	Form_pg_attribute attr;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	if (rel == NULL) /* dropped since the caller saw it */
+	if (rel == NULL)
 		return (Datum) 0;
 	attr = column_to_scan(rel, NameStr(*PG_GETARG_NAME(1)));
 	if (attr != NULL)

@@ -439,6 +439,18 @@ ok($node->poll_query_until('postgres', qq{SELECT current_setting('order_payment.
 is(sqlstate_of("INSERT INTO plain VALUES (1, '$marker')"), 'done', 'seals');
 are_sound('at last');
 
+# ---------- whoever locks a table of his own keeps nobody waiting ----------
+
+{
+	my $holder = $node->background_psql('postgres', on_error_die => 1);
+
+	$holder->query_safe('BEGIN; LOCK TABLE cards');
+	is(sqlstate_of('SELECT * FROM order_payment.key_status()'), '55P03', 'who keeps the keys is not kept waiting for long');
+	is($node->safe_psql('postgres', 'SELECT count(*) > 0 FROM order_payment.key_status(false)'), 't', 'nor at all, if values are not counted');
+	$holder->query_safe('ROLLBACK');
+	$holder->quit;
+}
+
 # nothing in clear, in no file of the cluster
 $node->stop;
 sub holds
