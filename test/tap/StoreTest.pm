@@ -9,6 +9,7 @@ use warnings;
 
 use Exporter 'import';
 use Fcntl qw(O_CREAT O_EXCL O_WRONLY);
+use File::Spec ();
 use File::Temp ();
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
@@ -26,7 +27,7 @@ our @EXPORT = qw(make_cluster make_root_key poll_start start_psql start_writers
 sub make_root_key
 {
 	my ($node, @lines) = @_;
-	my $path = $node->basedir . '/root.key';
+	my $path = File::Spec->rel2abs($node->basedir . '/root.key');
 
 	if (!@lines)
 	{
