@@ -331,7 +331,7 @@ my @ways = (
 	[ 'a crash',
 		sub { crash($_[0], 'PgSleep', "SELECT pg_sleep(600) /* $visa */") },
 		qr{DETAIL:  Failed process was running: SELECT pg_sleep\(600\) /\* $visa},
-		qr/server process \(PID \d+\) was terminated by signal 9.*\n.*DETAIL:  Failed process was running: $remark/ ],
+		qr/(?:server process|client backend) \(PID \d+\) was terminated by signal 9.*\n.*DETAIL:  Failed process was running: $remark/ ],
 	[ 'a crash before the statement was analysed',
 		sub
 		{
@@ -343,7 +343,7 @@ my @ways = (
 			$blocker->{run}->finish;
 		},
 		qr{DETAIL:  Failed process was running: SELECT \* FROM other WHERE a = '$visa'},
-		qr/server process \(PID \d+\) was terminated by signal 9.*\n.*DETAIL:  Failed process was running: $remark/ ],
+		qr/(?:server process|client backend) \(PID \d+\) was terminated by signal 9.*\n.*DETAIL:  Failed process was running: $remark/ ],
 );
 
 # Two sessions, each of which waits for what the other has.
