@@ -150,7 +150,7 @@ like($slow->{err}, qr/canceling statement due to user request/, 'it can be cance
 my @both = map { start_psql($node, 'postgres', q{CALL order_payment.reseal('cards')}) } 1, 2;
 $_->{run}->finish foreach @both;
 is(join('', map { $_->{err} =~ /ERROR/ ? $_->{err} : '' } @both), '', 'two at once');
-$writer->{run}->signal('INT');
+$writer->{run}->signal('TERM');
 eval { $writer->{run}->finish };
 sql(q{CALL order_payment.reseal('cards')});
 is(sql('SELECT n FROM old_values'), 0, 'nothing is left under an old key');
