@@ -241,6 +241,7 @@ $fence
 
 ${fence}sql
 DROP SCHEMA shop CASCADE;
+DROP OWNED BY sample_keeper;
 DROP ROLE sample_keeper;
 $fence
 EOM

@@ -20,7 +20,7 @@ my ($python) = grep { IPC::Run::run([ $_, '-c', 'import psycopg, psycopg2' ], '>
 
 plan skip_all => 'psycopg and psycopg2 are not installed (Debian: python3-psycopg, python3-psycopg2)' if !defined $python;
 
-my $node = make_cluster('drivers', conf => "order_payment.allow_unguarded = on\norder_payment.reveal_budget = -1\n");
+my $node = make_cluster('drivers', init => { extra => [ '--encoding=UTF8', '--no-locale' ] }, conf => "order_payment.allow_unguarded = on\norder_payment.reveal_budget = -1\n");
 
 $node->safe_psql('postgres', q{
 CREATE EXTENSION order_payment;
