@@ -45,7 +45,7 @@ typedef struct Admission
 	SubTransactionId used_in;
 } Admission;
 
-static Admission admission = {InvalidOid};
+static Admission admission;
 
 /* ---------- its life ---------- */
 

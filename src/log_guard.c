@@ -165,7 +165,7 @@ text_to_keep(const PlannedStmt *statement, const char *text)
 	memset(copy, ' ', size);
 	copy[size] = '\0';
 	start = Min(start, size);
-	length = statement->stmt_len > 0 ? statement->stmt_len : size;
+	length = statement->stmt_len > 0 ? (size_t) statement->stmt_len : size;
 	length = Min(length, size - start);
 	memcpy(copy + start, OP_WITHHELD, Min(length, sizeof(OP_WITHHELD) - 1));
 	return copy;
