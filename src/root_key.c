@@ -256,12 +256,6 @@ is_set(const char *setting)
 	return setting != NULL && setting[0] != '\0';
 }
 
-bool
-op_has_root_source(void)
-{
-	return is_set(op_root_key_file) || is_set(op_root_key_command);
-}
-
 void
 op_read_root_keys(OpRootKeys *keys)
 {

@@ -41,9 +41,6 @@ extern const OpRootKey *op_find_root_key(const OpRootKeys *keys, uint32 id);
 /* Tells a key by eight bytes, which say nothing of it: HMAC of a fixed text. */
 extern bool op_root_key_check(const OpRootKey *key, uint8 check[OP_ROOT_CHECK_SIZE]);
 
-/* Can a source be read at all by the settings as they are? */
-extern bool op_has_root_source(void);
-
 extern void op_root_key_init(void);
 
 #endif
