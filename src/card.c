@@ -21,19 +21,6 @@
 #include "sealed_card.h"
 #include "settings.h"
 
-void
-op_require_log_guard(void)
-{
-	if (op_log_guard_is_active() || op_allow_unguarded)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OP_CLEAR_CARD),
-			 errmsg("clear card data are not taken while the log guard is not loaded"),
-			 errdetail("The statement that brings them may stand in the server log and in pg_stat_activity."),
-			 errhint("Put order_payment last into shared_preload_libraries in postgresql.conf and restart the server, or send the card sealed; for tests a superuser may set order_payment.allow_unguarded."),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
 /* ---------- reading ---------- */
 
 static void
@@ -121,7 +108,7 @@ op_read_clear(OpField field, const char *text, size_t size, OpClear *clear)
 {
 	char *utf8;
 
-	op_require_log_guard();
+	op_require_log_guard("clear card data", ", or send the card sealed");
 	utf8 = pg_server_to_any(text, (int) size, PG_UTF8);
 	readers[field](utf8, utf8 == text ? size : strlen(utf8), clear);
 	if (utf8 != text)

@@ -33,7 +33,4 @@ extern text *op_show_plain(OpField field, const uint8 *plain, size_t size);
 /* Is it what a number, holder or expiry is masked as? */
 extern bool op_is_mask(OpField field, const char *text, size_t size);
 
-/* An error, OP011, if clear text could be on its way into a log. */
-extern void op_require_log_guard(void);
-
 #endif

@@ -44,6 +44,7 @@
 #include "errors.h"
 #include "log_guard.h"
 #include "redact.h"
+#include "settings.h"
 #include "withhold.h"
 
 static bool is_installed = false;
@@ -354,6 +355,20 @@ bool
 op_log_guard_is_active(void)
 {
 	return is_installed && emit_log_hook == guard_record;
+}
+
+void
+op_require_log_guard(const char *what, const char *otherwise)
+{
+	if (op_log_guard_is_active() || op_allow_unguarded)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OP_CLEAR_CARD),
+			 errmsg("%s are not taken while the log guard is not loaded", what),
+			 errdetail("The statement that brings them may stand in the server log and in pg_stat_activity."),
+			 errhint("Put order_payment last into shared_preload_libraries in postgresql.conf and restart the server%s; for tests a superuser may set order_payment.allow_unguarded.",
+					 otherwise),
+			 errhidestmt(true), errhidecontext(true)));
 }
 
 static const char *

@@ -11,6 +11,12 @@
  */
 extern bool op_log_guard_is_active(void);
 
+/*
+ * An error, OP011, if it is not, and order_payment.allow_unguarded is off. what
+ * is not taken (plural); otherwise ends the hint.
+ */
+extern void op_require_log_guard(const char *what, const char *otherwise);
+
 extern void op_log_guard_init(void);
 
 #endif

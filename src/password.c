@@ -67,19 +67,6 @@ typedef struct Account
 /* ---------- errors, each said once ---------- */
 
 static void
-require_log_guard(void)
-{
-	if (op_log_guard_is_active() || op_allow_unguarded)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OP_CLEAR_CARD),
-			 errmsg("payment passwords are not taken while the log guard is not loaded"),
-			 errdetail("The statement that brings them may stand in the server log and in pg_stat_activity."),
-			 errhint("Set shared_preload_libraries = 'order_payment' in postgresql.conf and restart the server; for tests a superuser may set order_payment.allow_unguarded."),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
-static void
 refuse_locked(int seconds)
 {
 	TimestampTz until =
@@ -356,7 +343,7 @@ op_check_payment_password(const char *store, const char *customer, const text *p
 	bool		result;
 	OpCheckSlot slot;
 
-	require_log_guard();
+	op_require_log_guard("payment passwords", "");
 	PreventCommandDuringRecovery("verify_payment_password()");
 	open_account(&account, store, customer);
 	slot = op_take_check_slot(account.owner);
@@ -464,7 +451,7 @@ op_set_payment_password(PG_FUNCTION_ARGS)
 	OpCheckSlot slot;
 
 	require_arguments(fcinfo);
-	require_log_guard();
+	op_require_log_guard("payment passwords", "");
 	PreventCommandDuringRecovery("set_payment_password()");
 	PreventCommandIfReadOnly("set_payment_password()");
 	password = PG_GETARG_TEXT_PP(1);
