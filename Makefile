@@ -64,6 +64,7 @@ OBJS = \
 	src/secret_file.o \
 	src/root_key.o \
 	src/data_key.o \
+	src/key_table.o \
 	src/keyring.o \
 	src/sealed.o \
 	src/autonomous.o \

@@ -2,32 +2,23 @@
  * card_key.c
  *	  The keys that cards are sealed for outside; see card_key.h.
  *
- * As data keys are (keyring.c), rows are read by the latest snapshot, and kept in
- * this process until one changes, here or in data_keys: a private key that was
- * unsealed by a data key which may not open any more is dropped with it. It is
- * unsealed and parsed, which takes as long as using it, when it is first used.
+ * A private key that was unsealed by a data key which may not open any more is
+ * dropped with it. It is unsealed and parsed, which takes as long as using it,
+ * when it is first used.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "card_blob.h"
 #include "card_key.h"
 #include "compat.h"
-#include "data_key.h"
 #include "errors.h"
+#include "key_table.h"
 #include "memory.h"
 #include "sealed.h"
 
@@ -55,63 +46,19 @@ typedef struct CardKey
 	OpRsa	   *ready;
 } CardKey;
 
-static MemoryContext context = NULL; /* of the rows */
-static CardKey		*keys = NULL;
-static int			 nkeys = 0;
-static Oid			 card_keys = InvalidOid; /* the tables, as they were read */
-static Oid			 data_keys = InvalidOid;
-static bool			 is_stale = true;
-
-/* ---------- reading the rows ---------- */
+/* ---------- the rows ---------- */
 
 static void
-note_change(Datum arg, Oid relation)
+forget_key(void *entry)
 {
-	if (relation == InvalidOid || relation == card_keys || relation == data_keys)
-		is_stale = true;
-}
-
-void
-op_card_key_init(void)
-{
-	CacheRegisterRelcacheCallback(note_change, (Datum) 0);
-}
-
-static Oid
-card_keys_table(void)
-{
-	Oid schema = get_namespace_oid("order_payment", true);
-	Oid table = OidIsValid(schema) ? get_relname_relid("card_keys", schema) : InvalidOid;
-
-	if (!OidIsValid(table))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("table order_payment.card_keys does not exist"),
-						errhint("CREATE EXTENSION order_payment in this database.")));
-	return table;
+	op_rsa_free(((CardKey *) entry)->ready);
 }
 
 static void
-forget_keys(void)
+take_row(void *entry, const Datum *values, const bool *isnull)
 {
-	for (int i = 0; i < nkeys; i++)
-		op_rsa_free(keys[i].ready);
-	nkeys = 0;
-	keys = NULL;
-	if (context != NULL)
-		MemoryContextReset(context);
-}
+	CardKey *key = entry;
 
-static void
-take_row(CardKey *key, HeapTuple row, TupleDesc tupdesc)
-{
-	Datum values[NCOLUMNS];
-	bool  isnull[NCOLUMNS];
-
-	if (tupdesc->natts < NCOLUMNS)
-		elog(ERROR, "table order_payment.card_keys has too few columns");
-	memset(key, 0, sizeof(*key));
-	for (int i = 0; i < NCOLUMNS; i++)
-		values[i] = heap_getattr(row, i + 1, tupdesc, &isnull[i]);
 	key->kid = DatumGetUInt32(values[KID]);
 	key->is_active = strcmp(TextDatumGetCString(values[STATE]), "active") == 0;
 	key->public_key = DatumGetByteaPCopy(values[PUBLIC_KEY]);
@@ -121,63 +68,35 @@ take_row(CardKey *key, HeapTuple row, TupleDesc tupdesc)
 		isnull[RETIRE_AFTER] ? DT_NOEND : DatumGetTimestampTz(values[RETIRE_AFTER]);
 }
 
-static void
-read_rows(Relation rel)
-{
-	Snapshot	  snapshot = RegisterSnapshot(GetLatestSnapshot());
-	SysScanDesc	  scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	HeapTuple	  row;
-	int			  room = 4;
+static OpKeyTable card_keys = {
+	.name = "card_keys",
+	.sealed_by = "data_keys",
+	.ncolumns = NCOLUMNS,
+	.entry_size = sizeof(CardKey),
+	.take = take_row,
+	.forget = forget_key,
+};
 
-	keys = palloc(room * sizeof(CardKey));
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		if (nkeys == room)
-			keys = repalloc(keys, (room *= 2) * sizeof(CardKey));
-		take_row(&keys[nkeys], row, RelationGetDescr(rel));
-		nkeys++;
-	}
-	MemoryContextSwitchTo(caller);
-	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
+void
+op_card_key_init(void)
+{
+	op_key_table_init(&card_keys);
 }
 
-/* Brings the keys up to date. It stays stale if this fails on the way. */
-static void
-refresh(void)
+/* The rows, up to date. */
+static CardKey *
+read_keys(void)
 {
-	Relation rel;
-
-	AcceptInvalidationMessages();
-	if (!is_stale)
-		return;
-	if (context == NULL)
-		context = AllocSetContextCreate(CacheMemoryContext, "order_payment card keys",
-										ALLOCSET_SMALL_SIZES);
-	forget_keys();
-	data_keys = op_data_keys_table();
-	rel = table_open(card_keys_table(), AccessShareLock);
-	card_keys = RelationGetRelid(rel);
-	is_stale = false; /* a change while the rows are read makes it so again */
-	PG_TRY();
-	{
-		read_rows(rel);
-	}
-	PG_CATCH();
-	{
-		is_stale = true;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	table_close(rel, AccessShareLock);
+	op_key_table_refresh(&card_keys);
+	return card_keys.entries;
 }
 
 static CardKey *
 find_key(uint32 kid)
 {
-	refresh();
-	for (int i = 0; i < nkeys; i++)
+	CardKey *keys = read_keys();
+
+	for (int i = 0; i < card_keys.n; i++)
 	{
 		if (keys[i].kid == kid)
 			return &keys[i];
@@ -188,8 +107,9 @@ find_key(uint32 kid)
 static CardKey *
 find_active(void)
 {
-	refresh();
-	for (int i = 0; i < nkeys; i++)
+	CardKey *keys = read_keys();
+
+	for (int i = 0; i < card_keys.n; i++)
 	{
 		if (keys[i].is_active)
 			return &keys[i];
@@ -239,7 +159,7 @@ op_card_key(uint32 kid)
 		return key->ready;
 	op_protect_memory();
 	rsa = unseal(kid, key->private_key);
-	if (is_stale)
+	if (card_keys.is_stale)
 	{
 		/* unsealing has found that keys have changed: nothing of this is kept */
 		op_rsa_free(rsa);

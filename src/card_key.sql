@@ -33,8 +33,13 @@ COMMENT ON COLUMN order_payment.card_keys.retire_after IS 'when a key that was r
 
 SELECT pg_catalog.pg_extension_config_dump('order_payment.card_keys', '');
 
-CREATE TRIGGER announce_keys AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON order_payment.card_keys
+-- as those of data_keys
+CREATE TRIGGER announce_keys AFTER INSERT OR UPDATE OR DELETE ON order_payment.card_keys
+	FOR EACH ROW EXECUTE FUNCTION order_payment.announce_keys();
+CREATE TRIGGER announce_keys_truncate AFTER TRUNCATE ON order_payment.card_keys
 	FOR EACH STATEMENT EXECUTE FUNCTION order_payment.announce_keys();
+ALTER TABLE order_payment.card_keys ENABLE ALWAYS TRIGGER announce_keys;
+ALTER TABLE order_payment.card_keys ENABLE ALWAYS TRIGGER announce_keys_truncate;
 
 -- a dump brings keys in any state
 SELECT order_payment.guard_column('order_payment.card_keys', 'state',
@@ -84,7 +89,7 @@ BEGIN
 	LOCK TABLE order_payment.card_keys IN SHARE ROW EXCLUSIVE MODE;
 	PERFORM order_payment.retire_card_keys();
 	LOOP
-		made := 1 + (('x' || encode(substr(uuid_send(gen_random_uuid()), 1, 4), 'hex'))::bit(32) & x'7fffffff')::integer % 2147483646;
+		made := order_payment.random_key_id();
 		EXIT WHEN NOT EXISTS (SELECT FROM order_payment.card_keys k WHERE k.kid = made);
 	END LOOP;
 	UPDATE order_payment.card_keys k SET state = 'decrypt_only', retire_after = clock_timestamp() + grace

@@ -9,19 +9,14 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "data_key.h"
 #include "errors.h"
 #include "memory.h"
 #include "root_key.h"
-#include "trigger_call.h"
 
 #define WRAPPED_SIZE (OP_ENVELOPE_OVERHEAD + OP_LENGTH_SIZE + OP_KEY_SIZE)
 
@@ -82,36 +77,6 @@ OpKeyState
 op_key_state_by_name(const char *name)
 {
 	return (OpKeyState) index_of(states, OP_NKEY_STATES, name, "state");
-}
-
-/* ---------- the table ---------- */
-
-Oid
-op_data_keys_table(void)
-{
-	Oid schema = get_namespace_oid("order_payment", true);
-	Oid table = OidIsValid(schema) ? get_relname_relid("data_keys", schema) : InvalidOid;
-
-	if (!OidIsValid(table))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("table order_payment.data_keys does not exist"),
-						errhint("CREATE EXTENSION order_payment in this database.")));
-	return table;
-}
-
-PG_FUNCTION_INFO_V1(op_announce_keys);
-
-/* The trigger of data_keys: tells every session that rows have changed. */
-Datum
-op_announce_keys(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function \"announce_keys\" was not called by trigger manager")));
-	CacheInvalidateRelcache(trigdata->tg_relation);
-	return PointerGetDatum(NULL);
 }
 
 /* ---------- wrapping ---------- */

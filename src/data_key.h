@@ -23,9 +23,6 @@ typedef enum OpDataKeysColumn
 
 #define OP_DATA_KEYS_NCOLUMNS (OP_DATA_KEYS_RETIRE_AFTER + 1)
 
-/* The table; an error if the extension is not in this database. */
-extern Oid op_data_keys_table(void);
-
 extern const char  *op_purpose_name(OpKeyPurpose purpose);
 extern OpKeyPurpose op_purpose_by_name(const char *name);
 extern OpKeyState	op_key_state_by_name(const char *name);

@@ -84,6 +84,33 @@ CREATE FUNCTION order_payment.root_keys(OUT root_key_id integer, OUT root_key_ch
 COMMENT ON FUNCTION order_payment.root_keys() IS
 	'the root keys that the server can read now, by id and check value; the highest id wraps new data keys. OP013 if it can read none';
 
+CREATE FUNCTION order_payment.random_key_id() RETURNS integer
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT 1 + (('x' || encode(substr(uuid_send(gen_random_uuid()), 1, 4), 'hex'))::bit(32) & x'7fffffff')::integer % 2147483646;
+END;
+COMMENT ON FUNCTION order_payment.random_key_id() IS
+	'a random integer above 0, for the id of a key. Called by create_data_key() and create_card_key()';
+
+CREATE FUNCTION order_payment.require_data_key(key_id integer) RETURNS order_payment.data_keys
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	its order_payment.data_keys;
+BEGIN
+	SELECT k.* INTO its FROM order_payment.data_keys k WHERE k.key_id = require_data_key.key_id;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no data key %', key_id
+			USING ERRCODE = 'undefined_object', HINT = 'order_payment.key_status() lists them.';
+	END IF;
+	RETURN its;
+END
+$$;
+COMMENT ON FUNCTION order_payment.require_data_key(integer) IS
+	'the row of a data key; raises 42704 if there is no such key. Called by the functions for keys';
+
 /* ---------- for those who keep the keys ---------- */
 
 /*
@@ -101,7 +128,7 @@ BEGIN
 	-- one at a time, so that of two who come at once the second retires the first one's key
 	LOCK TABLE order_payment.data_keys IN SHARE ROW EXCLUSIVE MODE;
 	LOOP
-		made := 1 + (('x' || encode(substr(uuid_send(gen_random_uuid()), 1, 4), 'hex'))::bit(32) & x'7fffffff')::integer % 2147483646;
+		made := order_payment.random_key_id();
 		EXIT WHEN NOT EXISTS (SELECT FROM order_payment.data_keys k WHERE k.key_id = made);
 	END LOOP;
 	INSERT INTO order_payment.data_keys (key_id, purpose, state, root_key_id, root_key_check, wrapped, retire_after)
@@ -121,13 +148,11 @@ CREATE FUNCTION order_payment.activate_data_key(key_id integer) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	its record;
+	its order_payment.data_keys;
 BEGIN
 	LOCK TABLE order_payment.data_keys IN SHARE ROW EXCLUSIVE MODE;
-	SELECT k.purpose, k.state INTO its FROM order_payment.data_keys k WHERE k.key_id = activate_data_key.key_id;
-	IF NOT FOUND THEN
-		PERFORM order_payment.refuse_data_key(key_id);
-	ELSIF its.state <> 'active' THEN
+	its := order_payment.require_data_key(key_id);
+	IF its.state <> 'active' THEN
 		UPDATE order_payment.data_keys k
 		SET state = 'decrypt_only', deactivated_at = clock_timestamp(), deactivated_in = pg_current_xact_id()
 		WHERE k.purpose = its.purpose AND k.state = 'active';
@@ -173,15 +198,3 @@ END
 $$;
 COMMENT ON FUNCTION order_payment.rewrap_data_keys() IS
 	'wraps every data key anew by the current root key, and returns their number: after a new root key was added to its source. Sealed values stay as they are';
-
-CREATE FUNCTION order_payment.refuse_data_key(key_id integer) RETURNS void
-	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RAISE EXCEPTION 'there is no data key %', key_id
-		USING ERRCODE = 'undefined_object', HINT = 'order_payment.key_status() lists them.';
-END
-$$;
-COMMENT ON FUNCTION order_payment.refuse_data_key(integer) IS
-	'raises 42704: there is no such data key. Called by the functions for keys';

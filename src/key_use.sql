@@ -106,13 +106,11 @@ CREATE FUNCTION order_payment.mark_data_key_compromised(key_id integer) RETURNS 
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	its record;
+	its order_payment.data_keys;
 BEGIN
 	LOCK TABLE order_payment.data_keys IN SHARE ROW EXCLUSIVE MODE;
-	SELECT k.purpose, k.state INTO its FROM order_payment.data_keys k WHERE k.key_id = mark_data_key_compromised.key_id;
-	IF NOT FOUND THEN
-		PERFORM order_payment.refuse_data_key(key_id);
-	ELSIF its.state = 'active' THEN
+	its := order_payment.require_data_key(key_id);
+	IF its.state = 'active' THEN
 		PERFORM order_payment.create_data_key(its.purpose);
 	END IF;
 	UPDATE order_payment.data_keys k SET state = 'compromised' WHERE k.key_id = mark_data_key_compromised.key_id;
@@ -160,15 +158,11 @@ CREATE FUNCTION order_payment.destroy_data_key(key_id integer) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	its record;
+	its constant order_payment.data_keys := order_payment.require_data_key(key_id);
 	running text;
 	needed text;
 BEGIN
-	SELECT k.purpose, k.state, k.deactivated_in INTO its
-	FROM order_payment.data_keys k WHERE k.key_id = destroy_data_key.key_id;
-	IF NOT FOUND THEN
-		PERFORM order_payment.refuse_data_key(key_id);
-	ELSIF its.state = 'active' THEN
+	IF its.state = 'active' THEN
 		RAISE EXCEPTION 'data key % is active', key_id
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				  HINT = format('Make another one by order_payment.create_data_key(%L), then CALL order_payment.reseal() for each table.', its.purpose);

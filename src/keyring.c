@@ -2,11 +2,6 @@
  * keyring.c
  *	  The data keys; see keyring.h.
  *
- * Rows are read by the latest snapshot, whatever the isolation level of the
- * transaction. A trigger on data_keys sends a relcache invalidation for the
- * table, and whoever asks for a key takes in what was sent first; so it is not
- * left to the next statement to notice that a key was retired or destroyed.
- *
  * A data key is unwrapped when it is first used. The keys of its fields are
  * derived at once, and made ready inside OpenSSL; the data key itself and the
  * root key are cleansed before the function returns.
@@ -16,21 +11,13 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/namespace.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
 #include "data_key.h"
 #include "errors.h"
+#include "key_table.h"
 #include "keyring.h"
 #include "memory.h"
 #include "root_key.h"
@@ -48,53 +35,23 @@ typedef struct DataKey
 	OpHmac		*hmac;			   /* that of a data key is for tokens */
 } DataKey;
 
-static MemoryContext keyring = NULL; /* of the rows */
-static DataKey		*keys = NULL;
-static int			 nkeys = 0;
-static Oid			 data_keys = InvalidOid; /* the table, as it was read */
-static bool			 is_stale = true;
-
-/* ---------- reading the rows ---------- */
+/* ---------- the rows ---------- */
 
 static void
-note_change(Datum arg, Oid relation)
+forget_key(void *entry)
 {
-	if (relation == InvalidOid || relation == data_keys)
-		is_stale = true;
-}
+	DataKey *key = entry;
 
-void
-op_keyring_init(void)
-{
-	CacheRegisterRelcacheCallback(note_change, (Datum) 0);
+	for (int field = OP_FIELD_FIRST; field <= OP_FIELD_LAST; field++)
+		op_aead_free(key->aead[field]);
+	op_hmac_free(key->hmac);
 }
 
 static void
-forget_keys(void)
+take_row(void *entry, const Datum *values, const bool *isnull)
 {
-	for (int i = 0; i < nkeys; i++)
-	{
-		for (int field = OP_FIELD_FIRST; field <= OP_FIELD_LAST; field++)
-			op_aead_free(keys[i].aead[field]);
-		op_hmac_free(keys[i].hmac);
-	}
-	nkeys = 0;
-	keys = NULL;
-	if (keyring != NULL)
-		MemoryContextReset(keyring);
-}
+	DataKey *key = entry;
 
-static void
-take_row(DataKey *key, HeapTuple row, TupleDesc tupdesc)
-{
-	Datum values[OP_DATA_KEYS_NCOLUMNS];
-	bool  isnull[OP_DATA_KEYS_NCOLUMNS];
-
-	if (tupdesc->natts < OP_DATA_KEYS_NCOLUMNS)
-		elog(ERROR, "table order_payment.data_keys has too few columns");
-	memset(key, 0, sizeof(*key));
-	for (int i = 0; i < OP_DATA_KEYS_NCOLUMNS; i++)
-		values[i] = heap_getattr(row, i + 1, tupdesc, &isnull[i]);
 	key->id = DatumGetUInt32(values[OP_DATA_KEYS_KEY_ID]);
 	key->purpose = op_purpose_by_name(TextDatumGetCString(values[OP_DATA_KEYS_PURPOSE]));
 	key->state = op_key_state_by_name(TextDatumGetCString(values[OP_DATA_KEYS_STATE]));
@@ -105,55 +62,26 @@ take_row(DataKey *key, HeapTuple row, TupleDesc tupdesc)
 		DatumGetTimestampTz(values[OP_DATA_KEYS_RETIRE_AFTER]) < GetCurrentTimestamp();
 }
 
-static void
-read_rows(Relation rel)
-{
-	Snapshot	  snapshot = RegisterSnapshot(GetLatestSnapshot());
-	SysScanDesc	  scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
-	MemoryContext caller = MemoryContextSwitchTo(keyring);
-	HeapTuple	  row;
-	int			  room = 8;
+static OpKeyTable data_keys = {
+	.name = "data_keys",
+	.ncolumns = OP_DATA_KEYS_NCOLUMNS,
+	.entry_size = sizeof(DataKey),
+	.take = take_row,
+	.forget = forget_key,
+};
 
-	keys = palloc(room * sizeof(DataKey));
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		if (nkeys == room)
-			keys = repalloc(keys, (room *= 2) * sizeof(DataKey));
-		take_row(&keys[nkeys], row, RelationGetDescr(rel));
-		nkeys++;
-	}
-	MemoryContextSwitchTo(caller);
-	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
+void
+op_keyring_init(void)
+{
+	op_key_table_init(&data_keys);
 }
 
-/* Brings the keys up to date. It stays stale if this fails on the way. */
-static void
-refresh(void)
+/* The rows, up to date. */
+static DataKey *
+read_keys(void)
 {
-	Relation rel;
-
-	AcceptInvalidationMessages();
-	if (!is_stale)
-		return;
-	if (keyring == NULL)
-		keyring = AllocSetContextCreate(CacheMemoryContext, "order_payment keyring",
-										ALLOCSET_SMALL_SIZES);
-	forget_keys();
-	rel = table_open(op_data_keys_table(), AccessShareLock);
-	data_keys = RelationGetRelid(rel);
-	is_stale = false; /* a change while the rows are read makes it so again */
-	PG_TRY();
-	{
-		read_rows(rel);
-	}
-	PG_CATCH();
-	{
-		is_stale = true;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	table_close(rel, AccessShareLock);
+	op_key_table_refresh(&data_keys);
+	return data_keys.entries;
 }
 
 /* ---------- finding ---------- */
@@ -161,7 +89,9 @@ refresh(void)
 static DataKey *
 find_key(uint32 id, OpKeyPurpose purpose)
 {
-	for (int i = 0; i < nkeys; i++)
+	DataKey *keys = read_keys();
+
+	for (int i = 0; i < data_keys.n; i++)
 	{
 		if (keys[i].id == id && keys[i].purpose == purpose)
 			return &keys[i];
@@ -172,7 +102,9 @@ find_key(uint32 id, OpKeyPurpose purpose)
 static DataKey *
 find_active(OpKeyPurpose purpose)
 {
-	for (int i = 0; i < nkeys; i++)
+	DataKey *keys = read_keys();
+
+	for (int i = 0; i < data_keys.n; i++)
 	{
 		if (keys[i].state == OP_KEY_ACTIVE && keys[i].purpose == purpose)
 			return &keys[i];
@@ -227,7 +159,7 @@ make_ready(DataKey *key)
 	op_cleanse(raw, sizeof(raw));
 	if (!key->is_ready)
 	{
-		is_stale = true; /* drop what was made so far */
+		data_keys.is_stale = true; /* drop what was made so far */
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("a key could not be made ready"),
 						errdetail("OpenSSL refused.")));
 	}
@@ -254,10 +186,8 @@ refuse_to_seal(OpKeyPurpose purpose)
 static DataKey *
 require_active(OpKeyPurpose purpose)
 {
-	DataKey *key;
+	DataKey *key = find_active(purpose);
 
-	refresh();
-	key = find_active(purpose);
 	if (key == NULL || key->wrapped == NULL)
 		refuse_to_seal(purpose);
 	return make_ready(key);
@@ -277,10 +207,8 @@ op_sealing_key(OpField field, uint32 *key_id)
 OpAead *
 op_opening_key(OpField field, uint32 key_id, OpOpening opening)
 {
-	DataKey *key;
+	DataKey *key = find_key(key_id, OP_PURPOSE_DATA);
 
-	refresh();
-	key = find_key(key_id, OP_PURPOSE_DATA);
 	if (key == NULL || !may_open(key, opening))
 		return NULL;
 	return make_ready(key)->aead[field];
@@ -298,10 +226,8 @@ op_active_hmac_key(OpKeyPurpose purpose, uint32 *key_id)
 OpHmac *
 op_hmac_key(OpKeyPurpose purpose, uint32 key_id)
 {
-	DataKey *key;
+	DataKey *key = find_key(key_id, purpose);
 
-	refresh();
-	key = find_key(key_id, purpose);
 	/* old fingerprints find cards all the same; a token that others could make proves nothing */
 	if (key == NULL ||
 		!may_open(key, purpose == OP_PURPOSE_DATA ? OP_OPEN_TO_SHOW : OP_OPEN_TO_RESEAL))
@@ -312,21 +238,19 @@ op_hmac_key(OpKeyPurpose purpose, uint32 key_id)
 uint32
 op_active_key(OpKeyPurpose purpose)
 {
-	DataKey *key;
+	DataKey *key = find_active(purpose);
 
-	refresh();
-	key = find_active(purpose);
 	return key == NULL ? 0 : key->id;
 }
 
 int
 op_usable_keys(OpKeyPurpose purpose, uint32 **ids)
 {
-	int n = 0;
+	DataKey *keys = read_keys();
+	int		 n = 0;
 
-	refresh();
-	*ids = palloc((nkeys + 1) * sizeof(uint32));
-	for (int i = 0; i < nkeys; i++)
+	*ids = palloc((data_keys.n + 1) * sizeof(uint32));
+	for (int i = 0; i < data_keys.n; i++)
 	{
 		if (keys[i].purpose != purpose || !may_open(&keys[i], OP_OPEN_TO_RESEAL))
 			continue;

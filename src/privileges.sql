@@ -62,6 +62,8 @@ FROM PUBLIC;
 
 -- called by other functions, and by nobody else
 REVOKE ALL ON FUNCTION
+	order_payment.random_key_id(),
+	order_payment.require_data_key(integer),
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
 	order_payment.check_data_key(integer, text, bytea),

@@ -24,7 +24,7 @@ order_payment.allow_unguarded = on
 max_worker_processes = 16
 max_logical_replication_workers = 8
 });
-my $tables = q{c.oid::regclass::text IN ('users', 'order_payment.data_keys', 'shop.orders', 'shop.order_items', 'shop.order_events', 'shop.gateways',
+my $tables = q{c.oid::regclass::text IN ('users', 'order_payment.data_keys', 'order_payment.card_keys', 'shop.orders', 'shop.order_items', 'shop.order_events', 'shop.gateways',
 	'shop.gateway_fees', 'shop.payments', 'shop.payment_operations', 'shop.settlement_lines')};
 
 my $users = q{
@@ -35,12 +35,12 @@ SELECT order_payment.protect_card_columns('users', 'card', 'owner', fingerprint 
 $publisher->safe_psql('postgres', q{
 CREATE ROLE shopkeeper;
 CREATE EXTENSION order_payment;
-SELECT order_payment.create_data_keys();
+SELECT order_payment.create_data_keys(), order_payment.create_card_key();
 SET order_payment.allow_unguarded = on;
 SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
 } . $users . q{
 CREATE TABLE clear (id bigint PRIMARY KEY, number text, note text);
-CREATE PUBLICATION keys FOR TABLE order_payment.data_keys;
+CREATE PUBLICATION keys FOR TABLE order_payment.data_keys, order_payment.card_keys;
 CREATE PUBLICATION shop FOR TABLE users, clear, shop.orders, shop.order_items, shop.order_events,
 	shop.gateways, shop.gateway_fees, shop.payments, shop.payment_operations, shop.settlement_lines;
 INSERT INTO shop.gateways (gateway) VALUES ('stripe');
@@ -206,7 +206,16 @@ foreach my $database (sort keys %mode)
 
 is($session->query_safe($reveal_one), '5555555555554444', 'as_text: a session that had its keys ready takes the new one');
 is($session->query_safe($reveal_old), '4242424242424242', 'as_text: and still the old one');
+my $public = q{SELECT order_payment.card_public_key('jwk')};
+my $first = $session->query_safe($public);
+is($first, $publisher->safe_psql('postgres', $public), 'as_text: cards are sealed for the same key');
+$publisher->safe_psql('postgres', 'SELECT order_payment.create_card_key()');
+$publisher->wait_for_catchup('keys_as_text');
+my $second = $session->query_safe($public);
+isnt($second, $first, 'as_text: a session that had it ready takes the new one');
+is($second, $publisher->safe_psql('postgres', $public), 'as_text: which is the same, too');
 $publisher->safe_psql('postgres', q{
+SELECT order_payment.reseal_card_keys();
 SELECT order_payment.destroy_data_key(key_id) FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'decrypt_only'});
 $publisher->wait_for_catchup('keys_as_text');
 $session->query($reveal_old);
