@@ -106,6 +106,9 @@ extern OpRsa *op_rsa_public_key_pem(OpBytes pem);
 extern void	  op_rsa_free(OpRsa *rsa);
 extern int	  op_rsa_bits(const OpRsa *rsa);
 
+/* Do the numbers of a private key belong together? It takes longer than a signature to tell. */
+extern bool op_rsa_is_consistent(const OpRsa *rsa);
+
 /* *size: the room in the buffer, then what is used of it; zero after a failure */
 extern bool op_rsa_private_der(const OpRsa *rsa, uint8 *der, size_t *size);
 extern bool op_rsa_public_der(const OpRsa *rsa, uint8 *der, size_t *size);

@@ -191,15 +191,21 @@ op_rsa_private_key(OpBytes der)
 	return adopt(key, true);
 }
 
-/* An even modulus or an exponent of one would verify anything. */
 static bool
-is_sound(EVP_PKEY *key)
+passes(EVP_PKEY *key, int (*check)(EVP_PKEY_CTX *context))
 {
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	bool		  sound = context != NULL && EVP_PKEY_public_check(context) == 1;
+	bool		  ok = context != NULL && check(context) == 1;
 
 	EVP_PKEY_CTX_free(context);
-	return sound;
+	ERR_clear_error();
+	return ok;
+}
+
+bool
+op_rsa_is_consistent(const OpRsa *rsa)
+{
+	return passes(rsa->key, EVP_PKEY_pairwise_check);
 }
 
 OpRsa *
@@ -217,13 +223,11 @@ op_rsa_public_key(OpBytes der)
 		key = NULL;
 	}
 	rsa = adopt(key, false);
-	if (rsa != NULL && !is_sound(rsa->key))
-	{
-		op_rsa_free(rsa);
-		rsa = NULL;
-	}
-	ERR_clear_error();
-	return rsa;
+	/* an even modulus or an exponent of one would verify anything */
+	if (rsa == NULL || passes(rsa->key, EVP_PKEY_public_check))
+		return rsa;
+	op_rsa_free(rsa);
+	return NULL;
 }
 
 static bool

@@ -14,7 +14,6 @@
 #define WEBHOOK_PREFIX	 "whsec_"
 #define WEBHOOK_MIN		 24 /* bytes, by Standard Webhooks */
 #define WEBHOOK_MAX		 64
-#define SAMPLE			 "order_payment" /* signed once, to see whether a key can */
 #define IS_LINE_END(c)	 ((c) == '\n' || (c) == '\r')
 #define IS_BLANK(c)		 (IS_LINE_END(c) || (c) == ' ' || (c) == '\t')
 #define STARTS(bytes, s) ((bytes).size >= strlen(s) && memcmp((bytes).data, s, strlen(s)) == 0)
@@ -136,18 +135,6 @@ read_der(OpBytes given, const char *begin, const char *end, OpSecret *der)
 	return read_base64(given, der) && der->size > 0;
 }
 
-/* Numbers that do not belong together make a key as well, which signs nothing. */
-static bool
-can_sign(OpRsa *rsa)
-{
-	OpBytes sample = {(const uint8 *) SAMPLE, strlen(SAMPLE)};
-	uint8	signature[OP_RSA_MAX_SIZE];
-	size_t	size = sizeof(signature);
-
-	return op_rsa_sign_sha256(rsa, sample, signature, &size) &&
-		   op_rsa_verify_sha256(rsa, sample, (OpBytes){signature, size});
-}
-
 static bool
 read_private_key(OpBytes given, OpSecret *kept)
 {
@@ -159,7 +146,7 @@ read_private_key(OpBytes given, OpSecret *kept)
 		rsa = op_rsa_private_key((OpBytes){der.data, der.size});
 	op_cleanse(&der, sizeof(der));
 	kept->size = sizeof(kept->data);
-	done = rsa != NULL && can_sign(rsa) && op_rsa_private_der(rsa, kept->data, &kept->size);
+	done = rsa != NULL && op_rsa_is_consistent(rsa) && op_rsa_private_der(rsa, kept->data, &kept->size);
 	op_rsa_free(rsa);
 	return done;
 }
