@@ -84,6 +84,11 @@ CREATE FUNCTION order_payment.root_keys(OUT root_key_id integer, OUT root_key_ch
 COMMENT ON FUNCTION order_payment.root_keys() IS
 	'the root keys that the server can read now, by id and check value; the highest id wraps new data keys. OP013 if it can read none';
 
+CREATE FUNCTION order_payment.check_data_key(key_id integer, purpose text, wrapped bytea) RETURNS void
+	AS 'MODULE_PATHNAME', 'op_check_data_key' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.check_data_key(integer, text, bytea) IS
+	'raises OP013 if a data key cannot be unwrapped by the root keys that are here, and says why. Called by key_status()';
+
 /* ---------- for those who keep the keys ---------- */
 
 /*

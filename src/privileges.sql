@@ -65,7 +65,7 @@ REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
 	order_payment.check_data_key(integer, text, bytea),
-	order_payment.keys_used(regclass, name),
+	order_payment.keys_used(regclass[], name[]),
 	order_payment.values_by_key(),
 	order_payment.await_transactions(interval),
 	order_payment.new_card_key(integer),

@@ -10,6 +10,11 @@ CREATE FUNCTION order_payment.check_protection(target regclass) RETURNS void
 COMMENT ON FUNCTION order_payment.check_protection(regclass) IS
 	'raises what would make the trigger protect_card() of a table refuse every row: a column that is not there, is of another type, or is for a verification code. Called by protect_card_columns() and upgrade_store()';
 
+CREATE FUNCTION order_payment.trigger_argument(arguments bytea, name text) RETURNS text
+	AS 'MODULE_PATHNAME', 'op_trigger_argument' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.trigger_argument(bytea, text) IS
+	'the value of the argument name=value of a trigger, from pg_trigger.tgargs. Called by sealed_columns()';
+
 /* GRANT asks for the right to grant it, and CREATE TRIGGER for the privilege; neither says what to do. */
 CREATE FUNCTION order_payment.let_protect(protector name) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
