@@ -18,12 +18,16 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 /*
- * For owners of tables with cards; create_store() grants it to the owner of a
+ * For owners of tables with cards; create_store() grants them to the owner of a
  * store. Who may protect a table of his own can have it tell the fingerprint of
  * any number that he guesses, and so, with the fingerprint and the mask of a card
- * that he may read, the number.
+ * that he may read, the number; so can who may compare a value that he has sealed
+ * with a fingerprint.
  */
-REVOKE ALL ON FUNCTION order_payment.protect_card() FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+	order_payment.protect_card(),
+	order_payment.fingerprint_fault(order_payment.sealed, bytea, bytea)
+FROM PUBLIC;
 
 -- for those who keep the keys
 REVOKE ALL ON FUNCTION
