@@ -74,7 +74,7 @@ REVOKE ALL ON FUNCTION
 	order_payment.await_transactions(interval),
 	order_payment.new_card_key(integer),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text),
-	order_payment.charge_password_attempt(oid, text),
+	order_payment.charge_password_attempt(oid, text, oid),
 	order_payment.clear_password_attempts(oid, text, oid, text, text, integer)
 FROM PUBLIC;
 
