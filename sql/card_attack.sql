@@ -46,6 +46,11 @@ FROM (VALUES ('{}'), ('[]'), ('null'), ('"cvv"'), ('["cvv", "pin"]'), ('{"name":
 	('{"": 1}'), ('{"a": null, "cid": "x"}'), ('{"accident": 1, "spin": 2, "tracking": 3}')) AS v (given);
 -- however deep, however long
 SELECT pg_temp.stored('a', repeat('[', 1000) || '{"cvv": 1}' || repeat(']', 1000)) AS jsonb, pg_temp.stored('b', repeat('{"a":', 1000) || '{"cvv": 1}' || repeat('}', 1000)) AS json;
+-- arrays of documents
+ALTER TABLE papers ADD f jsonb[], ADD g old_document[], ADD h document[][];
+SELECT v.column_name, v.given, pg_temp.stored(v.column_name, v.given)
+FROM (VALUES ('f', '{}'), ('f', '{NULL}'), ('f', '{"{}", NULL, "[\"cvv\"]"}'), ('f', '{NULL, "{}", "{\"a\": {\"cvv\": 1}}"}'), ('f', '{{"{\"cvv\": null}"}, {"{\"cvv\": 1}"}}'),
+	('g', '{"{\"name\": \"cvv\"}"}'), ('g', '{"{\"pin\": 1}"}'), ('h', '{{"[1]"}}'), ('h', '{{"[{\"track\": 1}]"}}')) AS v (column_name, given);
 INSERT INTO papers (id, a, b) SELECT 2, d::jsonb, d FROM (SELECT json_build_object('lines', json_agg(md5(n::text)), 'z', 1) FROM generate_series(1, 20000) n) AS v (d);
 \set VERBOSITY sqlstate
 UPDATE papers SET a = jsonb_set(a, '{z}', '{"cvv": 1}') WHERE id = 2;
@@ -198,6 +203,17 @@ WHEN MATCHED THEN UPDATE SET number = coalesce(s.number, p.number), note = 'merg
 WHEN NOT MATCHED THEN INSERT (id, number) VALUES (s.id, s.number);
 COMMIT;
 SELECT id, number_is, note FROM purses WHERE id = 6;
+-- where rows are not counted nothing tells the one from the other, and neither is taken
+SET track_counts = off;
+\set VERBOSITY sqlstate
+MERGE INTO purse p USING (VALUES (1, 55, '4000000000095556'), (2, 6, NULL)) AS s (n, id, number) ON p.id = s.id
+WHEN MATCHED THEN UPDATE SET number = coalesce(s.number, p.number) WHEN NOT MATCHED THEN INSERT (id, number) VALUES (s.id, s.number);
+INSERT INTO purse (id, email, number) VALUES (56, 'm2@x', '4000000000095556') ON CONFLICT (email) DO UPDATE SET number = EXCLUDED.number;
+\set VERBOSITY default
+INSERT INTO purse (id, email, number) VALUES (6, 'm2@x', '5105105100065556') ON CONFLICT (id) DO UPDATE SET number = EXCLUDED.number;
+INSERT INTO purse (id, email, number) VALUES (56, 'm2@x', '4242424242424242') ON CONFLICT (email) DO UPDATE SET number = EXCLUDED.number;
+SELECT id, number_is, note FROM purses WHERE id IN (6, 55, 56);
+RESET track_counts;
 RESET enable_hashjoin;
 RESET enable_mergejoin;
 

@@ -61,6 +61,11 @@ SET ROLE regress_card_app;
 INSERT INTO payments (order_id, gateway, amount, split, retry_of, card_number, card_number_sealed)
 SELECT 1, 'acme', 1, true, (SELECT p.payment_id FROM payments p WHERE p.order_id = 1 AND p.attempt_no = 1), o.card_number, o.card_number_sealed FROM payments o WHERE o.order_id = 2;
 INSERT INTO payments (order_id, gateway, amount, card_number, card_number_sealed) SELECT 4, 'acme', 20, o.card_number, o.card_number_sealed FROM payments o WHERE o.order_id = 2;
+-- nor be shown as another one
+INSERT INTO payments (order_id, gateway, amount, split, retry_of, card_number, card_number_sealed)
+SELECT 1, 'acme', 1, true, o.payment_id, '************9999', o.card_number_sealed FROM payments o WHERE o.order_id = 1 AND o.attempt_no = 1;
+INSERT INTO payments (order_id, gateway, amount, split, retry_of, card_number, card_number_sealed, card_holder, card_holder_sealed)
+SELECT 1, 'acme', 1, true, o.payment_id, o.card_number, o.card_number_sealed, 'B***', o.card_holder_sealed FROM payments o WHERE o.order_id = 1 AND o.attempt_no = 1;
 -- nor be made for another payment in a protected table of one's own
 RESET ROLE;
 CREATE SCHEMA thief AUTHORIZATION regress_card_app;
@@ -118,9 +123,38 @@ SELECT f.change, pg_temp.found(f.change) FROM (VALUES
 	('UPDATE payments SET card_number = NULL WHERE order_id = 3'),
 	('UPDATE payments SET card_holder = ''X***'' WHERE order_id = 2'),
 	('UPDATE payments SET card_fingerprint = NULL WHERE order_id = 2'),
+	('UPDATE payments SET card_fingerprint = (SELECT p.card_fingerprint FROM payments p WHERE p.order_id = 3) WHERE order_id = 2'),
+	('UPDATE payments SET card_fingerprint = set_byte(card_fingerprint, 35, get_byte(card_fingerprint, 35) # 1) WHERE order_id = 2'),
+	('UPDATE payments SET card_fingerprint = set_byte(card_fingerprint, 3, get_byte(card_fingerprint, 3) # 1) WHERE order_id = 2'),
+	('UPDATE payments SET card_fingerprint = ''short'' WHERE order_id = 2'),
 	('UPDATE payments SET card_number_sealed = (SELECT p.card_number_sealed FROM payments p WHERE p.order_id = 3) WHERE order_id = 2'),
 	('UPDATE payments SET card_number_sealed = card_holder_sealed WHERE order_id = 2'),
 	('DELETE FROM order_payment.data_keys')) f (change);
+-- the fingerprint is compared for the owner, who may; others could guess numbers by it
+BEGIN;
+SET LOCAL order_payment.restore = on;
+UPDATE payments SET card_fingerprint = (SELECT p.card_fingerprint FROM payments p WHERE p.order_id = 3) WHERE order_id = 2;
+RESET order_payment.restore;
+SET LOCAL ROLE regress_card_owner;
+SELECT problem, column_name, stored FROM verify_store() WHERE table_name = 'payments';
+SELECT fingerprint_fault(card_number_sealed, binding('payments', payment_id), card_fingerprint) FROM payments WHERE order_id IN (2, 3) ORDER BY order_id;
+-- nothing is said of what does not open
+SELECT fingerprint_fault(card_number_sealed, binding('others', payment_id), card_fingerprint) IS NULL AS silent,
+	   fingerprint_fault(card_holder_sealed, binding('payments', payment_id), card_fingerprint) IS NULL AS of_a_holder FROM payments WHERE order_id = 2;
+SAVEPOINT s;
+SET LOCAL ROLE regress_card_app;
+SELECT problem, column_name, stored FROM verify_store() WHERE table_name = 'payments';
+\set VERBOSITY sqlstate
+SELECT fingerprint_fault(seal('6222020200112233445', 'number', ''), '', card_fingerprint) FROM payments WHERE order_id = 2;
+\set VERBOSITY default
+ROLLBACK;
+-- an owner who was not granted it is told so
+BEGIN;
+REVOKE EXECUTE ON FUNCTION fingerprint_fault(sealed, bytea, bytea) FROM regress_card_owner;
+SET LOCAL ROLE regress_card_owner;
+SELECT problem, table_name, expected FROM verify_store() WHERE table_name = 'payments';
+ROLLBACK;
+
 BEGIN;
 DELETE FROM data_keys;
 SELECT problem, column_name, stored FROM verify_store() WHERE problem LIKE 'sealed%' ORDER BY 2, 3 LIMIT 1;

@@ -85,7 +85,7 @@ DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO regress_op_nobody', c
 SET ROLE regress_op_nobody;
 SELECT order_payment.create_store('own', 'EUR');
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION order_payment.protect_card() TO regress_op_nobody;
+GRANT EXECUTE ON FUNCTION order_payment.protect_card(), order_payment.fingerprint_fault(order_payment.sealed, bytea, bytea) TO regress_op_nobody;
 SET ROLE regress_op_nobody;
 SELECT order_payment.create_store('own', 'EUR');
 INSERT INTO own.orders (price) VALUES (1) RETURNING order_id, currency, total_amount;

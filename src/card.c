@@ -264,9 +264,9 @@ op_reveal(PG_FUNCTION_ARGS)
 
 /* ---------- is a stored card sound? ---------- */
 
-/* What is wrong with a value that opens, or NULL. */
+/* What is wrong with a value that opens, or NULL. Compared in UTF-8, as it was sealed. */
 static const char *
-mask_fault(OpField field, const uint8 *plain, size_t size, const text *shown)
+mask_fault(OpField field, const uint8 *plain, size_t size, const char *shown)
 {
 	char mask[OP_PAN_MASK_SIZE + 1] = OP_EXPIRY_MASK;
 
@@ -274,10 +274,7 @@ mask_fault(OpField field, const uint8 *plain, size_t size, const text *shown)
 		op_pan_mask((const char *) plain, (int) size, mask);
 	else if (field == OP_FIELD_HOLDER)
 		op_holder_mask((const char *) plain, size, mask);
-	if (strlen(mask) == VARSIZE_ANY_EXHDR(shown) &&
-		memcmp(mask, VARDATA_ANY(shown), VARSIZE_ANY_EXHDR(shown)) == 0)
-		return NULL;
-	return "the mask is of another value";
+	return strcmp(mask, shown) == 0 ? NULL : "the mask is of another value";
 }
 
 PG_FUNCTION_INFO_V1(op_card_fault);
@@ -287,13 +284,14 @@ Datum
 op_card_fault(PG_FUNCTION_ARGS)
 {
 	OpSealed   *value = PG_GETARG_SEALED_P(0);
-	text	   *shown = PG_GETARG_TEXT_PP(1);
+	char	   *shown = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	bytea	   *bound_to = PG_GETARG_BYTEA_PP(2);
 	OpEnvelope	envelope;
 	uint8		plain[OP_PLAIN_MAX];
 	size_t		size;
 	const char *fault;
 
+	shown = pg_server_to_any(shown, (int) strlen(shown), PG_UTF8);
 	if (!op_sealed_parse(value, &envelope) ||
 		!op_open_sealed(value, envelope.field, op_varlena_bytes(bound_to), OP_OPEN_TO_RESEAL, plain,
 						&size))

@@ -2,8 +2,8 @@
  * card_source.c
  *	  The row whose card another one of the table takes over; see card_source.h.
  *
- * A statement that inserts a row brings the sealed value itself, as it has read
- * it. Only what stands in the row that is named is sealed anew: else whoever may
+ * A statement that inserts a row brings the sealed value itself, and its mask, as
+ * it has read them. Only what stands in the row that is named is sealed anew: else whoever may
  * insert rows would have any value that he can read sealed for a row of his.
  * Neither a foreign key nor a constraint could forbid that, for they are looked
  * at when the value has been made, and shown to triggers and to RETURNING.
@@ -72,8 +72,9 @@ statement_for(const OpCardRow *row, OpCardPart part)
 	StringInfoData		sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT t.%s FROM %s AS t WHERE ",
+	appendStringInfo(&sql, "SELECT t.%s, t.%s FROM %s AS t WHERE ",
 					 quoted_column(rel, protection->sealed[part]),
+					 quoted_column(rel, protection->shown[part]),
 					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(root)),
 												get_rel_name(root)));
 	append_condition(&sql, rel, protection->key[0], 1);
@@ -86,14 +87,21 @@ statement_for(const OpCardRow *row, OpCardPart part)
 }
 
 static bool
-is_among_rows(const struct varlena *value)
+is_stored(HeapTuple row, int column, const struct varlena *value)
+{
+	bool  isnull;
+	Datum stored = SPI_getbinval(row, SPI_tuptable->tupdesc, column, &isnull);
+
+	return !isnull && op_is_same_value(PG_DETOAST_DATUM_PACKED(stored), value);
+}
+
+static bool
+is_among_rows(const struct varlena *sealed, const struct varlena *shown)
 {
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool  isnull;
-		Datum stored = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-
-		if (!isnull && op_is_same_value(PG_DETOAST_DATUM_PACKED(stored), value))
+		if (is_stored(SPI_tuptable->vals[i], 1, sealed) &&
+			is_stored(SPI_tuptable->vals[i], 2, shown))
 			return true;
 	}
 	return false;
@@ -129,7 +137,7 @@ op_source_holds(const OpCardRow *row, OpCardPart part)
 	if (SPI_execute_with_args(statement_for(row, part), nargs, types, values, NULL, false, 0) !=
 		SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args did not select");
-	result = is_among_rows(row->given.sealed[part]);
+	result = is_among_rows(row->given.sealed[part], row->given.shown[part]);
 	SPI_finish();
 	SetUserIdAndSecContext(userid, context);
 	return result;

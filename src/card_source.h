@@ -15,7 +15,7 @@
 /* What the values of that row are bound to; NULL if the row names none. */
 extern bytea *op_source_binding(const OpCardRow *row);
 
-/* Is the value that the row was given stored in that row, of the same order? */
+/* Is the value that the row was given, with its mask, stored in that row, of the same order? */
 extern bool op_source_holds(const OpCardRow *row, OpCardPart part);
 
 #endif

@@ -283,3 +283,17 @@ op_root_keys(PG_FUNCTION_ARGS)
 	op_cleanse(&roots, sizeof(roots));
 	return (Datum) 0;
 }
+
+PG_FUNCTION_INFO_V1(op_check_data_key);
+
+/* (key_id, purpose, wrapped): an error that says why, if the root key does not unwrap it */
+Datum
+op_check_data_key(PG_FUNCTION_ARGS)
+{
+	uint8 raw[OP_KEY_SIZE];
+
+	op_unwrap_key(PG_GETARG_UINT32(0), op_purpose_by_name(text_to_cstring(PG_GETARG_TEXT_PP(1))),
+				  PG_GETARG_BYTEA_PP(2), raw);
+	op_cleanse(raw, sizeof(raw));
+	PG_RETURN_VOID();
+}

@@ -49,7 +49,7 @@ SELECT pg_catalog.pg_extension_config_dump('order_payment.data_keys', '');
 CREATE FUNCTION order_payment.announce_keys() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'op_announce_keys' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.announce_keys() IS
-	'trigger of data_keys: every session drops the keys it has made ready and reads them anew';
+	'trigger of data_keys and card_keys: every session drops the keys it has made ready and reads them anew';
 
 -- for each row, and always: replication fires no others
 CREATE TRIGGER announce_keys AFTER INSERT OR UPDATE OR DELETE ON order_payment.data_keys
@@ -110,6 +110,11 @@ END
 $$;
 COMMENT ON FUNCTION order_payment.require_data_key(integer) IS
 	'the row of a data key; raises 42704 if there is no such key. Called by the functions for keys';
+
+CREATE FUNCTION order_payment.check_data_key(key_id integer, purpose text, wrapped bytea) RETURNS void
+	AS 'MODULE_PATHNAME', 'op_check_data_key' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.check_data_key(integer, text, bytea) IS
+	'raises OP013 if a data key cannot be unwrapped by the root keys that are here, and says why. Called by key_status()';
 
 /* ---------- for those who keep the keys ---------- */
 

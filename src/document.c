@@ -1,6 +1,7 @@
 /*
  * document.c
- *	  Verification codes of cards in columns of json and jsonb; see document.h.
+ *	  Verification codes of cards in columns of json and jsonb, and of arrays of
+ *	  them; see document.h.
  *
  * What a gateway or a page sends is often stored as it came, and may hold what
  * must not be stored. An error does not show the document.
@@ -9,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/jsonapi.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/jsonfuncs.h"
 #include "utils/lsyscache.h"
@@ -17,12 +19,22 @@
 #include "document.h"
 #include "verification_code.h"
 
+/* The type of the elements of an array, or the type itself; of domains, what they are over. */
+static Oid
+document_type(Oid type)
+{
+	Oid base = getBaseType(type);
+	Oid element = get_element_type(base);
+
+	return OidIsValid(element) ? getBaseType(element) : base;
+}
+
 bool
 op_is_document(Oid type)
 {
-	Oid base = getBaseType(type);
+	Oid document = document_type(type);
 
-	return base == JSONOID || base == JSONBOID;
+	return document == JSONOID || document == JSONBOID;
 }
 
 /* The name of a verification code among the keys, or NULL. */
@@ -66,6 +78,38 @@ code_in_json(text *document)
 	return found;
 }
 
+static const char *
+code_in_one(Oid type, Datum document)
+{
+	return type == JSONBOID ? code_in_jsonb(DatumGetJsonbP(document))
+							: code_in_json(DatumGetTextPP(document));
+}
+
+static const char *
+code_in_array(Oid type, ArrayType *documents)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	int			n;
+	const char *found = NULL;
+
+	deconstruct_array(documents, type, -1, false, TYPALIGN_INT, &values, &nulls, &n);
+	for (int i = 0; i < n && found == NULL; i++)
+	{
+		if (!nulls[i])
+			found = code_in_one(type, values[i]);
+	}
+	return found;
+}
+
+static const char *
+code_in(Oid type, Datum value)
+{
+	if (OidIsValid(get_element_type(getBaseType(type))))
+		return code_in_array(document_type(type), DatumGetArrayTypeP(value));
+	return code_in_one(document_type(type), value);
+}
+
 /* As it was, to the byte? A value out of line is not fetched for that. */
 static bool
 is_untouched(NullableDatum value, NullableDatum was)
@@ -103,8 +147,7 @@ op_refuse_codes(Relation rel, const OpProtection *protection, TupleTableSlot *ro
 
 		if (value.isnull || (old != NULL && is_untouched(value, op_value_in(old, column))))
 			continue;
-		code = getBaseType(type) == JSONBOID ? code_in_jsonb(DatumGetJsonbP(value.value))
-											 : code_in_json(DatumGetTextPP(value.value));
+		code = code_in(type, value.value);
 		if (code != NULL)
 			refuse_code(rel, column, code);
 	}

@@ -86,6 +86,12 @@ op_keep_proposed(FmgrInfo *trigger, Relation rel, const OpCard *card)
 }
 
 bool
+op_are_rows_counted(Relation rel)
+{
+	return rel->pgstat_enabled;
+}
+
+bool
 op_is_stored_since(FmgrInfo *trigger, Relation rel)
 {
 	const KeptCard *kept = trigger->fn_extra;

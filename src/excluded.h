@@ -38,9 +38,10 @@ extern const OpCard *op_proposed_card(FmgrInfo *trigger);
 
 /*
  * Was a row stored in the table since? Then it is the one that was proposed, by
- * MERGE, whose UPDATE is of another row. Not known where track_counts is off:
- * then false.
+ * MERGE, whose UPDATE is of another row. It can be known only where the server
+ * counts rows: track_counts.
  */
+extern bool op_are_rows_counted(Relation rel);
 extern bool op_is_stored_since(FmgrInfo *trigger, Relation rel);
 
 /*

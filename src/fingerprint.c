@@ -115,3 +115,44 @@ op_card_fingerprints(PG_FUNCTION_ARGS)
 	op_cleanse(clear.data, clear.size);
 	PG_RETURN_ARRAYTYPE_P(construct_array(values, made, BYTEAOID, -1, false, TYPALIGN_INT));
 }
+
+/* ---------- is a stored fingerprint sound? ---------- */
+
+static const char *
+fault_of(const bytea *fingerprint, OpBytes digits)
+{
+	uint32	id = op_fingerprint_key(fingerprint);
+	OpHmac *key = id == 0 ? NULL : op_hmac_key(OP_PURPOSE_FINGERPRINT, id);
+
+	if (id == 0)
+		return "it is none";
+	if (key == NULL)
+		return "its key is not here";
+	if (!op_equal(VARDATA_ANY(fingerprint), VARDATA(fingerprint_under(key, id, digits)),
+				  OP_FINGERPRINT_SIZE))
+		return "it is of another number";
+	return NULL;
+}
+
+PG_FUNCTION_INFO_V1(op_fingerprint_fault);
+
+/*
+ * (value, bound_to, fingerprint): NULL if it is that of the number, and if the value is none that
+ * opens, which op_card_fault() says
+ */
+Datum
+op_fingerprint_fault(PG_FUNCTION_ARGS)
+{
+	uint8		plain[OP_PLAIN_MAX];
+	size_t		size;
+	const char *fault;
+
+	if (!op_open_sealed(PG_GETARG_SEALED_P(0), OP_FIELD_NUMBER,
+						op_varlena_bytes(PG_GETARG_BYTEA_PP(1)), OP_OPEN_TO_RESEAL, plain, &size))
+		PG_RETURN_NULL();
+	fault = fault_of(PG_GETARG_BYTEA_PP(2), (OpBytes){plain, size});
+	op_cleanse(plain, size);
+	if (fault == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(fault));
+}

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
@@ -219,10 +220,9 @@ open_to_scan(Oid relation)
 typedef void (*RowFunction)(Relation rel, TupleTableSlot *row, NullableDatum value, void *context);
 
 static void
-scan_column(Relation rel, AttrNumber column, RowFunction function, void *context)
+scan_column(Relation rel, AttrNumber column, Snapshot snapshot, RowFunction function, void *context)
 {
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	Snapshot		snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc	scan = table_beginscan(rel, snapshot, 0, NULL);
 	MemoryContext	each =
 		AllocSetContextCreate(CurrentMemoryContext, "order_payment value", ALLOCSET_SMALL_SIZES);
@@ -241,7 +241,6 @@ scan_column(Relation rel, AttrNumber column, RowFunction function, void *context
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(each);
 	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);
 }
 
@@ -271,41 +270,81 @@ column_to_scan(Relation rel, const char *name)
 	return op_find_column(rel, name);
 }
 
-PG_FUNCTION_INFO_V1(op_keys_used);
-
-/* (relation, column): (key_id, field, stored_values) */
-Datum
-op_keys_used(PG_FUNCTION_ARGS)
+static void
+count_column(Relation rel, const char *column, Snapshot snapshot, HTAB *counts)
 {
-	ReturnSetInfo	 *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	ColumnScan		  scan = {.sink = {.counts = new_counts()}};
-	Relation		  rel = open_to_scan(PG_GETARG_OID(0));
-	Form_pg_attribute attr;
-	HASH_SEQ_STATUS	  seq;
-	KeyUse			 *use;
+	ColumnScan		  scan = {.sink = {.counts = counts}};
+	Form_pg_attribute attr = column_to_scan(rel, column);
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (rel == NULL)
-		return (Datum) 0;
-	attr = column_to_scan(rel, NameStr(*PG_GETARG_NAME(1)));
-	if (attr != NULL)
-	{
-		scan.kind = kind_of(attr->atttypid);
-		scan.type = attr->atttypid;
-		scan_column(rel, attr->attnum, count_row, &scan);
-	}
-	relation_close(rel, NoLock);
-	hash_seq_init(&seq, scan.sink.counts);
+	if (attr == NULL)
+		return;
+	scan.kind = kind_of(attr->atttypid);
+	scan.type = attr->atttypid;
+	scan_column(rel, attr->attnum, snapshot, count_row, &scan);
+}
+
+static void
+return_counts(HTAB *counts, int place, const ReturnSetInfo *result)
+{
+	HASH_SEQ_STATUS seq;
+	KeyUse		   *use;
+
+	hash_seq_init(&seq, counts);
 	while ((use = hash_seq_search(&seq)) != NULL)
 	{
 		const char *field = name_of_field(use->by.field);
-		Datum		values[] = {UInt32GetDatum(use->by.id), CStringGetTextDatum(field),
-								Int64GetDatum(use->values)};
-		bool		isnull[] = {false, false, false};
+		Datum		values[] = {Int64GetDatum(place), UInt32GetDatum(use->by.id),
+								CStringGetTextDatum(field), Int64GetDatum(use->values)};
+		bool		isnull[] = {false, false, false, false};
 
 		tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
 	}
-	hash_destroy(scan.sink.counts);
+}
+
+PG_FUNCTION_INFO_V1(op_keys_used);
+
+/*
+ * (relations, columns): (place, key_id, field, stored_values)
+ *
+ * All by one snapshot, or a value that goes from a table to one before it, as a
+ * row does from partition to partition, would be seen in neither. It is taken
+ * when no table can be rewritten any more.
+ */
+Datum
+op_keys_used(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		  *relations;
+	Datum		  *columns;
+	int			   n;
+	int			   ncolumns;
+	Relation	  *rels;
+	Snapshot	   snapshot;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT,
+					  &relations, NULL, &n);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+					  &columns, NULL, &ncolumns);
+	if (n != ncolumns)
+		elog(ERROR, "%d tables and %d columns are no pairs", n, ncolumns);
+	InitMaterializedSRF(fcinfo, 0);
+	rels = palloc((n + 1) * sizeof(Relation));
+	for (int i = 0; i < n; i++)
+		rels[i] = open_to_scan(DatumGetObjectId(relations[i]));
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	for (int i = 0; i < n; i++)
+	{
+		HTAB *counts = new_counts();
+
+		if (rels[i] != NULL)
+		{
+			count_column(rels[i], NameStr(*DatumGetName(columns[i])), snapshot, counts);
+			relation_close(rels[i], NoLock);
+		}
+		return_counts(counts, i + 1, result);
+		hash_destroy(counts);
+	}
+	UnregisterSnapshot(snapshot);
 	return (Datum) 0;
 }
 
@@ -440,52 +479,16 @@ op_rows_made_by(PG_FUNCTION_ARGS)
 	if (attr != NULL)
 	{
 		Bitmapset *key = primary_key(rel);
+		Snapshot   snapshot;
 
 		require_readable(rel, bms_add_member(bms_copy(key), attr->attnum));
 		scan.kind = kind_of(attr->atttypid);
 		scan.type = attr->atttypid;
 		scan.key = key;
-		scan_column(rel, attr->attnum, return_row, &scan);
+		snapshot = RegisterSnapshot(GetLatestSnapshot());
+		scan_column(rel, attr->attnum, snapshot, return_row, &scan);
+		UnregisterSnapshot(snapshot);
 	}
 	relation_close(rel, attr != NULL ? NoLock : AccessShareLock);
 	return (Datum) 0;
-}
-
-/* ---------- what else is asked ---------- */
-
-PG_FUNCTION_INFO_V1(op_trigger_argument);
-
-/* (tgargs, name): the value of the argument name=value, null if there is none */
-Datum
-op_trigger_argument(PG_FUNCTION_ARGS)
-{
-	bytea	   *arguments = PG_GETARG_BYTEA_PP(0);
-	char	   *name = psprintf("%s=", text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	const char *at = VARDATA_ANY(arguments);
-	const char *end = at + VARSIZE_ANY_EXHDR(arguments);
-
-	/* each ends with a zero */
-	for (; at < end; at += strnlen(at, end - at) + 1)
-	{
-		size_t size = strnlen(at, end - at);
-
-		if (size >= strlen(name) && memcmp(at, name, strlen(name)) == 0)
-			PG_RETURN_TEXT_P(
-				cstring_to_text_with_len(at + strlen(name), (int) (size - strlen(name))));
-	}
-	PG_RETURN_NULL();
-}
-
-PG_FUNCTION_INFO_V1(op_check_data_key);
-
-/* (key_id, purpose, wrapped): an error that says why, if the root key does not unwrap it */
-Datum
-op_check_data_key(PG_FUNCTION_ARGS)
-{
-	uint8 raw[OP_KEY_SIZE];
-
-	op_unwrap_key(PG_GETARG_UINT32(0), op_purpose_by_name(text_to_cstring(PG_GETARG_TEXT_PP(1))),
-				  PG_GETARG_BYTEA_PP(2), raw);
-	op_cleanse(raw, sizeof(raw));
-	PG_RETURN_VOID();
 }

@@ -4,22 +4,12 @@
  * Read with the rights of the owner of the extension, from the tables of
  * everybody; so a table is scanned by C, and no SQL is run on it.
  */
-CREATE FUNCTION order_payment.keys_used(relation regclass, column_name name, OUT key_id integer, OUT field text,
+CREATE FUNCTION order_payment.keys_used(relations regclass[], column_names name[], OUT place bigint, OUT key_id integer, OUT field text,
 										OUT stored_values bigint)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'op_keys_used' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION order_payment.keys_used(regclass, name) IS
-	'how many values of a column were made by which key; scans the table. Called by the functions for keys';
-
-CREATE FUNCTION order_payment.trigger_argument(arguments bytea, name text) RETURNS text
-	AS 'MODULE_PATHNAME', 'op_trigger_argument' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION order_payment.trigger_argument(bytea, text) IS
-	'the value of the argument name=value of a trigger, from pg_trigger.tgargs. Called by sealed_columns()';
-
-CREATE FUNCTION order_payment.check_data_key(key_id integer, purpose text, wrapped bytea) RETURNS void
-	AS 'MODULE_PATHNAME', 'op_check_data_key' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION order_payment.check_data_key(integer, text, bytea) IS
-	'raises OP013 if a data key cannot be unwrapped by the root keys that are here, and says why. Called by key_status()';
+COMMENT ON FUNCTION order_payment.keys_used(regclass[], name[]) IS
+	'how many values of each column, told by its place in the arrays, were made by which key; scans the tables, all as of one moment. Called by the functions for keys';
 
 CREATE FUNCTION order_payment.sealed_columns()
 	RETURNS TABLE (relation regclass, column_name name, purpose text, is_plain boolean)
@@ -68,8 +58,13 @@ CREATE FUNCTION order_payment.values_by_key()
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off -- the plan looks dear and is not
 BEGIN ATOMIC
+	WITH columns AS MATERIALIZED (
+		SELECT c.*, row_number() OVER () AS place FROM order_payment.sealed_columns() c
+	)
 	SELECT c.relation, c.column_name, c.purpose, u.field, u.key_id, u.stored_values
-	FROM order_payment.sealed_columns() c, order_payment.keys_used(c.relation, c.column_name) u
+	FROM order_payment.keys_used(ARRAY(SELECT p.relation FROM columns p ORDER BY p.place),
+								 ARRAY(SELECT p.column_name FROM columns p ORDER BY p.place)) u
+	JOIN columns c ON c.place = u.place
 	ORDER BY c.relation::text, c.column_name, u.key_id, u.field;
 END;
 COMMENT ON FUNCTION order_payment.values_by_key() IS
@@ -122,28 +117,35 @@ COMMENT ON FUNCTION order_payment.mark_data_key_compromised(integer) IS
 /*
  * What was sealed before the key ceased to be active may be committed only now.
  * So whatever runs as this begins has to end first; after that, nobody has a
- * value in hand that the scan of the tables does not see.
+ * value in hand that the scan of the tables does not see. Who runs is told by the
+ * locks that transactions hold on themselves, for sessions may keep their
+ * activity secret (track_activities). One of them may end as a prepared one: so
+ * those that are prepared count until nobody else is left.
  */
 CREATE FUNCTION order_payment.await_transactions(patience interval) RETURNS text
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	began constant timestamptz := clock_timestamp();
+	began CONSTANT timestamptz := clock_timestamp();
+	left_at timestamptz;  -- when nobody was left who ran then
+	others text[];
 	running text;
 BEGIN
+	PERFORM pg_stat_clear_snapshot();
+	others := ARRAY(SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+					WHERE l.locktype = 'virtualxid' AND l.virtualxid = l.virtualtransaction
+					  AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+					  AND a.backend_type NOT IN ('autovacuum worker', 'walsender'));
 	LOOP
-		PERFORM pg_stat_clear_snapshot();
-		running := (
-			SELECT string_agg(r.name, ', ' ORDER BY r.since)
-			FROM (SELECT 'process ' || a.pid, a.xact_start
-				  FROM pg_stat_activity a
-				  WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start < began
-					AND a.backend_type NOT IN ('autovacuum worker', 'walsender')
-				  UNION ALL
-				  SELECT 'prepared transaction ' || quote_literal(p.gid), p.prepared
-				  FROM pg_prepared_xacts p
-				  WHERE p.database = current_database() AND p.prepared < began) r(name, since));
+		running := (SELECT string_agg('process ' || l.pid, ', ' ORDER BY l.pid) FROM pg_locks l
+					WHERE l.locktype = 'virtualxid' AND l.virtualxid = l.virtualtransaction AND l.virtualtransaction = ANY (others));
+		IF running IS NULL THEN
+			left_at := coalesce(left_at, clock_timestamp());
+		END IF;
+		running := nullif(concat_ws(', ', running, (
+			SELECT string_agg('prepared transaction ' || quote_literal(p.gid), ', ' ORDER BY p.prepared) FROM pg_prepared_xacts p
+			WHERE p.database = current_database() AND p.prepared < coalesce(left_at, 'infinity'))), '');
 		EXIT WHEN running IS NULL OR clock_timestamp() > began + patience;
 		PERFORM pg_sleep(0.02);
 	END LOOP;

@@ -58,16 +58,24 @@ static ProcessUtility_hook_type		previous_process_utility = NULL;
 
 /* ---------- activity ---------- */
 
-/* Edited in place: everything else in the entry stays as the server reported it. */
+/*
+ * Edited in place: everything else in the entry stays as the server reported it.
+ * To its end, for what stands behind the zero is in the core of every process.
+ */
 static void
 withhold_activity(void)
 {
 	volatile PgBackendStatus *entry = MyBEEntry;
+	char					 *text;
+	size_t					  size;
 
 	if (entry == NULL || entry->st_procpid != MyProcPid || entry->st_activity_raw[0] == '\0')
 		return;
+	text = (char *) entry->st_activity_raw;
+	size = (size_t) pgstat_track_activity_query_size;
 	PGSTAT_BEGIN_WRITE_ACTIVITY(entry);
-	strlcpy((char *) entry->st_activity_raw, OP_WITHHELD, pgstat_track_activity_query_size);
+	explicit_bzero(text, size);
+	strlcpy(text, OP_WITHHELD, size);
 	PGSTAT_END_WRITE_ACTIVITY(entry);
 }
 

@@ -5,7 +5,8 @@
  * attempt	a password is checked once. It is charged to the customer, and
  *			committed, by a background worker before the check begins: no
  *			ROLLBACK, cancel or kill takes it back. The right password clears
- *			the account, by the worker too
+ *			the account, by the worker too; another one clears it by being there
+ *			(password.sql), so one that is rolled back does not
  * locked	too many wrong ones: nothing is checked until a time that the account
  *			says (see password.sql)
  *
@@ -279,7 +280,8 @@ write_verifier(const Account *account, const char *sql, const OpSealed *verifier
 static void
 charge_attempt(const Account *account)
 {
-	const char *args[] = {psprintf("%u", account->attempts), account->customer_text};
+	const char *args[] = {psprintf("%u", account->attempts), account->customer_text,
+						  psprintf("%u", account->table)};
 	char	   *seconds =
 		op_autonomous(OP_TASK_CHARGE_PASSWORD, account->attempts, args, lengthof(args));
 
@@ -405,8 +407,6 @@ set_password(const Account *account, const text *password)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("the payment password was changed by another session"),
 						errhint("Try again."), errhidestmt(true), errhidecontext(true)));
-	/* nobody has known it wrong yet; what was charged before was for another one, or for none */
-	clear_attempts(account, NULL, 0);
 }
 
 /* ---------- the functions ---------- */

@@ -9,7 +9,7 @@
  * row of the customer is locked by the charge, so of sessions that come
  * at once no more get an attempt than there are.
  */
-CREATE FUNCTION order_payment.charge_password_attempt(attempts oid, customer_id text) RETURNS integer
+CREATE FUNCTION order_payment.charge_password_attempt(attempts oid, customer_id text, passwords oid) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -18,20 +18,23 @@ DECLARE
 	first_lock CONSTANT interval := '15 minutes';
 	last_lock CONSTANT interval := '30 days';
 	doublings CONSTANT integer := 12;  -- beyond the last lock already
+	set_at timestamptz;
 	is_charged boolean;
 	seconds integer;
 BEGIN
+	-- attempts before that were at another password, or at none; one that is not committed is not seen here
+	EXECUTE format('SELECT p.set_at FROM %s p WHERE p.customer_id = %L', passwords::regclass, customer_id) INTO set_at;
 	EXECUTE format($sql$
 
 INSERT INTO %1$s AS a (customer_id, used, last_at) VALUES (%2$L, 1, clock_timestamp())
 ON CONFLICT (customer_id) DO UPDATE
-	SET used = a.used + 1, last_at = clock_timestamp(),
-		locked_until = CASE WHEN (a.used + 1) %% $1 = 0
+	SET used = CASE WHEN a.last_at < $5 THEN 1 ELSE a.used + 1 END, last_at = clock_timestamp(),
+		locked_until = CASE WHEN a.last_at < $5 THEN NULL WHEN (a.used + 1) %% $1 = 0
 			THEN clock_timestamp() + least($2 * 2 ^ least((a.used + 1) / $1 - 1, $3), $4) END
-	WHERE a.locked_until IS NULL OR a.locked_until <= clock_timestamp()
+	WHERE a.last_at < $5 OR a.locked_until IS NULL OR a.locked_until <= clock_timestamp()
 RETURNING true
 
-	$sql$, attempts::regclass, customer_id) INTO is_charged USING free, first_lock, doublings, last_lock;
+	$sql$, attempts::regclass, customer_id) INTO is_charged USING free, first_lock, doublings, last_lock, set_at;
 	IF is_charged THEN
 		RETURN NULL;
 	END IF;
@@ -40,8 +43,8 @@ RETURNING true
 	RETURN coalesce(seconds, 1);
 END
 $$;
-COMMENT ON FUNCTION order_payment.charge_password_attempt(oid, text) IS
-	'charges a customer with an attempt, and returns null; or returns for how many seconds the customer is locked. Run by verify_payment_password() in a background worker, in a transaction of its own';
+COMMENT ON FUNCTION order_payment.charge_password_attempt(oid, text, oid) IS
+	'charges a customer with an attempt, and returns null; or returns for how many seconds the customer is locked. A password that was set since the last attempt begins anew. Run by verify_payment_password() in a background worker, in a transaction of its own';
 
 /*
  * The row of the password may be locked by somebody who is just setting
@@ -74,7 +77,7 @@ CREATE FUNCTION order_payment.set_payment_password(customer_id text, password te
 	RETURNS void
 	AS 'MODULE_PATHNAME', 'op_set_payment_password' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.set_payment_password(text, text, name, text) IS
-	'sets the payment password of a customer, 4 to 256 characters; one that there is takes the old one, or the privilege UPDATE (verifier) on payment_passwords, and then ends a lock. OP015 if the old one is wrong, missing, or locked; OP011 where statements may reach a log; OP012 if too many are checked; OP013 without keys';
+	'sets the payment password of a customer, 4 to 256 characters; one that there is takes the old one, or the privilege UPDATE (verifier) on payment_passwords, and then ends a lock, from its commit on. OP015 if the old one is wrong, missing, or locked; OP011 where statements may reach a log; OP012 if too many are checked; OP013 without keys';
 
 CREATE FUNCTION order_payment.set_payment_password(customer_id anynonarray, password text, store name DEFAULT order_payment.current_store(),
 												   old_password text DEFAULT NULL)

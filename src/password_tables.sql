@@ -36,7 +36,7 @@ COMMENT ON COLUMN %1$I.payment_passwords.verifier IS 'scrypt over a keyed hash o
 COMMENT ON COLUMN %1$I.payment_passwords.pepper_id IS 'the data key (purpose pepper) without which the verifier is worth nothing; the verifier is renewed under the active one when the password is given. Rows of a pepper that is destroyed are of no use any more';
 COMMENT ON COLUMN %1$I.payment_passwords.set_at IS 'when the customer, or who helped, set it; a verifier that is renewed is of the same password';
 COMMENT ON TABLE %1$I.payment_password_attempts IS 'attempts at payment passwords since the last right one, charged before each check by a background worker, whatever becomes of the transaction. Nobody but the owner has rights on it; dumped with the store. A row without a lock, or of a customer who has left, may be deleted by the owner after a month: the next attempt begins anew';
-COMMENT ON COLUMN %1$I.payment_password_attempts.used IS 'attempts since the last right one; after each 5 the customer is locked';
+COMMENT ON COLUMN %1$I.payment_password_attempts.used IS 'attempts since the last right one, or since another password was set; after each 5 the customer is locked';
 COMMENT ON COLUMN %1$I.payment_password_attempts.locked_until IS 'nothing is checked before: 15 minutes after 5 attempts, and twice as long after each further 5, up to 30 days';
 
 	$ddl$, store, customer_id_type);

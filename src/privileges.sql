@@ -18,12 +18,16 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 /*
- * For owners of tables with cards; create_store() grants it to the owner of a
+ * For owners of tables with cards; create_store() grants them to the owner of a
  * store. Who may protect a table of his own can have it tell the fingerprint of
  * any number that he guesses, and so, with the fingerprint and the mask of a card
- * that he may read, the number.
+ * that he may read, the number; so can who may compare a value that he has sealed
+ * with a fingerprint.
  */
-REVOKE ALL ON FUNCTION order_payment.protect_card() FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+	order_payment.protect_card(),
+	order_payment.fingerprint_fault(order_payment.sealed, bytea, bytea)
+FROM PUBLIC;
 
 -- for those who keep the keys
 REVOKE ALL ON FUNCTION
@@ -67,12 +71,12 @@ REVOKE ALL ON FUNCTION
 	order_payment.wrap_new_key(integer, text),
 	order_payment.rewrap_key(integer, text, bytea),
 	order_payment.check_data_key(integer, text, bytea),
-	order_payment.keys_used(regclass, name),
+	order_payment.keys_used(regclass[], name[]),
 	order_payment.values_by_key(),
 	order_payment.await_transactions(interval),
 	order_payment.new_card_key(integer),
 	order_payment.record_reveal(text, text, integer, bytea, integer, integer, oid, name, inet, text, integer, xid8, text, text),
-	order_payment.charge_password_attempt(oid, text),
+	order_payment.charge_password_attempt(oid, text, oid),
 	order_payment.clear_password_attempts(oid, text, oid, text, text, integer)
 FROM PUBLIC;
 

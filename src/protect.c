@@ -209,6 +209,14 @@ is_set(const OpCardRow *row, AttrNumber column)
 						 row->trigdata->tg_updatedcols);
 }
 
+static void
+refuse_unknown_source(const OpCardRow *row, OpCardPart part)
+{
+	op_refuse_card_write(row, row->protection->shown[part],
+						 "Its mask is that of the card that it has, and of the one that the statement has proposed last: which of them it means is not known where rows are not counted.",
+						 "Set track_counts to on.");
+}
+
 /*
  * Has an upsert put the card that it proposed into this row? One that it brought
  * sealed, from a copy of this row or of another, is none that it may write here.
@@ -229,6 +237,9 @@ take_excluded(OpCardRow *row, OpCardPart part)
 		if (part == OP_CARD_NUMBER)
 			row->result.fingerprint = excluded->fingerprint;
 	}
+	else if (!op_are_rows_counted(row->trigdata->tg_relation) &&
+			 op_is_same_value(row->given.shown[part], row->before.shown[part]))
+		refuse_unknown_source(row, part);
 	else if (op_is_stored_since(row->trigger, row->trigdata->tg_relation))
 		return false;
 	else if (!rebind(row, part, excluded->sealed[part], op_varlena_bytes(excluded->bound_to)))

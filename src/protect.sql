@@ -10,25 +10,35 @@ CREATE FUNCTION order_payment.check_protection(target regclass) RETURNS void
 COMMENT ON FUNCTION order_payment.check_protection(regclass) IS
 	'raises what would make the trigger protect_card() of a table refuse every row: a column that is not there, is of another type, or is for a verification code. Called by protect_card_columns() and upgrade_store()';
 
+CREATE FUNCTION order_payment.trigger_argument(arguments bytea, name text) RETURNS text
+	AS 'MODULE_PATHNAME', 'op_trigger_argument' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION order_payment.trigger_argument(bytea, text) IS
+	'the value of the argument name=value of a trigger, from pg_trigger.tgargs. Called by sealed_columns()';
+
 /* GRANT asks for the right to grant it, and CREATE TRIGGER for the privilege; neither says what to do. */
 CREATE FUNCTION order_payment.let_protect(protector name) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	wanted regprocedure;
 BEGIN
-	IF has_function_privilege(protector, 'order_payment.protect_card()', 'EXECUTE') THEN
-		RETURN;
-	ELSIF has_function_privilege('order_payment.protect_card()', 'EXECUTE WITH GRANT OPTION') THEN
-		EXECUTE format('GRANT EXECUTE ON FUNCTION order_payment.protect_card() TO %I', protector);
-		RETURN;
-	END IF;
-	RAISE EXCEPTION 'role "%" may not protect tables with cards', protector
-		USING ERRCODE = 'insufficient_privilege',
-			  HINT = format('Let a superuser do it, or GRANT EXECUTE ON FUNCTION order_payment.protect_card() TO %I.', protector);
+	FOREACH wanted IN ARRAY ARRAY['order_payment.protect_card()',
+								  'order_payment.fingerprint_fault(order_payment.sealed, bytea, bytea)']::regprocedure[] LOOP
+		IF has_function_privilege(protector, wanted, 'EXECUTE') THEN
+			CONTINUE;
+		ELSIF has_function_privilege(wanted, 'EXECUTE WITH GRANT OPTION') THEN
+			EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', wanted, protector);
+		ELSIF wanted = 'order_payment.protect_card()'::regprocedure THEN
+			RAISE EXCEPTION 'role "%" may not protect tables with cards', protector
+				USING ERRCODE = 'insufficient_privilege',
+					  HINT = format('Let a superuser do it, or GRANT EXECUTE ON FUNCTION order_payment.protect_card(), order_payment.fingerprint_fault(order_payment.sealed, bytea, bytea) TO %I.', protector);
+		END IF;
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION order_payment.let_protect(name) IS
-	'grants a role EXECUTE on protect_card(), which owners of tables with cards need, if it has it not and the caller may grant it; else an error. Called by create_store()';
+	'grants a role EXECUTE on protect_card(), which owners of tables with cards need, and on fingerprint_fault(), by which they verify them, if it has them not and the caller may grant them; else an error, but for the latter. Called by create_store()';
 
 CREATE FUNCTION order_payment.is_card_mask(value text) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'op_is_card_mask' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

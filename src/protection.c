@@ -374,3 +374,26 @@ op_check_protection(PG_FUNCTION_ARGS)
 	table_close(rel, AccessShareLock);
 	PG_RETURN_VOID();
 }
+
+PG_FUNCTION_INFO_V1(op_trigger_argument);
+
+/* (tgargs, name): the value of the argument name=value, null if there is none */
+Datum
+op_trigger_argument(PG_FUNCTION_ARGS)
+{
+	bytea	   *arguments = PG_GETARG_BYTEA_PP(0);
+	char	   *name = psprintf("%s=", text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	const char *at = VARDATA_ANY(arguments);
+	const char *end = at + VARSIZE_ANY_EXHDR(arguments);
+
+	/* each ends with a zero */
+	for (; at < end; at += strnlen(at, end - at) + 1)
+	{
+		size_t size = strnlen(at, end - at);
+
+		if (size >= strlen(name) && memcmp(at, name, strlen(name)) == 0)
+			PG_RETURN_TEXT_P(
+				cstring_to_text_with_len(at + strlen(name), (int) (size - strlen(name))));
+	}
+	PG_RETURN_NULL();
+}

@@ -197,9 +197,9 @@ op_reseal_count(Relation rel, const OpResealWhat *what)
 	StringInfoData		sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT count(*) FILTER (WHERE ");
+	appendStringInfoString(&sql, "SELECT pg_catalog.count(*) FILTER (WHERE ");
 	append_wanted(&sql, rel, what);
-	appendStringInfoString(&sql, "), count(*) FILTER (WHERE ");
+	appendStringInfoString(&sql, "), pg_catalog.count(*) FILTER (WHERE ");
 	append_keys(&sql, columns, "NOT ", OP_RESEAL_OPENING);
 	appendStringInfo(&sql, ") FROM %s%s AS l", is_partitioned ? "" : "ONLY ", op_quoted_table(rel));
 	return sql.data;

@@ -12,7 +12,7 @@ INSERT INTO shop.gateways (gateway) VALUES ('stripe'), ('other');
 INSERT INTO shop.gateway_fees (gateway, currency, rate, fixed) VALUES ('stripe', 'USD', 0.029, 0.30);
 CREATE TABLE said (what text PRIMARY KEY, said text);
 GRANT ALL ON said TO regress_tap_app, regress_tap_gateway;
-GRANT EXECUTE ON FUNCTION order_payment.protect_card() TO regress_tap_app;
+GRANT EXECUTE ON FUNCTION order_payment.protect_card(), order_payment.fingerprint_fault(order_payment.sealed, bytea, bytea) TO regress_tap_app;
 DO $$ BEGIN EXECUTE format('GRANT CREATE, TEMP ON DATABASE %I TO regress_tap_app, regress_tap_owner', current_database()); END $$;
 
 -- ---------- the trap ----------

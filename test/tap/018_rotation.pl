@@ -205,6 +205,67 @@ sql(q{CALL order_payment.reseal('cards')});
 is(sqlstate_of("SELECT order_payment.destroy_data_key($old)"), 'done', 'until that is resealed');
 sql("DELETE FROM cards WHERE id > $ROWS");
 
+# What begins to run before a key is destroyed, and what is moved about while it is.
+sub is_waiting { return $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'}); }
+
+sub destroy_beside
+{
+	my ($key, @steps) = @_;
+	my $destroyer = start_psql($node, 'postgres', "SELECT order_payment.destroy_data_key($key)");
+
+	is_waiting();
+	$_->() foreach @steps;
+	$destroyer->{run}->finish;
+	return $destroyer->{err};
+}
+
+{
+	my $writer = $node->background_psql('postgres', on_error_die => 1);
+	my $mover = $node->background_psql('postgres', on_error_die => 1);
+
+	$old = sql(q{SELECT key_id FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'active'});
+	$writer->query_safe("BEGIN; INSERT INTO cards VALUES ($ROWS + 1, 0, pan(0), 'Dee', '03/32', 0)");
+	sql(q{SELECT order_payment.create_data_key('data')});
+	sql(q{CALL order_payment.reseal('cards')});
+	like(destroy_beside($old, sub { $writer->query_safe(q{PREPARE TRANSACTION 'between'}) }),
+		qr/may be wanted by transactions that still run\nDETAIL:  They are: prepared transaction 'between'\./,
+		'a transaction that is prepared while the key is about to go may bring a value');
+	sql(q{COMMIT PREPARED 'between'});
+	$old = sql(q{SELECT order_payment.create_data_key('data')});
+	sql(q{CALL order_payment.reseal('cards')});
+
+	$writer->query_safe("SET track_activities = off; BEGIN; UPDATE cards SET number = pan(1), which = 1 WHERE id > $ROWS");
+	sql(q{SELECT order_payment.create_data_key('data')});
+	sql(q{CALL order_payment.reseal('cards')});
+	my $pid = $writer->query_safe('SELECT pg_backend_pid()');
+	like(failure($node, 'postgres', "SELECT order_payment.destroy_data_key($old)"), qr/They are: process $pid\./,
+		'so may one that tells nothing of what it does');
+	$writer->query_safe('COMMIT; RESET track_activities');
+
+	sql(q{
+CREATE TABLE piece (id integer, region integer, number text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+CREATE TABLE piece_1 PARTITION OF piece FOR VALUES IN (1);
+CREATE TABLE piece_2 PARTITION OF piece FOR VALUES IN (2);
+SELECT order_payment.protect_card_columns('piece', 'number', key => '{id}');
+INSERT INTO piece VALUES (1, 2, pan(0))});
+	$old = sql(q{SELECT key_id FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'active'});
+	sql(q{SELECT order_payment.create_data_key('data')});
+	sql(q{CALL order_payment.reseal('cards')});
+	$writer->query_safe('BEGIN; SELECT 1');
+	like(destroy_beside($old,
+			sub { $mover->query_safe('BEGIN; LOCK TABLE piece_2') },
+			sub { $writer->query_safe('COMMIT') },
+			# what comes before piece_2 is looked at, if it can be before the latter is free
+			sub { $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE relation = 'piece_1'::regclass}) },
+			sub { $mover->query_safe('UPDATE piece SET region = 1; COMMIT') }),
+		qr/is needed\nDETAIL:  It has made these values: 1 of public\.piece_[12]\.number_sealed/,
+		'a value that moves from table to table while they are looked at is seen');
+	is(sql(q{SELECT order_payment.reveal(number_sealed, order_payment.binding('public.piece', id)) = pan(0) FROM piece}), 't', 'and opens');
+	$_->quit foreach $writer, $mover;
+	sql(q{DROP TABLE piece});
+	sql("DELETE FROM cards WHERE id > $ROWS");
+}
+
 # ---------- a table without its keys ----------
 
 sql('CREATE DATABASE elsewhere');

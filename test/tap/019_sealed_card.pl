@@ -441,6 +441,7 @@ my $latin = run_sealer(JSON::PP->new->utf8->encode({ number => $NUMBER, holder =
 is(sql(qq{SET client_encoding = 'UTF8'; INSERT INTO wallet VALUES (U&'\\00e9', '$latin') RETURNING holder, octet_length(holder)}, 'latin'), "\xc3\x84***|4", 'a mask is in the encoding of the database');
 is(sql(q{SET client_encoding = 'UTF8'; UPDATE wallet SET number = number RETURNING holder}, 'latin'), "\xc3\x84***", 'and known again');
 is(sql(q{SET client_encoding = 'UTF8'; SELECT order_payment.reveal(holder_sealed, order_payment.binding('public.wallet', id)) FROM wallet}, 'latin'), "\xc3\x84nne", 'the name is what was sealed');
+is(sql(q{SELECT order_payment.card_fault(holder_sealed, holder, order_payment.binding('public.wallet', id)) IS NULL FROM wallet}, 'latin'), 't', 'and its mask is found to be of it');
 
 my $on_its_way = seal(plaintext(50));
 my $dump = "$dir/dump.sql";

@@ -183,7 +183,7 @@ $node->poll_query_until('postgres', q{SELECT current_setting('order_payment.pass
 CREATE ROLE sleeper LOGIN;
 CREATE SCHEMA sleeper AUTHORIZATION sleeper;
 SET ROLE sleeper;
-CREATE TABLE sleeper.payment_passwords (customer_id bigint PRIMARY KEY, verifier order_payment.sealed, pepper_id integer);
+CREATE TABLE sleeper.payment_passwords (customer_id bigint PRIMARY KEY, verifier order_payment.sealed, pepper_id integer, set_at timestamptz);
 CREATE TABLE sleeper.payment_password_attempts (customer_id bigint PRIMARY KEY, used integer, locked_until timestamptz, last_at timestamptz);
 CREATE FUNCTION sleeper.sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
 CREATE TRIGGER sleep BEFORE INSERT ON sleeper.payment_password_attempts FOR EACH ROW EXECUTE FUNCTION sleeper.sleep()});

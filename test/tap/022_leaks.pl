@@ -229,9 +229,28 @@ sub can_read_memory
 	open my $memory, '<:raw', "/proc/$process/mem" or return 0;
 	return 1;
 }
+# The memory that all processes share, which the core of any of them holds, in a file.
+sub dump_shared_memory
+{
+	my ($process) = @_;
+	my $path = $node->basedir . '/shared_memory';
+
+	open my $memory, '<:raw', "/proc/$process/mem" or die "memory: $!";
+	open my $copy, '>:raw', $path or die "$path: $!";
+	foreach (grep { m{ rw-s .*/dev/zero} } split /\n/, slurp_file("/proc/$process/maps"))
+	{
+		my ($begin, $end) = map { hex } /^([0-9a-f]+)-([0-9a-f]+) /;
+
+		seek $memory, $begin, 0 or die "seek: $!";
+		read($memory, my $bytes, $end - $begin) or die "read: $!";
+		print $copy $bytes;
+	}
+	close $copy or die "close: $!";
+	return $path;
+}
 SKIP:
 {
-	skip 'needs /proc and a user who is not root', 2 if !-e '/proc/self/mem' || $> == 0;
+	skip 'needs /proc and a user who is not root', 4 if !-e '/proc/self/mem' || $> == 0;
 	ok(!can_read_memory($pid), 'the memory of a backend with keys cannot be read');
 	$node->append_conf('postgresql.conf', 'order_payment.protect_memory = off');
 	$node->reload;
@@ -240,6 +259,10 @@ SKIP:
 	$open->query(q{SELECT order_payment.seal('x', 'text', 'x')});
 	my $open_pid = $open->query('SELECT pg_backend_pid()') =~ s/\D//gr;
 	ok(can_read_memory($open_pid), '... but for the setting it could');
+	my $shared = dump_shared_memory($open_pid);
+	cmp_ok(-s $shared, '>', 1_000_000, 'processes share memory');
+	is(join("\n", find_leaks($shared)), '', 'no card number is left in it');
+	unlink $shared;
 	$open->quit;
 }
 
