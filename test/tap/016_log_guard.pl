@@ -377,9 +377,7 @@ sub crash
 	my ($node, $event, $sql) = @_;
 	my $psql = start_psql($node, 'postgres', "$sql;");
 
-	kill 'KILL', wait_event($node, $event);
-	$psql->{run}->finish;
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not recover';
+	survives($node, sub { kill 'KILL', wait_event($node, $event); $psql->{run}->finish; }) or die 'the server did not recover';
 	return;
 }
 

@@ -376,9 +376,10 @@ my $beside = start_psql($node, 'postgres', "BEGIN;\nLOCK $LOG IN SHARE MODE;\nSE
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE mode = 'ShareLock' AND relation = '$LOG'::regclass"), 'locked');
 my $waiting = start_psql($node, 'postgres', "SELECT probe('$n');\n");
 wait_for_lock($node, 'postgres');
-kill 'KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT probe%' AND wait_event = 'Extension'});
-$_->{run}->finish foreach ($psql, $beside, $waiting);
-ok($node->poll_query_until('postgres', 'SELECT true'), 'SIGKILL: the server is back');
+ok(survives($node, sub {
+	kill 'KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT probe%' AND wait_event = 'Extension'});
+	$_->{run}->finish foreach ($psql, $beside, $waiting);
+}), 'SIGKILL: the server is back');
 like($psql->{out}, qr/shown/, 'SIGKILL: what was shown');
 is(rows_of($m), 1, 'SIGKILL: has its row');
 unlike($waiting->{out}, qr/shown/, 'SIGKILL: what was being recorded is not shown');

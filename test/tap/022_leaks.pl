@@ -229,6 +229,7 @@ sub can_read_memory
 	open my $memory, '<:raw', "/proc/$process/mem" or return 0;
 	return 1;
 }
+
 # The memory that all processes share, which the core of any of them holds, in a file.
 sub dump_shared_memory
 {
@@ -248,6 +249,7 @@ sub dump_shared_memory
 	close $copy or die "close: $!";
 	return $path;
 }
+
 SKIP:
 {
 	skip 'needs /proc and a user who is not root', 4 if !-e '/proc/self/mem' || $> == 0;
@@ -267,9 +269,7 @@ SKIP:
 }
 
 # it crashes
-kill 'ABRT', $pid or die "kill: $!";
-$busy->{run}->kill_kill;
-ok($node->poll_query_until('postgres', 'SELECT true'), 'the server is back after a crash');
+ok(survives($node, sub { kill 'ABRT', $pid or die "kill: $!"; $busy->{run}->kill_kill; }), 'the server is back after a crash');
 my @cores = grep { m{/core[^/]*$} } files_below($node->data_dir);
 is("@cores", '', 'no core file');
 

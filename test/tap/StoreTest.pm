@@ -20,7 +20,7 @@ use Time::HiRes qw(usleep);
 our @EXPORT = qw(make_cluster make_root_key poll_start start_psql start_writers
   pump_writers acknowledged missing make_roles fill_database failure
   fails_with contents triggers is_same_store is_verified is_enforced
-  same_lines wait_for_lock root_key card_number are_cards_open);
+  same_lines wait_for_lock root_key card_number are_cards_open survives);
 
 # A root key for a cluster: a file beside its data directory. args: components,
 # each "id hex"; else one random key of id 1. Returns its path.
@@ -77,6 +77,25 @@ sub poll_start
 		$node->stop('fast', fail_ok => 1);
 	}
 	return $node->start;
+}
+
+# Does what ends a process of the server, and waits until it has started all the
+# others anew; true if it has. A query on the standard input of a psql that finds
+# no server would break the pipe, and the test with it.
+sub survives
+{
+	my ($node, $crash) = @_;
+	my $query = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'};
+	my $before = $node->safe_psql('postgres', $query);
+
+	$crash->();
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		IPC::Run::run([ 'psql', '-XAtc', $query, '-d', $node->connstr('postgres') ], '<', File::Spec->devnull, '>', \my $now, '2>', \my $err);
+		return 1 if $now =~ /^\d+$/ && $now != $before;
+		usleep(100_000);
+	}
+	return 0;
 }
 
 # ---------- load ----------
