@@ -95,6 +95,7 @@ OBJS = \
 	src/reseal_table.o \
 	src/reseal_run.o \
 	src/reseal.o \
+	src/row_name.o \
 	src/key_use.o \
 	src/forget.o \
 	src/beta.o \

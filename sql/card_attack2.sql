@@ -119,8 +119,8 @@ RESET ROLE;
 REVOKE pg_read_all_data FROM regress_rob_keeper;
 GRANT USAGE ON SCHEMA robbed TO regress_rob_keeper;
 SET ROLE regress_rob_keeper;
-SELECT row_key FROM rows_made_by('rob.paired', 'value', :key);
-SELECT row_key FROM rows_made_by('robbed.payments', 'card_number_sealed', :key);
+SELECT row_key FROM rows_made_by('{rob.paired}', '{value}', :key);
+SELECT row_key FROM rows_made_by('{robbed.payments}', '{card_number_sealed}', :key);
 \set VERBOSITY default
 RESET ROLE;
 SELECT * FROM rob.log;

@@ -12,7 +12,6 @@
 
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/sysattr.h"
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -22,9 +21,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -35,6 +32,7 @@
 #include "compat.h"
 #include "data_key.h"
 #include "fingerprint.h"
+#include "row_name.h"
 #include "sealed.h"
 #include "trigger_call.h"
 
@@ -46,6 +44,7 @@ typedef struct KeyUse
 {
 	struct
 	{
+		uint32 place; /* of the column, from 1 on */
 		uint32 id;
 		uint32 field; /* an OpField, or one of those below */
 	} by;			  /* hash key */
@@ -81,9 +80,10 @@ new_counts(void)
 	return hash_create("order_payment key use", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* What becomes of the keys that are met: all are counted, or one is looked for. */
+/* What becomes of the keys that are met in a column: all are counted, or one is looked for. */
 typedef struct KeySink
 {
+	uint32 place;
 	HTAB  *counts; /* NULL: one is looked for */
 	uint32 wanted;
 	bool   is_found;
@@ -92,7 +92,7 @@ typedef struct KeySink
 static void
 meet_key(KeySink *sink, uint32 id, uint32 field)
 {
-	KeyUse	which = {.by = {id, field}};
+	KeyUse	which = {.by = {sink->place, id, field}};
 	bool	found;
 	KeyUse *use;
 
@@ -216,227 +216,6 @@ open_to_scan(Oid relation)
 	return try_relation_open(relation, NoLock);
 }
 
-/* For each row of a table, in memory of its own; of a value that is not null. */
-typedef void (*RowFunction)(Relation rel, TupleTableSlot *row, NullableDatum value, void *context);
-
-static void
-scan_column(Relation rel, AttrNumber column, Snapshot snapshot, RowFunction function, void *context)
-{
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	TableScanDesc	scan = table_beginscan(rel, snapshot, 0, NULL);
-	MemoryContext	each =
-		AllocSetContextCreate(CurrentMemoryContext, "order_payment value", ALLOCSET_SMALL_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(each);
-
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		NullableDatum value = op_value_in(slot, column);
-
-		CHECK_FOR_INTERRUPTS();
-		if (value.isnull)
-			continue;
-		function(rel, slot, value, context);
-		MemoryContextReset(each);
-	}
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(each);
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-}
-
-typedef struct ColumnScan
-{
-	KeySink			 sink;
-	ColumnKind		 kind;
-	Oid				 type;
-	const Bitmapset *key; /* the columns by which a row is named; empty: by its place */
-	ReturnSetInfo	*result;
-} ColumnScan;
-
-static void
-count_row(Relation rel, TupleTableSlot *row, NullableDatum value, void *context)
-{
-	ColumnScan *scan = context;
-
-	meet_value(&scan->sink, scan->kind, scan->type, value.value);
-}
-
-/* NULL if it is not there any more, or holds no rows that may be read here. */
-static Form_pg_attribute
-column_to_scan(Relation rel, const char *name)
-{
-	if (!RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind) || RELATION_IS_OTHER_TEMP(rel))
-		return NULL;
-	return op_find_column(rel, name);
-}
-
-static void
-count_column(Relation rel, const char *column, Snapshot snapshot, HTAB *counts)
-{
-	ColumnScan		  scan = {.sink = {.counts = counts}};
-	Form_pg_attribute attr = column_to_scan(rel, column);
-
-	if (attr == NULL)
-		return;
-	scan.kind = kind_of(attr->atttypid);
-	scan.type = attr->atttypid;
-	scan_column(rel, attr->attnum, snapshot, count_row, &scan);
-}
-
-static void
-return_counts(HTAB *counts, int place, const ReturnSetInfo *result)
-{
-	HASH_SEQ_STATUS seq;
-	KeyUse		   *use;
-
-	hash_seq_init(&seq, counts);
-	while ((use = hash_seq_search(&seq)) != NULL)
-	{
-		const char *field = name_of_field(use->by.field);
-		Datum		values[] = {Int64GetDatum(place), UInt32GetDatum(use->by.id),
-								CStringGetTextDatum(field), Int64GetDatum(use->values)};
-		bool		isnull[] = {false, false, false, false};
-
-		tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
-	}
-}
-
-PG_FUNCTION_INFO_V1(op_keys_used);
-
-/*
- * (relations, columns): (place, key_id, field, stored_values)
- *
- * All by one snapshot, or a value that goes from a table to one before it, as a
- * row does from partition to partition, would be seen in neither. It is taken
- * when no table can be rewritten any more.
- */
-Datum
-op_keys_used(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		  *relations;
-	Datum		  *columns;
-	int			   n;
-	int			   ncolumns;
-	Relation	  *rels;
-	Snapshot	   snapshot;
-
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT,
-					  &relations, NULL, &n);
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
-					  &columns, NULL, &ncolumns);
-	if (n != ncolumns)
-		elog(ERROR, "%d tables and %d columns are no pairs", n, ncolumns);
-	InitMaterializedSRF(fcinfo, 0);
-	rels = palloc((n + 1) * sizeof(Relation));
-	for (int i = 0; i < n; i++)
-		rels[i] = open_to_scan(DatumGetObjectId(relations[i]));
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	for (int i = 0; i < n; i++)
-	{
-		HTAB *counts = new_counts();
-
-		if (rels[i] != NULL)
-		{
-			count_column(rels[i], NameStr(*DatumGetName(columns[i])), snapshot, counts);
-			relation_close(rels[i], NoLock);
-		}
-		return_counts(counts, i + 1, result);
-		hash_destroy(counts);
-	}
-	UnregisterSnapshot(snapshot);
-	return (Datum) 0;
-}
-
-/* ---------- which rows ---------- */
-
-static JsonbValue
-text_value(const char *text)
-{
-	JsonbValue result = {.type = jbvString};
-
-	result.val.string.val = unconstify(char *, text);
-	result.val.string.len = (int) strlen(text);
-	return result;
-}
-
-/* Integers as numbers, all else as it is written. */
-static JsonbValue
-key_value(Oid type, Datum value)
-{
-	Oid		   output;
-	bool	   is_varlena;
-	JsonbValue result;
-	char	  *text;
-
-	getTypeOutputInfo(type, &output, &is_varlena);
-	text = OidOutputFunctionCall(output, value);
-	type = getBaseType(type);
-	if (type != INT2OID && type != INT4OID && type != INT8OID)
-		return text_value(text);
-	result.type = jbvNumeric;
-	result.val.numeric = DatumGetNumeric(
-		DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-							Int32GetDatum(-1)));
-	return result;
-}
-
-static Datum
-name_of_row(Relation rel, TupleTableSlot *row, const Bitmapset *key)
-{
-	JsonbParseState *state = NULL;
-	JsonbValue		 name;
-	JsonbValue		 value;
-	int				 column = -1;
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	while ((column = bms_next_member(key, column)) >= 0)
-	{
-		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
-		NullableDatum	  part = op_value_in(row, (AttrNumber) column);
-
-		name = text_value(NameStr(attr->attname));
-		pushJsonbValue(&state, WJB_KEY, &name);
-		value = key_value(attr->atttypid, part.value); /* of a primary key: not null */
-		pushJsonbValue(&state, WJB_VALUE, &value);
-	}
-	if (bms_is_empty(key))
-	{
-		name = text_value("ctid");
-		pushJsonbValue(&state, WJB_KEY, &name);
-		value = key_value(TIDOID, PointerGetDatum(&row->tts_tid));
-		pushJsonbValue(&state, WJB_VALUE, &value);
-	}
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
-}
-
-static void
-return_row(Relation rel, TupleTableSlot *row, NullableDatum value, void *context)
-{
-	ColumnScan *scan = context;
-	Datum		name;
-	bool		isnull = false;
-
-	scan->sink.is_found = false;
-	meet_value(&scan->sink, scan->kind, scan->type, value.value);
-	if (!scan->sink.is_found)
-		return;
-	name = name_of_row(rel, row, scan->key);
-	tuplestore_putvalues(scan->result->setResult, scan->result->setDesc, &name, &isnull);
-}
-
-static Bitmapset *
-primary_key(Relation rel)
-{
-	Bitmapset *offset = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
-	Bitmapset *result = NULL;
-	int		   column = -1;
-
-	while ((column = bms_next_member(offset, column)) >= 0)
-		result = bms_add_member(result, column + FirstLowInvalidHeapAttributeNumber);
-	return result;
-}
-
 /* As a query would. A policy is code of the owner, and is not run. */
 static void
 require_readable(Relation rel, const Bitmapset *columns)
@@ -460,35 +239,207 @@ require_readable(Relation rel, const Bitmapset *columns)
 	}
 }
 
+typedef struct ColumnScan ColumnScan;
+
+struct ColumnScan
+{
+	/* Of a row of a table, in memory of its own; of a value that is not null. */
+	void (*row)(ColumnScan *scan, TupleTableSlot *row, NullableDatum value);
+	ReturnSetInfo *result;
+	KeySink		   sink;
+
+	/* the column where it is */
+	Relation		 rel;
+	ColumnKind		 kind;
+	Oid				 type;
+	const Bitmapset *key; /* the columns by which a row is named, if it is to be */
+};
+
+static void
+scan_rows(ColumnScan *scan, AttrNumber column, Snapshot snapshot)
+{
+	TupleTableSlot *slot = table_slot_create(scan->rel, NULL);
+	TableScanDesc	rows = table_beginscan(scan->rel, snapshot, 0, NULL);
+	MemoryContext	each =
+		AllocSetContextCreate(CurrentMemoryContext, "order_payment value", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(each);
+
+	while (table_scan_getnextslot(rows, ForwardScanDirection, slot))
+	{
+		NullableDatum value = op_value_in(slot, column);
+
+		CHECK_FOR_INTERRUPTS();
+		if (value.isnull)
+			continue;
+		scan->row(scan, slot, value);
+		MemoryContextReset(each);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(each);
+	table_endscan(rows);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* NULL if it is not there any more, or holds no rows that may be read here. */
+static Form_pg_attribute
+column_to_scan(Relation rel, const char *name)
+{
+	if (!RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind) || RELATION_IS_OTHER_TEMP(rel))
+		return NULL;
+	return op_find_column(rel, name);
+}
+
+static void
+scan_column(ColumnScan *scan, Relation rel, const char *name, Snapshot snapshot)
+{
+	Form_pg_attribute attr = column_to_scan(rel, name);
+
+	if (attr == NULL)
+		return;
+	scan->rel = rel;
+	scan->kind = kind_of(attr->atttypid);
+	scan->type = attr->atttypid;
+	if (scan->sink.counts == NULL)
+	{
+		scan->key = op_primary_key(rel);
+		require_readable(rel, bms_add_member(bms_copy(scan->key), attr->attnum));
+	}
+	scan_rows(scan, attr->attnum, snapshot);
+}
+
+/* Nobody locks a table on which he has no right; what he may read of it is looked at then. */
+static void
+require_some_right(Oid relation)
+{
+	bool is_missing = false;
+
+	if (pg_class_aclcheck_ext(relation, GetUserId(), ACL_SELECT, &is_missing) != ACLCHECK_OK &&
+		!is_missing &&
+		pg_attribute_aclcheck_all(relation, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(relation));
+}
+
+static Relation *
+open_all(const ColumnScan *scan, const Datum *relations, int n)
+{
+	Relation *rels = palloc((n + 1) * sizeof(Relation));
+
+	for (int i = 0; i < n; i++)
+	{
+		if (scan->sink.counts == NULL)
+			require_some_right(DatumGetObjectId(relations[i]));
+		rels[i] = open_to_scan(DatumGetObjectId(relations[i]));
+	}
+	return rels;
+}
+
+/*
+ * Columns of tables, in two arrays, all by one snapshot, or a value that goes
+ * from a table to one before it, as a row does from partition to partition, would
+ * be seen in neither. It is taken when no table can be rewritten any more.
+ */
+static void
+scan_columns(ColumnScan *scan, ArrayType *relation_array, ArrayType *column_array)
+{
+	Datum	 *relations;
+	Datum	 *columns;
+	int		  n;
+	int		  ncolumns;
+	Relation *rels;
+	Snapshot  snapshot;
+
+	deconstruct_array(relation_array, REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &relations,
+					  NULL, &n);
+	deconstruct_array(column_array, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &columns, NULL,
+					  &ncolumns);
+	if (n != ncolumns)
+		elog(ERROR, "%d tables and %d columns are no pairs", n, ncolumns);
+	rels = open_all(scan, relations, n);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	for (int i = 0; i < n; i++)
+	{
+		if (rels[i] == NULL)
+			continue;
+		scan->sink.place = i + 1;
+		scan_column(scan, rels[i], NameStr(*DatumGetName(columns[i])), snapshot);
+		relation_close(rels[i], NoLock);
+	}
+	UnregisterSnapshot(snapshot);
+}
+
+/* ---------- how many values ---------- */
+
+static void
+count_keys(ColumnScan *scan, TupleTableSlot *row, NullableDatum value)
+{
+	meet_value(&scan->sink, scan->kind, scan->type, value.value);
+}
+
+static void
+return_counts(const ColumnScan *scan)
+{
+	HASH_SEQ_STATUS seq;
+	KeyUse		   *use;
+
+	hash_seq_init(&seq, scan->sink.counts);
+	while ((use = hash_seq_search(&seq)) != NULL)
+	{
+		const char *field = name_of_field(use->by.field);
+		Datum		values[] = {Int64GetDatum(use->by.place), UInt32GetDatum(use->by.id),
+								CStringGetTextDatum(field), Int64GetDatum(use->values)};
+		bool		isnull[] = {false, false, false, false};
+
+		tuplestore_putvalues(scan->result->setResult, scan->result->setDesc, values, isnull);
+	}
+}
+
+PG_FUNCTION_INFO_V1(op_keys_used);
+
+/* (relations, columns): (place, key_id, field, stored_values) */
+Datum
+op_keys_used(PG_FUNCTION_ARGS)
+{
+	ColumnScan scan = {
+		.row = count_keys,
+		.result = (ReturnSetInfo *) fcinfo->resultinfo,
+		.sink = {.counts = new_counts()}};
+
+	InitMaterializedSRF(fcinfo, 0);
+	scan_columns(&scan, PG_GETARG_ARRAYTYPE_P(0), PG_GETARG_ARRAYTYPE_P(1));
+	return_counts(&scan);
+	hash_destroy(scan.sink.counts);
+	return (Datum) 0;
+}
+
+/* ---------- which rows ---------- */
+
+static void
+return_row(ColumnScan *scan, TupleTableSlot *row, NullableDatum value)
+{
+	Datum values[2];
+	bool  isnull[2] = {false, false};
+
+	scan->sink.is_found = false;
+	meet_value(&scan->sink, scan->kind, scan->type, value.value);
+	if (!scan->sink.is_found)
+		return;
+	values[0] = Int64GetDatum(scan->sink.place);
+	values[1] = op_name_row(scan->rel, row, scan->key);
+	tuplestore_putvalues(scan->result->setResult, scan->result->setDesc, values, isnull);
+}
+
 PG_FUNCTION_INFO_V1(op_rows_made_by);
 
-/* (relation, column, key_id): the keys of rows, as jsonb */
+/* (relations, columns, key_id): (place, row_key) */
 Datum
 op_rows_made_by(PG_FUNCTION_ARGS)
 {
 	ColumnScan scan = {
-		.sink = {.wanted = PG_GETARG_UINT32(2)},
-		.result = (ReturnSetInfo *) fcinfo->resultinfo};
-	Relation		  rel = open_to_scan(PG_GETARG_OID(0));
-	Form_pg_attribute attr;
+		.row = return_row,
+		.result = (ReturnSetInfo *) fcinfo->resultinfo,
+		.sink = {.wanted = PG_GETARG_UINT32(2)}};
 
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	if (rel == NULL)
-		return (Datum) 0;
-	attr = column_to_scan(rel, NameStr(*PG_GETARG_NAME(1)));
-	if (attr != NULL)
-	{
-		Bitmapset *key = primary_key(rel);
-		Snapshot   snapshot;
-
-		require_readable(rel, bms_add_member(bms_copy(key), attr->attnum));
-		scan.kind = kind_of(attr->atttypid);
-		scan.type = attr->atttypid;
-		scan.key = key;
-		snapshot = RegisterSnapshot(GetLatestSnapshot());
-		scan_column(rel, attr->attnum, snapshot, return_row, &scan);
-		UnregisterSnapshot(snapshot);
-	}
-	relation_close(rel, attr != NULL ? NoLock : AccessShareLock);
+	InitMaterializedSRF(fcinfo, 0);
+	scan_columns(&scan, PG_GETARG_ARRAYTYPE_P(0), PG_GETARG_ARRAYTYPE_P(1));
 	return (Datum) 0;
 }

@@ -262,6 +262,13 @@ INSERT INTO piece VALUES (1, 2, pan(0))});
 		qr/is needed\nDETAIL:  It has made these values: 1 of public\.piece_[12]\.number_sealed/,
 		'a value that moves from table to table while they are looked at is seen');
 	is(sql(q{SELECT order_payment.reveal(number_sealed, order_payment.binding('public.piece', id)) = pan(0) FROM piece}), 't', 'and opens');
+	sql(q{UPDATE piece SET region = 2});
+	$mover->query_safe('BEGIN; LOCK TABLE piece_2');
+	my $listing = start_psql($node, 'postgres', "SELECT row_key FROM order_payment.rows_sealed_by($old)");
+	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE relation = 'piece_1'::regclass});
+	$mover->query_safe('UPDATE piece SET region = 1; COMMIT');
+	$listing->{run}->finish;
+	like($listing->{out}, qr/^\{"id": 1, "region": [12]\}$/, 'and told as one that the key has sealed');
 	$_->quit foreach $writer, $mover;
 	sql(q{DROP TABLE piece});
 	sql("DELETE FROM cards WHERE id > $ROWS");
