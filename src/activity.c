@@ -33,7 +33,7 @@ static bool		   takes_by_execute = false;
 static TimestampTz secret_since = 0;
 
 /* the last harmless statement: a prepared one comes again and again */
-static char harmless[256] = "";
+static char harmless[1024] = "";
 
 /* ---------- what is known ---------- */
 

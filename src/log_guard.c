@@ -274,7 +274,6 @@ static void
 withhold_message(ErrorData *record)
 {
 	const char *format = record->message_id;
-	bool		is_secret;
 
 	if (is_unknown_name(record))
 	{
@@ -284,11 +283,9 @@ withhold_message(ErrorData *record)
 	}
 	if (record->elevel < INFO)
 	{
-		if (op_ends_with_statement(format))
-			is_secret = op_is_secret_here(record->message);
-		else
-			is_secret = op_is_secret(record->message);
-		if (is_secret)
+		const char *statement = op_statement_of(record->message, format);
+
+		if (statement != NULL ? op_is_secret_here(statement) : op_is_secret(record->message))
 			op_withhold_statement(record->message, format);
 		return;
 	}
@@ -377,6 +374,9 @@ guard_record(ErrorData *record)
 		op_guard_activity();
 		if (is_node_dump(record))
 			op_withhold(record->detail);
+		/* EXECUTE of a statement that another session has prepared, or none: it may take a secret */
+		if (record->sqlerrcode == ERRCODE_UNDEFINED_PSTATEMENT)
+			op_note_prepared();
 		is_named = is_delicate(record);
 		if (is_named || op_brings_secret())
 			withhold_record(record, is_named);

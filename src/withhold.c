@@ -145,13 +145,29 @@ op_ends_with_statement(const char *format)
 	return format != NULL && (ends_with(format, ": %s") || ends_with(format, ":\n%s"));
 }
 
+/* Behind as many colons as the format has. */
+char *
+op_statement_of(char *message, const char *format)
+{
+	char *statement = message;
+	int	  n;
+
+	if (!op_ends_with_statement(format))
+		return NULL;
+	for (n = count_colons(format); n > 0 && *statement != '\0'; statement++)
+	{
+		if (*statement == ':' && (statement[1] == ' ' || statement[1] == '\n'))
+			n--;
+	}
+	return n == 0 && *statement != '\0' ? statement + 1 : NULL;
+}
+
 void
 op_withhold_statement(char *message, const char *format)
 {
-	char *value = message;
+	char *value = op_statement_of(message, format);
 	char  saved;
 	bool  fits;
-	int	  n;
 
 	if (!op_ends_with_statement(format))
 	{
@@ -159,19 +175,13 @@ op_withhold_statement(char *message, const char *format)
 		op_withhold(*value != '\0' ? value : message);
 		return;
 	}
-	for (n = count_colons(format); n > 0 && *value != '\0'; value++)
-	{
-		if (*value == ':' && (value[1] == ' ' || value[1] == '\n'))
-			n--;
-	}
-	if (n > 0 || *value == '\0')
+	if (value == NULL)
 	{
 		op_withhold(message);
 		return;
 	}
 
 	/* a translation with other colons would leave a part of the statement in front */
-	value++;
 	saved = *value;
 	*value = '\0';
 	fits = !op_is_secret(message) && strchr(message, '\'') == NULL;

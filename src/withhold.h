@@ -36,6 +36,9 @@ extern void op_withhold(char *text);
 /* Is a message of that format (NULL: unknown) one with a statement as its end? */
 extern bool op_ends_with_statement(const char *format);
 
+/* The statement with which it ends, or NULL if that is not found. */
+extern char *op_statement_of(char *message, const char *format);
+
 /*
  * A message that ends with a statement: what is told of it stays, the statement
  * goes. Of any other all goes from the first value on.

@@ -30,7 +30,7 @@ SELECT bag_eq($$ SELECT name, context, vartype, boot_val FROM pg_settings WHERE 
               $$ VALUES ('order_payment.actor', 'user', 'string', ''), ('order_payment.reason', 'user', 'string', ''),
                         ('order_payment.restore', 'superuser', 'bool', 'off'), ('order_payment.allow_history_change', 'superuser', 'bool', 'off'),
                         ('order_payment.protect_memory', 'sighup', 'bool', 'on'), ('order_payment.reveal_budget', 'superuser', 'integer', '1000'),
-                        ('order_payment.password_checks', 'sighup', 'integer', '4'),
+                        ('order_payment.password_checks', 'sighup', 'integer', '4'), ('order_payment.secret_names', 'sighup', 'string', ''),
                         ('order_payment.allow_unguarded', 'superuser', 'bool', 'off'), ('order_payment.log_guard', 'internal', 'bool', 'off') $$,
               'all settings, with context and default');
 SELECT is_empty($$ SELECT name FROM pg_settings WHERE name LIKE 'order\_payment.%' AND (short_desc IS NULL OR extra_desc IS NULL) $$, 'each is described');
