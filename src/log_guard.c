@@ -374,7 +374,7 @@ guard_record(ErrorData *record)
 		op_guard_activity();
 		if (is_node_dump(record))
 			op_withhold(record->detail);
-		/* EXECUTE of a statement that another session has prepared, or none: it may take a secret */
+		/* what EXECUTE was meant for is not known: it may take a secret */
 		if (record->sqlerrcode == ERRCODE_UNDEFINED_PSTATEMENT)
 			op_note_prepared();
 		is_named = is_delicate(record);

@@ -17,7 +17,7 @@ SET order_payment.reason = 'set early';
 RESET SESSION AUTHORIZATION;
 
 BEGIN;
-SELECT plan(56);
+SELECT plan(57);
 SELECT order_payment.default_graph('text') \g /dev/null
 SELECT is(current_setting('order_payment.restore'), 'off', 'a placeholder of restore does not become the setting');
 SELECT is(current_setting('order_payment.allow_history_change'), 'off', 'nor does one of allow_history_change');
@@ -35,6 +35,7 @@ SELECT bag_eq($$ SELECT name, context, vartype, boot_val FROM pg_settings WHERE 
               'all settings, with context and default');
 SELECT is_empty($$ SELECT name FROM pg_settings WHERE name LIKE 'order\_payment.%' AND (short_desc IS NULL OR extra_desc IS NULL) $$, 'each is described');
 SELECT throws_ok('SET order_payment.nonsense = 1', '42602', NULL, 'the prefix is reserved');
+SELECT throws_ok('SET order_payment.secret_names = ''login''', '55P02', NULL, 'what the log guard looks for is said in postgresql.conf');
 
 SELECT order_payment.create_store('shop', app_role => 'regress_tap_app', gateway_role => 'regress_tap_gateway') \g /dev/null
 SET LOCAL SESSION AUTHORIZATION regress_tap_app;

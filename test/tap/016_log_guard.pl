@@ -683,6 +683,26 @@ is($guarded->safe_psql('postgres', "SELECT '$visa' = '$visa', current_query() IS
 is($guarded->safe_psql('postgres', "PREPARE p (text) AS SELECT \$1 || '$visa'; EXECUTE p('$grouped')"),
 	"$grouped$visa", 'so do prepared ones');
 
+# names that an administrator gives later, in a session that has found the statement harmless before
+my $late = $guarded->background_psql('postgres', on_error_stop => 0);
+my $search = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%' || 'keep' || '(''name'')%' AND pid <> pg_backend_pid()";
+$late->query('CREATE FUNCTION keep(text) RETURNS integer LANGUAGE sql AS \'SELECT 1\'');
+$late->query(q{SELECT keep('name')});
+is($guarded->safe_psql('postgres', $search), 1, 'a statement that names nothing secret is shown');
+my $why;
+foreach my $list ('login; keep', 'public.keep', 'x' x 64, join ',', 'a' .. 'zz')
+{
+	$guarded->psql('postgres', "ALTER SYSTEM SET order_payment.secret_names = '$list'", stderr => \$why);
+	like($why, qr/at most 32 names, of at most 63 bytes/, 'order_payment.secret_names does not take ' . substr $list, 0, 20);
+}
+$guarded->safe_psql('postgres', q{ALTER SYSTEM SET order_payment.secret_names = 'LOGIN, keep'});
+$guarded->reload;
+$guarded->poll_query_until('postgres', q{SELECT current_setting('order_payment.secret_names') = 'LOGIN, keep'}) or die 'reload';
+$late->query(q{SELECT current_setting('order_payment.secret_names')});
+$late->query(q{SELECT keep('name')});
+is($guarded->safe_psql('postgres', $search), 0, 'once it does, it is not');
+$late->quit;
+
 # ---------- all that was ever logged ----------
 
 my @found = find_leaks(files_below($guarded->data_dir . '/log'));
