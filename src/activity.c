@@ -7,6 +7,9 @@
  * entry, as soon as an extension comes to see it; so the postmaster, and a
  * session that reports a deadlock, show what is left.
  *
+ * A process without memory writes the names of its memory contexts to stderr,
+ * past every hook, and statements among them: these are edited as well.
+ *
  * A text tells by itself whether it holds a secret, but for two cases. EXECUTE
  * names no more than a prepared statement; so where one was prepared that
  * takes secrets by parameter, every EXECUTE of the session is taken to bring
@@ -23,6 +26,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "activity.h"
 #include "redact.h"
@@ -30,6 +34,7 @@
 #include "withhold.h"
 
 static bool		   takes_by_execute = false;
+static bool		   has_secret_plans = false;
 static TimestampTz secret_since = 0;
 
 /* the last harmless statement: a prepared one comes again and again */
@@ -93,6 +98,34 @@ withhold_entry(void)
 	PGSTAT_END_WRITE_ACTIVITY(entry);
 }
 
+/* Prepared statements, and their plans, have memory contexts that are named by their text. */
+static void
+withhold_plans(MemoryContext parent)
+{
+	static const char plan[] = "CachedPlan";
+	MemoryContext	  context = parent != NULL ? parent->firstchild : NULL;
+
+	for (; context != NULL; context = context->nextchild)
+	{
+		if (context->ident != NULL && strncmp(context->name, plan, sizeof(plan) - 1) == 0 &&
+			op_is_secret_here(context->ident))
+			MemoryContextSetIdentifier(context, OP_WITHHELD);
+		/* what is not saved yet is below the message that brings it */
+		if (parent != CacheMemoryContext)
+			withhold_plans(context);
+	}
+}
+
+void
+op_guard_plans(bool is_over)
+{
+	if (!has_secret_plans)
+		return;
+	withhold_plans(MessageContext);
+	withhold_plans(CacheMemoryContext);
+	has_secret_plans = !is_over;
+}
+
 /* Parallel workers show debug_query_string as theirs; it is reset with the next message. */
 void
 op_withhold_activity(void)
@@ -107,6 +140,7 @@ op_note_secret(void)
 	if (op_brings_secret())
 		return;
 	secret_since = GetCurrentStatementStartTimestamp();
+	has_secret_plans = true;
 	if (debug_query_string != NULL && op_has_literal(debug_query_string))
 		op_withhold_activity();
 }
@@ -149,6 +183,7 @@ op_guard_activity(void)
 	if (is_harmless(text))
 		return;
 
+	has_secret_plans = true;
 	if (text == debug_query_string)
 		op_withhold_activity();
 	else

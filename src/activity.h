@@ -12,6 +12,12 @@
  */
 extern void op_guard_activity(void);
 
+/*
+ * Takes from the names of memory contexts what op_guard_activity() has found in
+ * this transaction. Plans come and go: to be called often, and when it is over.
+ */
+extern void op_guard_plans(bool is_over);
+
 /* The same of application_name, which log_line_prefix may show as well. */
 extern void op_guard_application_name(void);
 

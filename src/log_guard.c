@@ -76,6 +76,7 @@ static void
 guard_analysis(ParseState *state, Query *query, JumbleState *jumble)
 {
 	op_guard_activity();
+	op_guard_plans(false);
 	if (state->p_paramref_hook != NULL)
 		note_if_prepared(state->p_sourcetext);
 	if (previous_post_parse_analyze != NULL)
@@ -86,6 +87,7 @@ static void
 guard_start(QueryDesc *query, int flags)
 {
 	op_guard_activity();
+	op_guard_plans(false);
 	if (previous_executor_start != NULL)
 		previous_executor_start(query, flags);
 	else
@@ -169,6 +171,7 @@ guard_utility(PlannedStmt *statement, const char *text, bool is_read_only,
 		previous_process_utility != NULL ? previous_process_utility : standard_ProcessUtility;
 
 	op_guard_activity();
+	op_guard_plans(false);
 	note_utility(statement->utilityStmt, text);
 	next(statement, text_to_keep(statement, text), is_read_only, context, params, environment,
 		 dest, completion);
@@ -179,6 +182,7 @@ static void
 guard_transaction(XactEvent event, void *arg)
 {
 	op_guard_activity();
+	op_guard_plans(true);
 	op_guard_application_name();
 }
 

@@ -675,6 +675,21 @@ my $prepared = "PREPARE p AS SELECT '$visa'; DECLARE c CURSOR WITH HOLD FOR SELE
 ok(scalar(leaks_in($bare->safe_psql('postgres', $prepared))), 'pg_prepared_statements and pg_cursors: the bare server has it');
 is_clean($guarded->safe_psql('postgres', $prepared), 'pg_prepared_statements and pg_cursors: the guarded one has not');
 
+# ---------- memory contexts ----------
+
+# A process that has no memory left writes their names to stderr. Those of prepared statements are statements.
+foreach my $node ($bare, $guarded)
+{
+	$node->safe_psql('postgres', 'CREATE TABLE contexts (ident text)');
+	pgbench($node, 'prepared', "SELECT '$visa', :n::integer;\n" x 8
+		  . "INSERT INTO contexts SELECT ident FROM pg_backend_memory_contexts WHERE ident IS NOT NULL AND :n::integer = 1;\n", n => 1);
+}
+my $contexts = q{SELECT string_agg(ident, E'\n') FROM contexts};
+like($bare->safe_psql('postgres', $contexts), qr/SELECT '$visa'/, 'memory contexts: the bare server has it');
+is_clean($guarded->safe_psql('postgres', $contexts), 'memory contexts: the guarded one has not');
+like($guarded->safe_psql('postgres', $contexts), qr/^$remark\n/m, 'memory contexts: the remark is there');
+like($guarded->safe_psql('postgres', $contexts), qr/^INSERT INTO contexts/m, 'memory contexts: and what may be known');
+
 # ---------- the guard itself ----------
 
 is($guarded->safe_psql('postgres', 'SHOW order_payment.log_guard'), 'on', 'order_payment.log_guard: on where it is preloaded');
