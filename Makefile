@@ -23,6 +23,7 @@ OBJS = \
 	src/memory.o \
 	src/crypto_rsa.o \
 	src/withhold.o \
+	src/activity.o \
 	src/log_guard.o \
 	src/status.o \
 	src/graph.o \
@@ -59,6 +60,7 @@ OBJS = \
 	src/store.o \
 	src/pan.o \
 	src/redact.o \
+	src/secret_words.o \
 	src/card_text.o \
 	src/envelope.o \
 	src/secret_file.o \

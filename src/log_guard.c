@@ -13,12 +13,11 @@
  *			its texts, see withhold.c. Card numbers go from any text anyway. The
  *			client gets what is left: never more than the log.
  *
- * Activity	pg_stat_activity shows a statement as soon as the server has read it,
- *			and keeps it while the session is idle. Parse analysis, execution, a
- *			utility command, a log record and the end of a transaction (a
- *			statement may fail to parse) are the first moments at which an
- *			extension comes to see it; the text is edited then, in the backend's
- *			own entry. What remains: the text of a statement with a literal
+ * Activity	pg_stat_activity shows a statement before anything may be done about
+ *			that. Parse analysis, execution, a utility command, a log record and
+ *			the end of a transaction (a statement may fail to parse) are the first
+ *			moments at which an extension comes to see it; the text is edited then,
+ *			see activity.c. What remains: the text of a statement with a literal
  *			stands there while its first parse analysis waits for a lock on a
  *			table, and after an error in a transaction that has failed already
  *			where log_min_messages is above error.
@@ -31,21 +30,28 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/analyze.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
-#include "utils/backend_status.h"
 #include "utils/errcodes.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
+#include "activity.h"
 #include "compat.h"
 #include "errors.h"
 #include "log_guard.h"
 #include "redact.h"
+#include "secret_words.h"
 #include "settings.h"
 #include "withhold.h"
+
+/* how messages of the server show a name, and how those of a table begin */
+#define QUOTED_NAME "\"%s\""
+#define RELATION	"relation \"%s"
 
 static bool is_installed = false;
 static bool log_guard_variable = false; /* never read: the setting has a show function */
@@ -56,79 +62,23 @@ static ExecutorStart_hook_type		previous_executor_start = NULL;
 static ExecutorRun_hook_type		previous_executor_run = NULL;
 static ProcessUtility_hook_type		previous_process_utility = NULL;
 
-/* ---------- activity ---------- */
+/* ---------- statements ---------- */
 
-/*
- * Edited in place: everything else in the entry stays as the server reported it.
- * To its end, for what stands behind the zero is in the core of every process.
- */
+/* Values for it may come by EXECUTE, if it is prepared. */
 static void
-withhold_activity(void)
+note_if_prepared(const char *text)
 {
-	volatile PgBackendStatus *entry = MyBEEntry;
-	char					 *text;
-	size_t					  size;
-
-	if (entry == NULL || entry->st_procpid != MyProcPid || entry->st_activity_raw[0] == '\0')
-		return;
-	text = (char *) entry->st_activity_raw;
-	size = (size_t) pgstat_track_activity_query_size;
-	PGSTAT_BEGIN_WRITE_ACTIVITY(entry);
-	explicit_bzero(text, size);
-	strlcpy(text, OP_WITHHELD, size);
-	PGSTAT_END_WRITE_ACTIVITY(entry);
-}
-
-/* Remembers the last harmless one: a prepared statement comes again and again. */
-static bool
-is_harmless(const char *statement)
-{
-	static char harmless[256] = "";
-	size_t		size = strnlen(statement, sizeof(harmless));
-
-	if (size < sizeof(harmless) && memcmp(statement, harmless, size + 1) == 0)
-		return true;
-	if (op_is_secret_statement(statement))
-		return false;
-	if (size < sizeof(harmless))
-		memcpy(harmless, statement, size + 1);
-	return true;
-}
-
-/*
- * Looks at the statement in this backend's entry of pg_stat_activity, once
- * after each time it was set: st_state_start_timestamp changes with each.
- *
- * The entry shows the beginning of the statement only, debug_query_string all
- * of it: a number that is cut off by the end of the entry is found there.
- */
-static void
-guard_activity(void)
-{
-	static TimestampTz		  seen = 0;
-	volatile PgBackendStatus *entry = MyBEEntry;
-	const char				 *text;
-
-	if (entry == NULL || entry->st_procpid != MyProcPid ||
-		entry->st_state_start_timestamp == seen || MyBackendType == B_AUTOVAC_WORKER)
-		return;
-	seen = entry->st_state_start_timestamp;
-	text = (const char *) entry->st_activity_raw;
-	if (debug_query_string != NULL && strncmp(text, debug_query_string, strlen(text)) == 0)
-		text = debug_query_string;
-	if (is_harmless(text))
-		return;
-
-	/* parallel workers show it as theirs; it is reset with the next message */
-	if (text == debug_query_string)
-		debug_query_string = OP_WITHHELD;
-	withhold_activity();
+	if (text != NULL && op_names_secrets(text, strlen(text)))
+		op_note_prepared();
 }
 
 static void
 guard_analysis(ParseState *state, Query *query, JumbleState *jumble)
 {
-	guard_activity();
+	op_guard_activity();
+	op_guard_plans(false);
+	if (state->p_paramref_hook != NULL)
+		note_if_prepared(state->p_sourcetext);
 	if (previous_post_parse_analyze != NULL)
 		previous_post_parse_analyze(state, query, jumble);
 }
@@ -136,7 +86,8 @@ guard_analysis(ParseState *state, Query *query, JumbleState *jumble)
 static void
 guard_start(QueryDesc *query, int flags)
 {
-	guard_activity();
+	op_guard_activity();
+	op_guard_plans(false);
 	if (previous_executor_start != NULL)
 		previous_executor_start(query, flags);
 	else
@@ -147,7 +98,7 @@ guard_start(QueryDesc *query, int flags)
 static void
 guard_run(OP_EXECUTOR_RUN_PARAMETERS)
 {
-	guard_activity();
+	op_guard_activity();
 	if (previous_executor_run != NULL)
 		previous_executor_run(OP_EXECUTOR_RUN_ARGUMENTS);
 	else
@@ -168,7 +119,7 @@ text_to_keep(const PlannedStmt *statement, const char *text)
 	size_t length;
 	char  *copy;
 
-	if (!op_is_secret_statement(text))
+	if (!op_is_secret_here(text))
 		return text;
 	copy = palloc(size + 1);
 	memset(copy, ' ', size);
@@ -180,6 +131,37 @@ text_to_keep(const PlannedStmt *statement, const char *text)
 	return copy;
 }
 
+/*
+ * Does COPY write columns whose names tell that they take secrets? Where it
+ * lists them, its text tells as well.
+ */
+static bool
+copies_secrets(const CopyStmt *copy)
+{
+	Oid	  relid;
+	char *name;
+
+	if (!copy->is_from || copy->relation == NULL || copy->attlist != NIL)
+		return false;
+	relid = RangeVarGetRelid(copy->relation, NoLock, true);
+	for (AttrNumber i = 1; OidIsValid(relid) && (name = get_attname(relid, i, true)) != NULL; i++)
+	{
+		if (op_names_secrets(name, strlen(name)))
+			return true;
+	}
+	return false;
+}
+
+/* What a utility command may bring, or let another one bring. */
+static void
+note_utility(const Node *command, const char *text)
+{
+	if (IsA(command, PrepareStmt))
+		note_if_prepared(text);
+	if (IsA(command, CopyStmt) && copies_secrets((const CopyStmt *) command))
+		op_note_secret();
+}
+
 static void
 guard_utility(PlannedStmt *statement, const char *text, bool is_read_only,
 			  ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
@@ -188,15 +170,20 @@ guard_utility(PlannedStmt *statement, const char *text, bool is_read_only,
 	ProcessUtility_hook_type next =
 		previous_process_utility != NULL ? previous_process_utility : standard_ProcessUtility;
 
-	guard_activity();
+	op_guard_activity();
+	op_guard_plans(false);
+	note_utility(statement->utilityStmt, text);
 	next(statement, text_to_keep(statement, text), is_read_only, context, params, environment,
 		 dest, completion);
+	op_guard_application_name();
 }
 
 static void
 guard_transaction(XactEvent event, void *arg)
 {
-	guard_activity();
+	op_guard_activity();
+	op_guard_plans(true);
+	op_guard_application_name();
 }
 
 /* ---------- log ---------- */
@@ -234,7 +221,7 @@ is_node_dump(const ErrorData *record)
 static bool
 is_delicate(const ErrorData *record)
 {
-	return op_is_delicate(debug_query_string) || op_is_delicate(record->message) ||
+	return op_is_delicate_here() || op_is_delicate(record->message) ||
 		   op_is_delicate(record->detail) || op_is_delicate(record->detail_log) ||
 		   op_is_delicate(record->hint) || op_is_delicate(record->context) ||
 		   op_is_delicate(record->internalquery);
@@ -249,8 +236,41 @@ is_of_class(const ErrorData *record, int code)
 static bool
 is_withheld(const char *statement)
 {
-	return statement != NULL &&
-		   (op_is_secret_statement(statement) || strcmp(statement, OP_WITHHELD) == 0);
+	return op_is_secret_here(statement) ||
+		   (statement != NULL && strcmp(statement, OP_WITHHELD) == 0);
+}
+
+/*
+ * What is no name may be a value that should have been in quotation marks. No
+ * value stands where a statement names a table, or a part of one: formats with
+ * two names are of a part of something that there is.
+ */
+static bool
+is_unknown_name(const ErrorData *record)
+{
+	const char *format = record->message_id;
+	const char *name;
+
+	switch (record->sqlerrcode)
+	{
+		case ERRCODE_SYNTAX_ERROR:
+		case ERRCODE_NAME_TOO_LONG:
+			return true;
+		case ERRCODE_FEATURE_NOT_SUPPORTED: /* a reference to another database */
+			return op_ends_with_statement(format);
+		case ERRCODE_UNDEFINED_COLUMN:
+		case ERRCODE_UNDEFINED_TABLE:
+		case ERRCODE_UNDEFINED_OBJECT:
+			break;
+		default:
+			return false;
+	}
+	/* a qualified name may be that of a table: the server tries that, and says so as DEBUG */
+	if (record->elevel < ERROR || format == NULL)
+		return true;
+	name = strstr(format, QUOTED_NAME);
+	return strncmp(format, RELATION, sizeof(RELATION) - 1) != 0 &&
+		   (name == NULL || strstr(name + 1, QUOTED_NAME) == NULL);
 }
 
 /* The server tells of itself as LOG or below; errors may repeat words of the statement. */
@@ -258,27 +278,23 @@ static void
 withhold_message(ErrorData *record)
 {
 	const char *format = record->message_id;
-	bool		is_secret = false;
 
+	if (is_unknown_name(record))
+	{
+		if (is_withheld(debug_query_string) || is_withheld(record->internalquery))
+			op_withhold_name(record->message, format);
+		return;
+	}
 	if (record->elevel < INFO)
 	{
-		if (op_ends_with_statement(format))
-			is_secret = op_is_secret_statement(record->message);
-		else
-			is_secret = op_is_secret(record->message);
-		if (is_secret)
+		const char *statement = op_statement_of(record->message, format);
+
+		if (statement != NULL ? op_is_secret_here(statement) : op_is_secret(record->message))
 			op_withhold_statement(record->message, format);
 		return;
 	}
-
-	/* what is no name may be a value that should have been in quotation marks */
-	if (is_of_class(record, ERRCODE_SYNTAX_ERROR))
-		is_secret = is_withheld(debug_query_string) || is_withheld(record->internalquery);
-	else
-		is_secret = is_of_class(record, ERRCODE_DATA_EXCEPTION) ||
-					is_of_class(record, ERRCODE_PLPGSQL_ERROR) ||
-					is_of_class(record, ERRCODE_INTERNAL_ERROR);
-	if (is_secret)
+	if (is_of_class(record, ERRCODE_DATA_EXCEPTION) || is_of_class(record, ERRCODE_PLPGSQL_ERROR) ||
+		is_of_class(record, ERRCODE_INTERNAL_ERROR))
 		op_withhold_quoted(record->message, format);
 }
 
@@ -290,7 +306,7 @@ withhold_processes(ErrorData *record)
 
 	if (record->detail == NULL || strncmp(record->detail_log, record->detail, size) != 0)
 		op_withhold_detail(record->detail_log);
-	else if (op_is_secret_statement(record->detail_log + size))
+	else if (op_is_secret_here(record->detail_log + size))
 		op_withhold(record->detail_log + size + (record->detail_log[size] == '\n' ? 1 : 0));
 }
 
@@ -300,27 +316,45 @@ withhold_statements(ErrorData *record)
 {
 	bool is_misspelt = is_of_class(record, ERRCODE_SYNTAX_ERROR);
 
-	if (op_is_secret_statement(record->internalquery) ||
+	if (op_is_secret_here(record->internalquery) ||
 		(is_misspelt && op_is_delicate(record->internalquery)))
 		op_withhold(record->internalquery);
-	if (op_is_secret_statement(debug_query_string) ||
+	if (op_is_secret_here(debug_query_string) ||
 		(is_misspelt && op_is_delicate(debug_query_string)))
-	{
-		debug_query_string = OP_WITHHELD;
-		withhold_activity();
-	}
+		op_withhold_activity();
 }
 
-/* Our own errors never repeat a value, and a transaction that was rolled back tells of locks. */
-static void
-withhold_record(ErrorData *record)
+/*
+ * Our own errors never repeat a value. A transaction that was rolled back tells
+ * of locks, a login that failed of pg_hba.conf, what cannot be dropped of what
+ * depends on it, and what is wrong with a name of those that there are.
+ */
+static bool
+tells_no_value(const ErrorData *record)
 {
+	return is_of_class(record, ERRCODE_OP_ILLEGAL_TRANSITION) ||
+		   is_of_class(record, ERRCODE_TRANSACTION_ROLLBACK) ||
+		   is_of_class(record, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION) ||
+		   is_of_class(record, ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST) ||
+		   (is_of_class(record, ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION) &&
+			record->sqlerrcode != ERRCODE_SYNTAX_ERROR);
+}
+
+/*
+ * Where nothing but the arrival of a secret made the record delicate, a
+ * violated constraint may show the row: that is sealed by then.
+ */
+static void
+withhold_record(ErrorData *record, bool is_named)
+{
+	bool is_sealed = !is_named && is_of_class(record, ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION);
+
 	if (record->message != NULL)
 		withhold_message(record);
-	if (record->detail_log != NULL)
+	if (record->detail_log != NULL &&
+		!is_of_class(record, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION))
 		withhold_processes(record);
-	if (record->detail != NULL && !is_of_class(record, ERRCODE_OP_ILLEGAL_TRANSITION) &&
-		!is_of_class(record, ERRCODE_TRANSACTION_ROLLBACK))
+	if (record->detail != NULL && !is_sealed && !tells_no_value(record))
 		op_withhold_detail(record->detail);
 	if (record->context != NULL)
 		op_withhold_context(record->context);
@@ -339,18 +373,23 @@ guard_record(ErrorData *record)
 {
 	if (!is_without_statements())
 	{
-		guard_activity();
+		bool is_named;
+
+		op_guard_activity();
 		if (is_node_dump(record))
 			op_withhold(record->detail);
-		if (is_delicate(record))
-			withhold_record(record);
+		/* what EXECUTE was meant for is not known: it may take a secret */
+		if (record->sqlerrcode == ERRCODE_UNDEFINED_PSTATEMENT)
+			op_note_prepared();
+		is_named = is_delicate(record);
+		if (is_named || op_brings_secret())
+			withhold_record(record, is_named);
 		redact_text(record->message);
 		redact_text(record->detail);
 		redact_text(record->detail_log);
 		redact_text(record->hint);
 		redact_text(record->context);
-		/* log_line_prefix shows it on every line */
-		redact_text(application_name);
+		op_guard_application_name();
 	}
 	if (previous_emit_log != NULL)
 		previous_emit_log(record);
@@ -368,6 +407,8 @@ op_log_guard_is_active(void)
 void
 op_require_log_guard(const char *what, const char *otherwise)
 {
+	if (is_installed)
+		op_note_secret();
 	if (op_log_guard_is_active() || op_allow_unguarded)
 		return;
 	ereport(ERROR,

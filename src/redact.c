@@ -5,7 +5,8 @@
  * A run is a sequence of digits with at most MAX_GAP separators (blanks and
  * hyphens) between any two of them, as long as it goes. Digits are those of
  * ASCII and their full-width twins, as input methods for Chinese and Japanese
- * write them. A blank may be encoded for a URL.
+ * write them. A blank may be encoded for a URL. An underscore separates groups
+ * of four, as in a literal: elsewhere it joins words.
  *
  *		fewer than 12 digits			no card has so few: passes
  *		12 to 19, not separated			is masked if Luhn's check holds, or a
@@ -15,6 +16,8 @@
  *										before it); other numbers of that size
  *										(times, keys) mostly pass
  *		12 to 19, separated				is masked: only cards are written so
+ *		5 to 11, beside "..."			is masked: where the server cuts a value
+ *										short, it may have cut a number
  *		within a UUID					passes, whatever it looks like: log lines are
  *										found again by the keys in them
  *		more than 19					is masked: it may hold a number anywhere,
@@ -23,8 +26,8 @@
  *
  * Masking writes stars over the digits, a byte for a byte, and nothing else:
  * the text keeps its size and its encoding.  The text may hold anything; bytes
- * that are no UTF-8 are bytes between runs.  Every byte is looked at twice at
- * most, whatever the text.
+ * that are no UTF-8 are bytes between runs.  Every byte is looked at a few
+ * times at most, whatever the text.
  */
 #include "postgres.h"
 
@@ -32,6 +35,8 @@
 #include "redact.h"
 
 #define MAX_GAP	  3
+#define GROUP	  4 /* digits between underscores */
+#define CUT_MIN	  5 /* digits that tell more of a number than its mask does */
 #define UUID_SIZE 36
 #define WIDE_SIZE 3 /* bytes of a digit, or separator, beyond ASCII */
 
@@ -123,6 +128,25 @@ skip_gap(const unsigned char *text, size_t size, size_t at)
 	return at;
 }
 
+static inline bool
+is_ascii_digit(const unsigned char *text, size_t size, size_t at)
+{
+	return at < size && text[at] >= '0' && text[at] <= '9';
+}
+
+/* An underscore between just GROUP digits and another one. */
+static bool
+joins_groups(const unsigned char *text, size_t size, size_t at)
+{
+	size_t n = 0;
+
+	if (at >= size || text[at] != '_' || !is_ascii_digit(text, size, at + 1))
+		return false;
+	while (n < at && n <= GROUP && is_ascii_digit(text, size, at - n - 1))
+		n++;
+	return n == GROUP;
+}
+
 /*
  * The next run from *at on, which is moved behind it; false if there is none.
  * The separators after it may end in digits, so they are looked at again.
@@ -150,7 +174,7 @@ next_run(const unsigned char *text, size_t size, size_t *at, Run *run)
 		if (run->count <= OP_PAN_MAX)
 			run->count++;
 		run->end = i + n;
-		i = skip_gap(text, size, run->end);
+		i = joins_groups(text, size, run->end) ? run->end + 1 : skip_gap(text, size, run->end);
 		n = i < size ? digit_at(text, size, i, &digit) : 0;
 		if (n > 0 && i > run->end)
 			run->separated = true;
@@ -207,8 +231,20 @@ is_in_uuid(const unsigned char *text, size_t size, const Run *run)
 }
 
 static bool
+is_cut(const unsigned char *text, size_t size, const Run *run)
+{
+	static const char mark[] = "...";
+	const size_t	  n = sizeof(mark) - 1;
+
+	return (run->start >= n && memcmp(text + run->start - n, mark, n) == 0) ||
+		   (size - run->end >= n && memcmp(text + run->end, mark, n) == 0);
+}
+
+static bool
 is_card(const unsigned char *text, size_t size, const Run *run)
 {
+	if (run->count >= CUT_MIN && is_cut(text, size, run))
+		return true;
 	if (run->count < OP_PAN_MIN || is_in_uuid(text, size, run))
 		return false;
 	return run->count > OP_PAN_MAX || run->separated ||
@@ -262,112 +298,4 @@ op_redact_card_numbers(char *text, size_t size)
 	}
 	explicit_bzero(&run, sizeof(run));
 	return found;
-}
-
-/* ---------- words ---------- */
-
-typedef enum WordForm
-{
-	WHOLE, /* an identifier of its own */
-	BEGIN, /* identifiers that begin so */
-	CALL   /* a word of everyday use: only where it is called */
-} WordForm;
-
-typedef struct Word
-{
-	const char *text;
-	uint8		size;
-	uint8		form;
-} Word;
-
-#define WORD(text, form) \
-	{ \
-		text, sizeof(text) - 1, form \
-	}
-
-/* In lower case. */
-static const Word words[] = {
-	WORD("admit_payment", WHOLE),
-	WORD("card_expiry", WHOLE),
-	WORD("card_fingerprints", WHOLE),
-	WORD("card_holder", WHOLE),
-	WORD("cvc", WHOLE),
-	WORD("cvc2", WHOLE),
-	WORD("cvn", WHOLE),
-	WORD("cvv", WHOLE),
-	WORD("cvv2", WHOLE),
-	WORD("encrypt_amount", WHOLE),
-	WORD("find_card", BEGIN),
-	WORD("payment_password", BEGIN),
-	WORD("seal", CALL),
-	WORD("set_gateway_secret", WHOLE),
-	WORD("set_payment_password", WHOLE),
-	WORD("verify_payment_password", WHOLE),
-};
-
-/* As the server's scanner has it; every byte beyond ASCII counts as a letter. */
-static inline bool
-begins_word(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
-}
-
-static inline bool
-continues_word(unsigned char c)
-{
-	return begins_word(c) || (c >= '0' && c <= '9') || c == '$';
-}
-
-static inline char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-}
-
-/*
- * Does an opening parenthesis follow, but for white space and the closing
- * quote of the name? A comment in between is taken for one.
- */
-static bool
-is_called(const char *text, size_t size, size_t at)
-{
-	while (at < size && (strchr(" \t\n\r\f\v\"", text[at]) != NULL && text[at] != '\0'))
-		at++;
-	return at < size && (text[at] == '(' || text[at] == '/' || text[at] == '-');
-}
-
-static bool
-is_word(const Word *word, const char *text, size_t size)
-{
-	if (word->form == BEGIN ? size < word->size : size != word->size)
-		return false;
-	for (int i = 0; i < word->size; i++)
-	{
-		if (lower(text[i]) != word->text[i])
-			return false;
-	}
-	return true;
-}
-
-bool
-op_names_secrets(const char *text, size_t size)
-{
-	size_t at = 0;
-
-	while (at < size)
-	{
-		size_t start = at;
-
-		while (at < size && continues_word((unsigned char) text[at]))
-			at++;
-		for (size_t i = 0; at > start && i < lengthof(words); i++)
-		{
-			if (is_word(&words[i], text + start, at - start) &&
-				(words[i].form != CALL || is_called(text, size, at)))
-				return true;
-		}
-		if (at == start)
-			at++;
-	}
-	return false;
 }

@@ -13,10 +13,4 @@ extern bool op_has_card_number(const char *text, size_t size);
 /* Overwrites their digits with stars; how many numbers it found. The size stays. */
 extern int op_redact_card_numbers(char *text, size_t size);
 
-/*
- * Does the text name what takes secrets that no pattern tells from other
- * words: a sealing function, a payment password, the holder of a card?
- */
-extern bool op_names_secrets(const char *text, size_t size);
-
 #endif

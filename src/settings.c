@@ -12,7 +12,9 @@
 
 #include "utils/guc.h"
 
+#include "activity.h"
 #include "redact.h"
+#include "secret_words.h"
 #include "settings.h"
 
 char *op_actor = NULL;
@@ -26,6 +28,8 @@ bool  op_allow_unguarded = false;
 int	  op_reveal_budget = 1000;
 int	  op_password_checks = 4;
 bool  op_protect_memory_setting = true;
+
+static char *secret_names = NULL; /* never read: see use_secret_names() */
 
 /* where a root key comes from is nobody's business but the administrator's */
 #define SOURCE_FLAGS \
@@ -48,6 +52,28 @@ tell_of_reload(const char *value, void *extra)
 {
 	if (op_configuration_read)
 		op_configuration_read();
+}
+
+static bool
+check_secret_names(char **value, void **extra, GucSource source)
+{
+	OpSecretNames names;
+
+	if (op_read_secret_names(*value, &names))
+		return true;
+	GUC_check_errdetail("It takes at most %d names, of at most %d bytes each, with commas between them and without quotation marks.",
+						OP_SECRET_NAMES_MAX, OP_SECRET_NAME_SIZE - 1);
+	return false;
+}
+
+static void
+use_secret_names(const char *value, void *extra)
+{
+	OpSecretNames names;
+
+	if (op_read_secret_names(value, &names))
+		op_use_secret_names(&names);
+	op_forget_harmless();
 }
 
 static void
@@ -135,6 +161,19 @@ define_sources(void)
 }
 
 static void
+define_guard(void)
+{
+	DefineCustomStringVariable("order_payment.secret_names",
+							   "Functions and columns of yours that take secrets: the log guard withholds statements that name them.",
+							   "A list with commas, without schemas and quotation marks.",
+							   &secret_names,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   check_secret_names, use_secret_names, NULL);
+}
+
+static void
 define_limits(void)
 {
 	DefineCustomIntVariable("order_payment.reveal_budget",
@@ -173,6 +212,7 @@ op_settings_init(void)
 	define_remarks();
 	define_permissions();
 	define_sources();
+	define_guard();
 	define_limits();
 	MarkGUCPrefixReserved("order_payment");
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "redact.h"
+#include "secret_words.h"
 #include "withhold.h"
 
 /* what values are written between or behind, in details and in contexts of the server */
@@ -40,9 +41,8 @@ find_value(char *text, const char *marks)
 	return text;
 }
 
-/* A quoted string of SQL, be it '...' or $...$...$; $1 is none. */
-static bool
-has_literal(const char *text)
+bool
+op_has_literal(const char *text)
 {
 	for (; *text != '\0'; text++)
 	{
@@ -85,7 +85,7 @@ op_is_secret(const char *text)
 	if (text == NULL)
 		return false;
 	size = strlen(text);
-	return op_has_card_number(text, size) || (op_names_secrets(text, size) && has_literal(text));
+	return op_has_card_number(text, size) || (op_names_secrets(text, size) && op_has_literal(text));
 }
 
 /*
@@ -102,7 +102,7 @@ op_is_secret_statement(const char *statement)
 	size = strlen(statement);
 	return op_has_card_number(statement, size) ||
 		   (op_names_secrets(statement, size) &&
-			(has_literal(statement) ||
+			(op_has_literal(statement) ||
 			 (!has_parameter(statement) && strpbrk(statement, "(\"") != NULL)));
 }
 
@@ -145,13 +145,29 @@ op_ends_with_statement(const char *format)
 	return format != NULL && (ends_with(format, ": %s") || ends_with(format, ":\n%s"));
 }
 
+/* Behind as many colons as the format has. */
+char *
+op_statement_of(char *message, const char *format)
+{
+	char *statement = message;
+	int	  n;
+
+	if (!op_ends_with_statement(format))
+		return NULL;
+	for (n = count_colons(format); n > 0 && *statement != '\0'; statement++)
+	{
+		if (*statement == ':' && (statement[1] == ' ' || statement[1] == '\n'))
+			n--;
+	}
+	return n == 0 && *statement != '\0' ? statement + 1 : NULL;
+}
+
 void
 op_withhold_statement(char *message, const char *format)
 {
-	char *value = message;
+	char *value = op_statement_of(message, format);
 	char  saved;
 	bool  fits;
-	int	  n;
 
 	if (!op_ends_with_statement(format))
 	{
@@ -159,19 +175,13 @@ op_withhold_statement(char *message, const char *format)
 		op_withhold(*value != '\0' ? value : message);
 		return;
 	}
-	for (n = count_colons(format); n > 0 && *value != '\0'; value++)
-	{
-		if (*value == ':' && (value[1] == ' ' || value[1] == '\n'))
-			n--;
-	}
-	if (n > 0 || *value == '\0')
+	if (value == NULL)
 	{
 		op_withhold(message);
 		return;
 	}
 
 	/* a translation with other colons would leave a part of the statement in front */
-	value++;
 	saved = *value;
 	*value = '\0';
 	fits = !op_is_secret(message) && strchr(message, '\'') == NULL;
@@ -204,6 +214,15 @@ op_withhold_quoted(char *message, const char *format)
 }
 
 void
+op_withhold_name(char *message, const char *format)
+{
+	if (strchr(message, '"') == NULL && op_ends_with_statement(format))
+		op_withhold_statement(message, format);
+	else
+		op_withhold_quoted(message, format);
+}
+
+void
 op_withhold_detail(char *detail)
 {
 	char *colon = strstr(detail, ": ");
@@ -217,7 +236,8 @@ op_withhold_detail(char *detail)
 static bool
 is_place(const char *line, size_t size)
 {
-	static const char *const begins[] = {"PL/pgSQL function ", "SQL function \""};
+	static const char *const begins[] = {"PL/pgSQL function ", "SQL function \"",
+										 "compilation of PL/pgSQL function \""};
 
 	for (int i = 0; i < (int) lengthof(begins); i++)
 	{

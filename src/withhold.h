@@ -15,6 +15,9 @@
 /* Does it hold a card number, or name what takes secrets? NULL does not. */
 extern bool op_is_delicate(const char *text);
 
+/* A quoted string of SQL, be it '...' or $...$...$; $1 is none. */
+extern bool op_has_literal(const char *text);
+
 /*
  * A text that must not be shown: a card number is in it, or it names what
  * takes secrets, and has literals.
@@ -33,6 +36,9 @@ extern void op_withhold(char *text);
 /* Is a message of that format (NULL: unknown) one with a statement as its end? */
 extern bool op_ends_with_statement(const char *format);
 
+/* The statement with which it ends, or NULL if that is not found. */
+extern char *op_statement_of(char *message, const char *format);
+
 /*
  * A message that ends with a statement: what is told of it stays, the statement
  * goes. Of any other all goes from the first value on.
@@ -44,6 +50,9 @@ extern void op_withhold_statement(char *message, const char *format);
  * has none, but should by its format.
  */
 extern void op_withhold_quoted(char *message, const char *format);
+
+/* The same of one about a name, which may end with the name without quotation marks. */
+extern void op_withhold_name(char *message, const char *format);
 
 /* A detail: from the first colon on, or all of it, unless it shows no value. */
 extern void op_withhold_detail(char *detail);

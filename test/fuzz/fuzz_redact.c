@@ -1,4 +1,4 @@
-/* needs src/pan.c src/redact.c */
+/* needs src/pan.c src/redact.c src/secret_words.c */
 /*
  * fuzz_redact.c
  *		Redaction of any bytes: what it changes, and what it leaves.
@@ -12,6 +12,7 @@
 
 #include "pan.h"
 #include "redact.h"
+#include "secret_words.h"
 
 extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
@@ -107,6 +108,30 @@ was_digit(const uint8 *data, size_t size, size_t at)
 	return false;
 }
 
+/* The text as a list of names: if it is one, it has all of them in it. */
+static void
+check_own_names(const char *data, size_t size)
+{
+	static OpSecretNames none;
+	OpSecretNames		 names;
+	char				*list = malloc(size + 1);
+
+	must(list != NULL);
+	if (size > 0)
+		memcpy(list, data, size);
+	list[size] = '\0';
+	if (op_read_secret_names(list, &names))
+	{
+		must(names.n <= OP_SECRET_NAMES_MAX);
+		op_use_secret_names(&names);
+		must(op_names_secrets(list, strlen(list)) || names.n == 0);
+		for (int i = 0; i < names.n; i++)
+			must(op_names_secrets(names.names[i], names.sizes[i]));
+		op_use_secret_names(&none);
+	}
+	free(list);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 {
@@ -144,6 +169,7 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 	for (size_t i = 0; i < size; i++)
 		again[i] = data[i] >= 'a' && data[i] <= 'z' ? (char) (data[i] - 'a' + 'A') : (char) data[i];
 	must(op_names_secrets(again, size) == found);
+	check_own_names((const char *) data, size);
 
 	free(text);
 	free(again);

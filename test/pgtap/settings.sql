@@ -17,7 +17,7 @@ SET order_payment.reason = 'set early';
 RESET SESSION AUTHORIZATION;
 
 BEGIN;
-SELECT plan(56);
+SELECT plan(57);
 SELECT order_payment.default_graph('text') \g /dev/null
 SELECT is(current_setting('order_payment.restore'), 'off', 'a placeholder of restore does not become the setting');
 SELECT is(current_setting('order_payment.allow_history_change'), 'off', 'nor does one of allow_history_change');
@@ -30,11 +30,12 @@ SELECT bag_eq($$ SELECT name, context, vartype, boot_val FROM pg_settings WHERE 
               $$ VALUES ('order_payment.actor', 'user', 'string', ''), ('order_payment.reason', 'user', 'string', ''),
                         ('order_payment.restore', 'superuser', 'bool', 'off'), ('order_payment.allow_history_change', 'superuser', 'bool', 'off'),
                         ('order_payment.protect_memory', 'sighup', 'bool', 'on'), ('order_payment.reveal_budget', 'superuser', 'integer', '1000'),
-                        ('order_payment.password_checks', 'sighup', 'integer', '4'),
+                        ('order_payment.password_checks', 'sighup', 'integer', '4'), ('order_payment.secret_names', 'sighup', 'string', ''),
                         ('order_payment.allow_unguarded', 'superuser', 'bool', 'off'), ('order_payment.log_guard', 'internal', 'bool', 'off') $$,
               'all settings, with context and default');
 SELECT is_empty($$ SELECT name FROM pg_settings WHERE name LIKE 'order\_payment.%' AND (short_desc IS NULL OR extra_desc IS NULL) $$, 'each is described');
 SELECT throws_ok('SET order_payment.nonsense = 1', '42602', NULL, 'the prefix is reserved');
+SELECT throws_ok('SET order_payment.secret_names = ''login''', '55P02', NULL, 'what the log guard looks for is said in postgresql.conf');
 
 SELECT order_payment.create_store('shop', app_role => 'regress_tap_app', gateway_role => 'regress_tap_gateway') \g /dev/null
 SET LOCAL SESSION AUTHORIZATION regress_tap_app;

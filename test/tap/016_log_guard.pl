@@ -45,6 +45,7 @@ auto_explain.log_min_duration = 0
 auto_explain.log_verbose = on
 auto_explain.log_nested_statements = on
 pg_stat_statements.track = all
+order_payment.secret_names = 'login, tail'
 };
 
 sub make_logging_cluster
@@ -61,6 +62,26 @@ CREATE TABLE pay (id integer PRIMARY KEY, card_number text UNIQUE, card_holder t
 CREATE TABLE other (id integer, a text, b text);
 CREATE FUNCTION seal(plaintext text) RETURNS integer LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION set_payment_password(customer_id integer, password text) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE EXTENSION order_payment;
+CREATE TABLE vault (tail text);
+CREATE FUNCTION login(customer_id integer, text) RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN set_payment_password(customer_id, $2);
+END $$;
+CREATE FUNCTION enter(name text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	BEGIN
+		PERFORM order_payment.seal(name, 'holder', '\x01');
+	EXCEPTION WHEN OTHERS THEN -- there is no key
+	END;
+	RAISE EXCEPTION 'closed';
+END $$;
+CREATE FUNCTION shut(name text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN enter(name);
+EXCEPTION WHEN raise_exception THEN
+	RETURN 'shut';
+END $$;
 CREATE PROCEDURE charge(card text) LANGUAGE plpgsql AS $$ BEGIN PERFORM length(card); END $$;
 CREATE FUNCTION divide(card text) RETURNS integer LANGUAGE plpgsql AS $$
 BEGIN
@@ -138,6 +159,10 @@ sub pgbench
 
 # ---------- the ways into the log ----------
 
+# no record of the statement before it is executed
+my $quietly = join ' ', map { "SET $_;" } 'log_statement = none', 'log_min_messages = notice', 'debug_print_parse = off',
+  'debug_print_rewritten = off', 'debug_print_plan = off', 'auto_explain.log_min_duration = -1';
+
 # name, what to do; what the bare log shows; what the guarded log keeps
 my @ways = (
 	[ 'log_statement',
@@ -196,6 +221,22 @@ my @ways = (
 		sub { psql($_[0], "SELECT set_payment_password(7, $password)") },
 		qr/STATEMENT:  SELECT set_payment_password\(7, $password/,
 		qr/ERROR:  42601: syntax error at or near "\*\*\*"/ ],
+	[ 'a password that looks like a name of another database',
+		sub { psql($_[0], qq{SELECT set_payment_password(7, a.b.c."$password")}) },
+		qr/ERROR:  0A000: cross-database references are not implemented: a\.b\.c\.$password/,
+		qr/ERROR:  0A000: cross-database references are not implemented: $remark/ ],
+	[ 'a name that is wrong, beside a holder',
+		sub { psql($_[0], "UPDATE pay SET paid = 1, card_holder = '$holder'") },
+		qr/STATEMENT:  UPDATE pay SET paid = 1, card_holder = '$holder'/,
+		qr/ERROR:  42703: column "paid" of relation "pay" does not exist/ ],
+	[ 'a table that is not there, beside a holder',
+		sub { psql($_[0], "INSERT INTO pays (card_holder) VALUES ('$holder')") },
+		qr/STATEMENT:  INSERT INTO pays \(card_holder\) VALUES \('$holder'/,
+		qr/ERROR:  42P01: relation "pays" does not exist/ ],
+	[ 'a trigger that is there already',
+		sub { psql($_[0], "CREATE TRIGGER same BEFORE UPDATE ON pay FOR EACH ROW WHEN (NEW.card_holder = '$holder') EXECUTE FUNCTION suppress_redundant_updates_trigger();\n" x 2) },
+		qr/STATEMENT:  CREATE TRIGGER same .*'$holder'/,
+		qr/ERROR:  42710: trigger "same" for relation "pay" already exists/ ],
 	[ 'a value in a message',
 		sub { psql($_[0], "SELECT '$visa'::integer, 1; SELECT '$grouped'::date") },
 		qr/ERROR:  22003: value "$visa" is out of range/,
@@ -216,6 +257,46 @@ my @ways = (
 		sub { psql($_[0], "PREPARE p (text) AS INSERT INTO other VALUES (1, \$1, '$unionpay'); EXECUTE p('$visa')") },
 		qr/DETAIL:  prepare: PREPARE p .*$unionpay/,
 		qr/statement: $remark/ ],
+	[ 'EXECUTE with a password',
+		sub { psql($_[0], "PREPARE pass (text) AS SELECT set_payment_password(7, \$1); EXECUTE pass ('$password')") },
+		qr/statement: .*EXECUTE pass \('$password'/,
+		qr/statement: $remark\n.*DETAIL:  prepare: / ],
+	[ 'EXECUTE with a password that is wrong in another way',
+		sub { psql($_[0], "PREPARE pass (text) AS SELECT set_payment_password(7, \$1);\nEXECUTE pass ('$password', 2);\nBEGIN;\nSELECT 1 / 0;\nEXECUTE pass ('$password')") },
+		qr/STATEMENT:  EXECUTE pass \('$password', 2/,
+		qr/ERROR:  42601: wrong number of parameters for prepared statement "\*\*\*"\n.*STATEMENT:  $remark/s ],
+	[ 'EXPLAIN and CREATE TABLE with EXECUTE',
+		sub { psql($_[0], "PREPARE pass (text) AS SELECT set_payment_password(7, \$1);\nEXPLAIN ANALYZE EXECUTE pass ('$password');\nCREATE TEMP TABLE made AS EXECUTE pass ('$password')") },
+		qr/statement: CREATE TEMP TABLE made AS EXECUTE pass \('$password'/,
+		qr/statement: $remark/ ],
+	[ 'a function of an administrator\'s own',
+		sub { psql($_[0], "SELECT login(7, '$password')") },
+		qr/statement: SELECT login\(7, '$password'/,
+		qr/statement: $remark/ ],
+	[ 'its parameters',
+		sub { pgbench($_[0], 'extended', "SELECT login(:id, :password);\n", id => 7, password => $password) },
+		qr/DETAIL:  [Pp]arameters: \$1 = '7', \$2 = '$password'/,
+		qr/execute <unnamed>: SELECT login\(\$1, \$2\);\n.*DETAIL:  [Pp]arameters: $remark/ ],
+	[ 'a function that nobody has named, once the value has arrived',
+		sub { psql($_[0], "$quietly SELECT enter('$holder')") },
+		qr/STATEMENT:  .*SELECT enter\('$holder'/,
+		qr/ERROR:  P0001: closed\n.*STATEMENT:  $remark/s ],
+	[ 'its duration',
+		sub { psql($_[0], "$quietly DO \$\$ BEGIN PERFORM enter('$holder'); EXCEPTION WHEN OTHERS THEN NULL; END \$\$") },
+		qr/duration: [\d.]+ ms  statement: DO .*'$holder'/,
+		qr/duration: [\d.]+ ms  statement: $remark/ ],
+	[ 'create_payment() by position',
+		sub { psql($_[0], "SELECT create_payment(1, 'acme', 20, NULL, NULL, NULL, false, NULL, 'shop', NULL, '$holder', NULL, '$password')") },
+		qr/STATEMENT:  SELECT create_payment\(.*'$holder', NULL, '$password'/,
+		qr/ERROR:  42883: function create_payment\(.*\) does not exist/ ],
+	[ 'a name by the numbers of its letters',
+		sub { psql($_[0], "SELECT U&\"se\\0061l\"('$holder')") },
+		qr/statement: SELECT U&"se\\0061l"\('$holder'/,
+		qr/statement: $remark/ ],
+	[ 'a number as PostgreSQL 16 may write it',
+		sub { psql($_[0], 'SELECT ' . join '_', $visa =~ /(....)/g) },
+		qr/(?:STATEMENT:  |statement: )SELECT 4000_0566/,
+		qr/(?:STATEMENT:  |statement: )$remark/ ],
 	[ 'a cursor',
 		sub { psql($_[0], "BEGIN; DECLARE c CURSOR FOR SELECT '$visa'; FETCH c; COMMIT") },
 		qr/statement: .*DECLARE c CURSOR FOR SELECT '$visa'/,
@@ -232,6 +313,10 @@ my @ways = (
 		sub { psql($_[0], "COPY pay (card_holder, id) FROM stdin;\nx\t$holder\n\\.\n") },
 		qr/CONTEXT:  COPY pay, line 1, column id: "$holder"/,
 		qr/CONTEXT:  COPY pay, line 1, column id: $remark/ ],
+	[ 'COPY into all columns, of which one is named so',
+		sub { psql($_[0], "COPY vault FROM stdin;\n$holder\tsurplus\n\\.\n") },
+		qr/CONTEXT:  COPY vault, line 1: "$holder/,
+		qr/CONTEXT:  COPY vault, line 1: $remark/ ],
 	[ 'CONTEXT of PL/pgSQL',
 		sub { psql($_[0], "SELECT divide('$grouped')") },
 		qr{CONTEXT:  SQL statement "SELECT 1 / 0 /\* $grouped \*/"},
@@ -397,6 +482,33 @@ foreach (@ways)
 	like($log->{log}, $keeps, "$name: what may be known is there");
 }
 
+# ---------- numbers that the server cuts ----------
+
+# A value that is too long to be shown is cut, and may show fewer digits of a number than any card has. FILL is so many characters
+# that the cut comes within the number; the statements themselves hold none.
+my $cut_number = "'40000566' || '55665556'";
+my @cuts = (
+	[ 'DETAIL of a CHECK', [ 44 .. 60 ], "INSERT INTO short VALUES ('FILL' || $cut_number);\n",
+		qr/Failing row contains \(x+40000566556\.\.\./, qr/ERROR:  23514: new row for relation "short" violates check constraint "short_a_check"\n.*DETAIL:  $remark/ ],
+	[ 'CONTEXT of JSON', [ 24 .. 40 ], "SELECT ('[\"' || $cut_number || 'FILL\", bad')::json;\n",
+		qr/JSON data, line 1: \.\.\.\d?56655665556x/, qr/JSON data, line 1: $remark/ ],
+	[ 'CONTEXT of COPY', [ 84 .. 99 ], "COPY other FROM stdin;\n1\tFILL$visa\n\\.\n",
+		qr/COPY other, line 1: "1\tx+40000566556\.\.\."/, qr/COPY other, line 1: $remark/ ],
+);
+
+foreach (@cuts)
+{
+	my ($name, $fills, $statement, $shows, $keeps) = @$_;
+	my $script = 'CREATE TEMP TABLE short (a text CHECK (length(a) < 10));' . "\n"
+	  . join '', map { my $fill = 'x' x $_; $statement =~ s/FILL/$fill/r } @$fills;
+
+	psql($_, $script) foreach $bare, $guarded;
+	like(new_log($bare)->{log}, $shows, "$name: the bare server shows a part of the number");
+	my $log = new_log($guarded);
+	unlike(join("\n", values %$log), qr/400005665|665566555|56655665/, "$name: the guarded one does not");
+	like($log->{log}, $keeps, "$name: but where it was");
+}
+
 # ---------- pg_stat_activity ----------
 
 # With everything in the log, each record would have the text looked at.
@@ -439,6 +551,10 @@ my @sessions = (
 	[ 'after a syntax error', "SELEC '$visa';", 'idle' ],
 	[ 'after a syntax error in a transaction', "BEGIN;\nSELEC '$visa';", 'idle' ],
 	[ 'in a transaction that has failed', "BEGIN;\nSELECT 1 / 0;\nSELECT '$visa';", 'idle' ],
+	[ 'after EXECUTE with a password', "PREPARE pass (text) AS SELECT set_payment_password(7, \$1);\nEXECUTE pass ('$password');", 'idle' ],
+	[ 'after EXECUTE with a password, of what is not prepared', "EXECUTE pass ('$password');", 'idle' ],
+	[ 'in a function of one\'s own, once the password has arrived', "SELECT pg_sleep(600) FROM (SELECT shut('$holder') OFFSET 0) s;", 'sleeps' ],
+	[ 'after a function of one\'s own', "SELECT enter('$holder');", 'idle' ],
 	[ 'after a password with the wrong quotation marks', qq{SELECT set_payment_password(7, "$password");}, 'idle' ],
 	[ 'after nothing but a comment', "/* $visa */;", 'idle' ],
 );
@@ -480,6 +596,24 @@ foreach (@sessions)
 		$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 			WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'});
 		$psql->finish;
+	}
+}
+
+# What a session says of itself is shown there, too.
+foreach my $node ($bare, $guarded)
+{
+	my %sessions = (
+		'SET application_name' => [ '', "SET application_name = '$visa';" ],
+		'set_config()' => [ '', "SELECT set_config('application_name', '$visa', false);" ],
+		'application_name of the connection' => [ " application_name='$visa'", 'SELECT 1;' ]);
+
+	foreach my $name (sort keys %sessions)
+	{
+		my ($option, $sql) = @{ $sessions{$name} };
+		my $shown = $node->safe_psql('postgres', "$sql SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+			connstr => $node->connstr('postgres') . $option);
+
+		like($shown, $node == $guarded ? qr/^\*{16}$/m : qr/^$visa$/m, "pg_stat_activity: $name on the " . $node->name . ' server');
 	}
 }
 
@@ -526,6 +660,7 @@ foreach my $node ($bare, $guarded)
 	psql($node, "CREATE TEMP TABLE copied AS SELECT '$visa' AS a");
 	psql($node, "EXPLAIN ANALYZE SELECT * FROM other WHERE a = '$visa'");
 	psql($node, "PREPARE p AS SELECT '$visa', '$grouped'; EXECUTE p");
+	psql($node, "PREPARE p (text) AS SELECT set_payment_password(7, \$1); EXPLAIN EXECUTE p ('$password')");
 	psql($node, "SET application_name = '$unionpay'");
 }
 my $statements = q{SELECT string_agg(query, E'\n') FROM pg_stat_statements};
@@ -538,6 +673,21 @@ my $prepared = "PREPARE p AS SELECT '$visa'; DECLARE c CURSOR WITH HOLD FOR SELE
 ok(scalar(leaks_in($bare->safe_psql('postgres', $prepared))), 'pg_prepared_statements and pg_cursors: the bare server has it');
 is_clean($guarded->safe_psql('postgres', $prepared), 'pg_prepared_statements and pg_cursors: the guarded one has not');
 
+# ---------- memory contexts ----------
+
+# A process that has no memory left writes their names to stderr. Those of prepared statements are statements.
+foreach my $node ($bare, $guarded)
+{
+	$node->safe_psql('postgres', 'CREATE TABLE contexts (ident text)');
+	pgbench($node, 'prepared', "SELECT '$visa', :n::integer;\n" x 8
+		  . "INSERT INTO contexts SELECT ident FROM pg_backend_memory_contexts WHERE ident IS NOT NULL AND :n::integer = 1;\n", n => 1);
+}
+my $contexts = q{SELECT string_agg(ident, E'\n') FROM contexts};
+like($bare->safe_psql('postgres', $contexts), qr/SELECT '$visa'/, 'memory contexts: the bare server has it');
+is_clean($guarded->safe_psql('postgres', $contexts), 'memory contexts: the guarded one has not');
+like($guarded->safe_psql('postgres', $contexts), qr/^$remark\n/m, 'memory contexts: the remark is there');
+like($guarded->safe_psql('postgres', $contexts), qr/^INSERT INTO contexts/m, 'memory contexts: and what may be known');
+
 # ---------- the guard itself ----------
 
 is($guarded->safe_psql('postgres', 'SHOW order_payment.log_guard'), 'on', 'order_payment.log_guard: on where it is preloaded');
@@ -545,6 +695,26 @@ is($bare->safe_psql('postgres', q{LOAD 'order_payment'; SHOW order_payment.log_g
 is($guarded->safe_psql('postgres', "SELECT '$visa' = '$visa', current_query() IS NOT NULL"), 't|t', 'statements do what they did');
 is($guarded->safe_psql('postgres', "PREPARE p (text) AS SELECT \$1 || '$visa'; EXECUTE p('$grouped')"),
 	"$grouped$visa", 'so do prepared ones');
+
+# names that an administrator gives later, in a session that has found the statement harmless before
+my $late = $guarded->background_psql('postgres', on_error_stop => 0);
+my $search = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%' || 'keep' || '(''name'')%' AND pid <> pg_backend_pid()";
+$late->query('CREATE FUNCTION keep(text) RETURNS integer LANGUAGE sql AS \'SELECT 1\'');
+$late->query(q{SELECT keep('name')});
+is($guarded->safe_psql('postgres', $search), 1, 'a statement that names nothing secret is shown');
+my $why;
+foreach my $list ('login; keep', 'public.keep', 'x' x 64, join ',', 'a' .. 'zz')
+{
+	$guarded->psql('postgres', "ALTER SYSTEM SET order_payment.secret_names = '$list'", stderr => \$why);
+	like($why, qr/at most 32 names, of at most 63 bytes/, 'order_payment.secret_names does not take ' . substr $list, 0, 20);
+}
+$guarded->safe_psql('postgres', q{ALTER SYSTEM SET order_payment.secret_names = 'LOGIN, keep'});
+$guarded->reload;
+$guarded->poll_query_until('postgres', q{SELECT current_setting('order_payment.secret_names') = 'LOGIN, keep'}) or die 'reload';
+$late->query(q{SELECT current_setting('order_payment.secret_names')});
+$late->query(q{SELECT keep('name')});
+is($guarded->safe_psql('postgres', $search), 0, 'once it does, it is not');
+$late->quit;
 
 # ---------- all that was ever logged ----------
 

@@ -38,6 +38,7 @@ max_prepared_transactions = 5
 work_mem = 64kB
 wal_level = logical
 log_statement_stats = on
+order_payment.secret_names = 'login'
 });
 my $root_key = (split ' ', slurp_file($node->basedir . '/root.key'))[1];
 
@@ -61,6 +62,10 @@ CREATE FUNCTION pay(card text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('INSERT INTO shop.payments (order_id, gateway, amount, card_number) VALUES (9999, ''acme'', 20, %L)', card);
 END $$;
+CREATE FUNCTION login(customer_id integer, text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN verify_payment_password(customer_id, $2);
+END $$;
 CREATE FUNCTION slow(card text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM pg_sleep(0.2), card;
@@ -70,7 +75,7 @@ END $$;
 
 # ---------- what is tried ----------
 
-# CARD and HOLDER stand for a number and a name. First what goes well.
+# CARD, HOLDER and PASSWORD stand for a number, a name and a payment password. First what goes well.
 my @good = (
 	q{INSERT INTO payments (order_id, gateway, amount, card_number, card_holder, card_expiry) VALUES (1, 'acme', 20, 'CARD', 'HOLDER', '12/29')},
 	q{SELECT create_payment(2, 'acme', card_number => 'CARD', card_holder => 'HOLDER')},
@@ -88,6 +93,12 @@ my @good = (
 	q{EXPLAIN (ANALYZE, VERBOSE) INSERT INTO wallet (id, number) VALUES (8, 'CARD') ON CONFLICT DO NOTHING},
 	q{SET order_payment.actor = 'CARD'; SET order_payment.reason = 'card CARD'; SET application_name = 'CARD';
 	  UPDATE orders SET status = 'cancelled' WHERE order_id = 1000 + (random() * 900)::integer; SELECT reveal(seal('x', 'text', 'x'), 'x')},
+	q{SELECT set_payment_password(1, 'PASSWORD')},
+	q{PREPARE p (text) AS SELECT verify_payment_password(1, $1); EXECUTE p ('PASSWORD'); EXPLAIN (ANALYZE, VERBOSE) EXECUTE p ('PASSWORD')},
+	q{BEGIN; DECLARE c CURSOR FOR SELECT verify_payment_password(1, 'PASSWORD'); FETCH c; COMMIT},
+	q{DO $$ BEGIN IF NOT verify_payment_password(1, 'PASSWORD') THEN RAISE 'wrong'; END IF; END $$},
+	q{SELECT login(1, 'PASSWORD')},
+	q{SELECT create_payment(4, 'acme', 20, NULL, NULL, NULL, false, NULL, 'shop', NULL, 'HOLDER', NULL, 'PASSWORD')},
 	q{LISTEN card; NOTIFY card, 'a'; SELECT 'CARD' AS nothing_of_ours},
 );
 # Then what fails, in every way we know.
@@ -110,6 +121,13 @@ my @bad = (
 	q{INSERT INTO wallet (id, number) VALUES (1000001, 'CARD')},
 	q{INSERT INTO wallet (id, number) SELECT 1, 'CARD' UNION ALL SELECT 1, 'CARD' ORDER BY 2},
 	q{INSERT INTO wallet (id, number) VALUES ('CARD', 'x')},
+	q{PREPARE p (text) AS SELECT set_payment_password(1, $1); EXECUTE p ('PASSWORD', 2)},
+	q{PREPARE p (text) AS SELECT create_payment(99999, 'acme', payment_password => $1); EXECUTE p ('PASSWORD')},
+	q{SELECT login(1, 'PASSWORD', 2)},
+	q{SELECT login(1, NULL) FROM (SELECT 'PASSWORD') p},
+	q{SELECT create_payment(99999, 'acme', 20, NULL, NULL, NULL, false, NULL, 'shop', NULL, 'HOLDER', NULL, 'PASSWORD')},
+	q{SELECT verify_payment_password(1, 'PASSWORD', 'nowhere')},
+	q{SELECT verify_payment_password(1, a.b.c."PASSWORD")},
 	q{SELECT 'CARD'::sealed},
 	q{SELECT reveal(seal('CARD', 'number', 'x'), 'y')},
 	q{SELECT reveal('CARD', 'y')},
@@ -167,7 +185,7 @@ sub filled
 {
 	my ($statement, $number) = @_;
 
-	return $statement =~ s/CARD/$number/gr =~ s/HOLDER/$holder/gr;
+	return $statement =~ s/CARD/$number/gr =~ s/HOLDER/$holder/gr =~ s/PASSWORD/$password/gr;
 }
 
 foreach my $statement (@good)

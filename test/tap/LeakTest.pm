@@ -42,6 +42,7 @@ sub forms
 		$forms{'digits'} = $digits;
 		$forms{'grouped by blanks'} = join ' ', $digits =~ /(.{1,4})/g;
 		$forms{'grouped by hyphens'} = join '-', $digits =~ /(.{1,4})/g;
+		$forms{'grouped by underscores'} = join '_', $digits =~ /(.{1,4})/g;
 		$forms{'bigint'} = pack 'q<', $digits;
 		$forms{'bigint in network order'} = pack 'q>', $digits;
 		# groups of four digits, from the right

@@ -18,6 +18,7 @@
 
 #include "pan.h"
 #include "redact.h"
+#include "secret_words.h"
 
 static int tests;
 
@@ -491,6 +492,28 @@ static const TextCase redactions[] = {
 	{T("-4111-1111-1111-1111-"), "-****-****-****-****-"},
 	{T("1234567890    4111 1111 1111 1111"), "1234567890    **** **** **** ****"},
 
+	/* groups of four with underscores, as a literal may have them; elsewhere they join words */
+	{T("4111_1111_1111_1111"), "****_****_****_****"},
+	{T("6222_0202_0011_2233_445"), "****_****_****_****_***"},
+	{T("x4111_1111_1111_1111"), "x****_****_****_****"},
+	{T("4111_11111111_1111"), "****_********_1111"},
+	{T("p_20261123_103000"), NULL},
+	{T("p_2026_11_23_10_30_00_4711"), NULL},
+	{T("4111_1111_1111__1111"), "****_****_****__1111"},
+	{T("_4111_1111_111"), NULL},
+	{T("4111_"), NULL},
+
+	/* cut short by the server */
+	{T("$1 = '4111111111...'"), "$1 = '**********...'"},
+	{T("line 1: ...11111111\", x}"), "line 1: ...********\", x}"},
+	{T("(x4111 11...)"), "(x**** **...)"},
+	{T("...41111"), "...*****"},
+	{T("...1234567890123"), "...*************"},
+	{T("...4111"), NULL},
+	{T("4111..."), NULL},
+	{T("12345678901.."), NULL},
+	{T("1234567890. .."), NULL},
+
 	/* full-width digits, and bytes that are no character */
 	{T(TEN(WIDE_4) WIDE_4 WIDE_4), STARS STARS "****"},
 	{T(WIDE_4 "11111111111"), "***"
@@ -640,6 +663,20 @@ static const TextCase secrets[] = {
 	{T("SELECT Verify_Payment_Password(7, '123456')"), "yes"},
 	{T("SELECT create_payment(1, 'stripe', payment_password => '123456')"), "yes"},
 	{T("SELECT create_payment(1, 'stripe')"), NULL},
+	{T("SELECT create_payment(1, 'stripe', 20, NULL, 'k', NULL, false, NULL, 'shop')"), NULL},
+	{T("SELECT create_payment(1, 'stripe', 20, NULL, 'k', NULL, false, NULL, 'shop', NULL, 'Ada')"), "yes"},
+	{T("SELECT \"create_payment\" (1,2,3,4,5,6,7,8,9,10,11,12,'123456')"), "yes"},
+	{T("SELECT create_payment, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"), NULL},
+	{T("UPDATE wallet SET holder = 'Ada'"), "yes"},
+	{T("UPDATE wallet SET cardholder = 'Ada'"), "yes"},
+	{T("UPDATE wallet SET shareholder = 'Ada', holders = 1"), NULL},
+	{T("CREATE ROLE ada PASSWORD '123456'"), "yes"},
+	{T("SELECT passwords, old_password"), NULL},
+	{T("SELECT U&\"se\\0061l\"('Ada')"), "yes"},
+	{T("SELECT u&\"x\""), "yes"},
+	{T("SELECT U&'Ada'"), NULL},
+	{T("SELECT u & \"x\", xu&\"x\""), NULL},
+	{T("u&"), NULL},
 	{T("INSERT INTO payment_passwords VALUES (1)"), "yes"},
 	{T("INSERT INTO payments (order_id, CARD_HOLDER) VALUES (1, 'Ada')"), "yes"},
 	{T("INSERT INTO payments (order_id, \"card_holder\") VALUES (1, 'Ada')"), "yes"},
@@ -666,6 +703,45 @@ static const TextCase secrets[] = {
 	{T(""), NULL},
 };
 
+/* ---------- names that an administrator gives ---------- */
+
+#define LONGEST "n23456789012345678901234567890123456789012345678901234567890123"
+
+static void
+test_own_names(void)
+{
+	static const char	*texts[] = {"SELECT login('a')", "SELECT LOGIN('a')", "x.\"login\"", "INSERT INTO pin$1", "\xC3\xA9 = 1", LONGEST};
+	static const char	*others[] = {"logins", "log in", "x_login", "pin$", "\xC3\xAA", LONGEST "4", "n", ""};
+	static const char	*refused[] = {"a.b", "\"login\"", "login;", LONGEST "4", "a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7"};
+	OpSecretNames		 names;
+	static OpSecretNames none;
+	int					 wrong = 0;
+
+	ok(op_read_secret_names(" Login,pin$1 ,, \xC3\xA9\t" LONGEST, &names) && names.n == 4, "%s", "a list of names");
+	for (size_t i = 0; i < lengthof(texts); i++)
+		wrong += op_names_secrets(texts[i], strlen(texts[i]));
+	ok(wrong == 0, "%s", "they do not count before they are used");
+	op_use_secret_names(&names);
+	for (size_t i = 0; i < lengthof(texts); i++)
+		ok(op_names_secrets(texts[i], strlen(texts[i])), "'%s' has a name of the list", shown(texts[i], strlen(texts[i])));
+	for (size_t i = 0; i < lengthof(others); i++)
+		ok(!op_names_secrets(others[i], strlen(others[i])), "'%s' has none", shown(others[i], strlen(others[i])));
+	op_use_secret_names(&none);
+	ok(!op_names_secrets(texts[0], strlen(texts[0])), "%s", "nor after they were taken back");
+	ok(op_read_secret_names("", &names) && names.n == 0, "%s", "an empty list");
+	for (size_t i = 0; i < lengthof(refused); i++)
+		ok(!op_read_secret_names(refused[i], &names), "'%s' is no list of names", refused[i]);
+}
+
+static void
+test_execute(void)
+{
+	ok(op_names_execute(T("EXECUTE p('x')")), "%s", "EXECUTE");
+	ok(op_names_execute(T("explain analyze execute p('x')")), "%s", "execute within a statement");
+	ok(!op_names_execute(T("SELECT executes, x_execute")), "%s", "other words");
+	ok(!op_names_execute(T("")), "%s", "no word");
+}
+
 int
 main(void)
 {
@@ -684,6 +760,8 @@ main(void)
 		   shown(secrets[i].text, secrets[i].size));
 		free(text);
 	}
+	test_own_names();
+	test_execute();
 	test_huge("one run of digits", "4", 10 * MEGABYTE, true);
 	test_huge("separated digits", "1   ", 100 * MEGABYTE, true);
 	test_huge("card numbers", "4111111111111111,", 10 * MEGABYTE, true);
@@ -694,6 +772,9 @@ main(void)
 	test_huge("half digits", "\xEF\xBC", 10 * MEGABYTE, false);
 	test_huge("words", "seal card_holde find_ca ", 10 * MEGABYTE, false);
 	test_huge("one word", "card_holder", 10 * MEGABYTE, false);
+	test_huge("calls that are too short", "create_payment(", 10 * MEGABYTE, false);
+	test_huge("names of an administrator", "logins ", 10 * MEGABYTE, false);
+	test_huge("groups with underscores", "1234_", 100 * MEGABYTE, true);
 	printf("1..%d\n", tests);
 	return 0;
 }
