@@ -13,11 +13,11 @@
 typedef struct OpKeyTable
 {
 	const char *name;		/* in schema order_payment */
-	const char *sealed_by;	/* the table of the keys that seal these, or NULL: a change there counts too */
+	const char *sealed_by;	/* the table of keys that seal these, or NULL: its changes count too */
 	int			ncolumns;	/* the table has at least so many */
 	Size		entry_size; /* of what is kept of a row */
 
-	/* Fills an entry, which is all zeroes, from a row. What it allocates lives as long as the entry. */
+	/* Fills an entry, which is all zeroes, from a row; what it allocates lives as long. */
 	void (*take)(void *entry, const Datum *values, const bool *isnull);
 	/* Frees what memory contexts do not. */
 	void (*forget)(void *entry);

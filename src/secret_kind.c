@@ -146,7 +146,8 @@ read_private_key(OpBytes given, OpSecret *kept)
 		rsa = op_rsa_private_key((OpBytes){der.data, der.size});
 	op_cleanse(&der, sizeof(der));
 	kept->size = sizeof(kept->data);
-	done = rsa != NULL && op_rsa_is_consistent(rsa) && op_rsa_private_der(rsa, kept->data, &kept->size);
+	done = rsa != NULL && op_rsa_is_consistent(rsa) &&
+		   op_rsa_private_der(rsa, kept->data, &kept->size);
 	op_rsa_free(rsa);
 	return done;
 }
