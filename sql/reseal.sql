@@ -156,6 +156,7 @@ SELECT k.state FROM data_keys k JOIN made m USING (key_id) WHERE m.name = 'data6
 \set VERBOSITY terse
 SELECT reveal(number_sealed, binding('reseal.cards', id)) FROM cards WHERE id = 6;
 \set VERBOSITY default
+SELECT card_fault(number_sealed, number, binding('reseal.cards', id)) IS NULL AS is_sound FROM cards WHERE id = 6;
 -- the one that seals is replaced
 SELECT mark_data_key_compromised(key_id) FROM made WHERE name = 'data7';
 INSERT INTO made SELECT key_id, 'data8' FROM data_keys WHERE purpose = 'data' AND state = 'active';

@@ -41,6 +41,8 @@ SELECT reveal(:'value', binding('t', 2));
 SELECT reveal(:'value', binding('u', 1));
 SELECT reveal(:'value', '');
 \set VERBOSITY default
+-- which is recorded before it is tried
+SELECT count(*), bool_and(refused) AS refused FROM reveal_log WHERE bound_to = binding('u', 1);
 SELECT reveal(:'value', binding('t', 1));
 SELECT reveal(:'value', binding('t', 2));
 
@@ -89,6 +91,11 @@ CREATE TEMP TABLE back (value sealed);
 \copy back FROM '/tmp/order_payment_sealed.bin' (FORMAT binary)
 \! rm -f /tmp/order_payment_sealed.bin
 SELECT reveal(value, 'x') FROM back;
+CREATE TEMP TABLE clear (value bytea);
+INSERT INTO clear VALUES ('4111111111111111');
+\copy clear TO '/tmp/order_payment_sealed.bin' (FORMAT binary)
+\copy back FROM '/tmp/order_payment_sealed.bin' (FORMAT binary)
+\! rm -f /tmp/order_payment_sealed.bin
 
 -- fields
 SELECT seal('x', 'password', 'x');
