@@ -117,6 +117,24 @@ UPDATE order_payment.data_keys SET root_key_id = NULL WHERE state = 'active';
 ROLLBACK TO s;
 UPDATE order_payment.data_keys SET root_key_check = NULL WHERE state = 'active';
 ROLLBACK TO s;
+-- nor a row of a key that cards are sealed for
+INSERT INTO order_payment.card_keys (kid, state, public_key, private_key) SELECT 1, 'active', '', value FROM old_value;
+SAVEPOINT t;
+INSERT INTO order_payment.card_keys (kid, state, public_key, private_key) SELECT 2, 'active', '', value FROM old_value;
+ROLLBACK TO t;
+INSERT INTO order_payment.card_keys (kid, state, public_key, private_key, retire_after) SELECT 0, 'decrypt_only', '', value, now() FROM old_value;
+ROLLBACK TO t;
+INSERT INTO order_payment.card_keys (kid, state, public_key, private_key, retire_after) SELECT 2, 'nonsense', '', value, now() FROM old_value;
+ROLLBACK TO t;
+UPDATE order_payment.card_keys SET state = 'decrypt_only';
+ROLLBACK TO t;
+UPDATE order_payment.card_keys SET state = 'destroyed', retire_after = now();
+ROLLBACK TO t;
+UPDATE order_payment.card_keys SET private_key = NULL;
+ROLLBACK TO t;
+UPDATE order_payment.card_keys SET state = 'decrypt_only', retire_after = now();
+UPDATE order_payment.card_keys SET state = 'active';
+ROLLBACK TO s;
 
 \set VERBOSITY default
 -- what a state allows counts at once, in the same session too

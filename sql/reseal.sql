@@ -182,11 +182,12 @@ CREATE DOMAIN secret AS sealed;
 CREATE TYPE two AS (a integer, b secret);
 CREATE TABLE odd (a secret, b sealed[], c two, d two[]);
 INSERT INTO odd SELECT s, ARRAY[s, s], ROW(1, s)::two, ARRAY[ROW(2, s)::two] FROM (SELECT seal('odd', 'text', 'x')) o(s);
-SELECT relation, column_name, purpose, is_plain FROM sealed_columns() WHERE relation IN ('odd'::regclass, 'own'::regclass) ORDER BY 1, 2;
+CREATE MATERIALIZED VIEW odd_copy AS SELECT a FROM odd;
+SELECT relation, column_name, purpose, is_plain FROM sealed_columns() WHERE relation IN ('odd'::regclass, 'odd_copy'::regclass, 'own'::regclass) ORDER BY 1, 2;
 SELECT made_key('data');
 SELECT error_of(format('SELECT order_payment.destroy_data_key(%s)', key_id)) FROM made WHERE name = 'data8';
-SELECT name, relation, column_name, count FROM affected WHERE relation = 'odd'::regclass ORDER BY 3;
-DROP TABLE odd;
+SELECT name, relation, column_name, count FROM affected WHERE relation IN ('odd'::regclass, 'odd_copy'::regclass) ORDER BY 2, 3;
+DROP TABLE odd CASCADE;
 -- and one that has made fingerprints
 SELECT made_key('fingerprint');
 SELECT error_of(format('SELECT order_payment.destroy_data_key(%s)', key_id)) FROM made WHERE name = 'fingerprint3';

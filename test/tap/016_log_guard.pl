@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use File::Copy qw(copy);
 use FindBin;
 use lib "$FindBin::RealBin";
 
@@ -547,6 +548,30 @@ is($bare->safe_psql('postgres', q{LOAD 'order_payment'; SHOW order_payment.log_g
 is($guarded->safe_psql('postgres', "SELECT '$visa' = '$visa', current_query() IS NOT NULL"), 't|t', 'statements do what they did');
 is($guarded->safe_psql('postgres', "PREPARE p (text) AS SELECT \$1 || '$visa'; EXECUTE p('$grouped')"),
 	"$grouped$visa", 'so do prepared ones');
+
+# A library that is loaded after it sees records before they are edited. This one only takes the hook.
+{
+	my $build = PostgreSQL::Test::Utils::tempdir();
+
+	copy("$FindBin::RealBin/late_logger.c", $build) or die "late_logger.c: $!";
+	append_to_file("$build/Makefile", "MODULES = late_logger\nPGXS := \$(shell \$(PG_CONFIG) --pgxs)\ninclude \$(PGXS)\n");
+	{
+		# what make has told prove is of another build
+		local @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
+		system_or_bail('make', '-s', '-C', $build, 'with_llvm=no', 'PG_CONFIG=pg_config');
+	}
+	foreach my $case ([ "$build/late_logger, order_payment", 'on', 'first' ], [ "order_payment, $build/late_logger", 'off', 'last' ])
+	{
+		my ($libraries, $shown, $place) = @$case;
+		my $node = make_cluster("logger_$place", conf => "shared_preload_libraries = '$libraries'\n");
+
+		$node->safe_psql('postgres', 'CREATE EXTENSION order_payment; SELECT order_payment.create_data_keys()');
+		is($node->safe_psql('postgres', 'SHOW order_payment.log_guard'), $shown, "a library that takes the hook, loaded $place: the guard is $shown");
+		my $said = failure($node, 'postgres', "SELECT order_payment.seal('$visa', 'number', 'x')");
+		is($said =~ /OP011: / ? 'off' : $said, $shown eq 'on' ? '' : 'off', 'and clear card data are ' . ($shown eq 'on' ? 'taken' : 'refused'));
+		$node->stop;
+	}
+}
 
 # ---------- all that was ever logged ----------
 

@@ -284,6 +284,7 @@ set_root_key("2 $first");
 is(seals(), 'OP013', 'another key under the same id');
 like(sql(q{SELECT problem FROM order_payment.key_status(false) WHERE kind = 'root key'}), qr/another key under this id, with check value \Q${\check_value($first)}\E/,
 	'key_status() tells them apart');
+is(sql(q{SELECT bool_or(is_usable) FROM order_payment.key_status(false) WHERE kind IN ('root key', 'data key')}), 'f', 'and says that none is of use');
 is(sql('SELECT count(*) FROM cards'), $ROWS, 'what needs no key goes on');
 
 set_root_key("2 $second");

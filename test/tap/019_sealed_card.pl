@@ -216,6 +216,8 @@ cmp_ok(length $longest, '<=', 318, 'the longest card fits: ' . length($longest) 
 # what a card has besides
 fails_with($node, 'postgres', 'SET ROLE app; ' . insert(4, seal(plaintext(4, holder => 'A')), card_holder => q{'B'}), 'OP003',
 	'a holder beside a sealed one is refused');
+fails_with($node, 'postgres', 'SET ROLE app; ' . insert(4, seal(plaintext(4, holder => 'A')), card_holder_sealed => q{(SELECT p.card_holder_sealed FROM shop.payments p WHERE order_id = 1)}), 'OP003',
+	'or a sealed one');
 fails_with($node, 'postgres', 'SET ROLE app; ' . insert(4, seal(plaintext(4)), card_holder => q{'B'}), 'OP011',
 	'one beside a sealed card that has none is clear text');
 fails_with($node, 'postgres', 'SET ROLE app; ' . insert(4, seal(plaintext(4, number => '4111111111111112'))), '22023',
@@ -348,6 +350,8 @@ is(sql(qq{SELECT state, private_key IS NULL FROM order_payment.card_keys WHERE k
 fails_with($node, 'postgres', q{UPDATE order_payment.card_keys SET state = 'active' WHERE state = 'destroyed'}, 'OP001', 'they do not come back');
 is_refused(insert(33, $late[2]), 'a destroyed key');
 fails_with($node, 'postgres', q{SELECT order_payment.create_card_key('-1 hour')}, '22023', 'no grace below zero');
+like(sql(q{BEGIN; SELECT FROM order_payment.create_card_key('0'); SELECT FROM order_payment.create_card_key('1 hour');
+SELECT count(*) FROM order_payment.card_keys WHERE state = 'decrypt_only' AND retire_after < clock_timestamp(); ROLLBACK}), qr/^0$/m, 'a new key destroys those whose time is over');
 
 my $before_rotation = seal(plaintext(34));
 my $data_key = sql(q{SELECT order_payment.create_data_key('data')});

@@ -376,8 +376,11 @@ is(from_file($_), '22023', "refused: $_") foreach qw(link dangling directory fif
 is(from_file($_), '42602', "no name: '$_'") foreach ('', '.', '..', '.hidden', '../outside', "$directory/apiv3", 'directory/../apiv3', '\\\\x');
 is(from_file('x' x 5000), '22023', 'a name of any length');
 like(sql_as('postgres', sprintf($from_file, 'link')), qr/DETAIL:  The file cannot be opened.*HINT:  The file is to be a plain one/s, 'it is told why, and what to do');
-chmod 0770, $directory or die $!;
-is(from_file('apiv3'), '22023', 'a directory that others may write to');
+foreach my $mode (0720, 0702)
+{
+	chmod $mode, $directory or die $!;
+	is(from_file('apiv3'), '22023', sprintf('a directory that others may write to: mode %04o', $mode));
+}
 chmod 0755, $directory or die $!;
 is(from_file('apiv3'), '1', 'one that others may read');
 
