@@ -38,8 +38,19 @@ SELECT 4, 'acme', 20, card_number, card_number_sealed, payment_id FROM payments 
 -- and the card that the payment has
 INSERT INTO payments (order_id, gateway, amount, split, card_number, card_number_sealed, retry_of)
 SELECT 3, 'acme', 1, true, card_number, card_number_sealed, '33333333-0000-7000-8000-000000000000' FROM payments WHERE order_id = 1;
--- a row that moves to another partition takes along what it had, and only there, and only then
+-- the trigger looks for that with the rights of the owner: who may insert alone can retry
 RESET ROLE;
+CREATE TABLE attempts (id integer PRIMARY KEY, of integer, number text, number_sealed sealed);
+CREATE TRIGGER protect BEFORE INSERT OR UPDATE ON attempts FOR EACH ROW EXECUTE FUNCTION protect_card('attempts', 'number=number', 'key=id', 'from=of');
+INSERT INTO attempts VALUES (1, NULL, '4111111111111111');
+GRANT INSERT ON attempts TO regress_rob_app;
+SELECT number, number_sealed FROM attempts \gset first_
+SET ROLE regress_rob_app;
+INSERT INTO attempts VALUES (2, 1, :'first_number', :'first_number_sealed');
+RESET ROLE;
+SELECT id, reveal(number_sealed, binding('attempts', id)) FROM attempts ORDER BY id;
+DROP TABLE attempts;
+-- a row that moves to another partition takes along what it had, and only there, and only then
 CREATE TABLE parts (part integer, id integer, number text, PRIMARY KEY (part, id)) PARTITION BY LIST (part);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
 CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2);

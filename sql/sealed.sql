@@ -43,7 +43,11 @@ SELECT reveal(:'value', '');
 \set VERBOSITY default
 -- which is recorded before it is tried
 SELECT count(*), bool_and(refused) AS refused FROM reveal_log WHERE bound_to = binding('u', 1);
+-- and what is recorded holds no number
+SET application_name = 'till 4111 1111 1111 1111';
 SELECT reveal(:'value', binding('t', 1));
+SELECT application_name FROM reveal_log ORDER BY reveal_id DESC LIMIT 1;
+RESET application_name;
 SELECT reveal(:'value', binding('t', 2));
 
 -- each changed bit, cut and extension of its bytes is refused: by input, or by OP010
@@ -120,6 +124,9 @@ CREATE INDEX ON copied (value);
 -- without the log guard clear text is refused, and the number is not shown
 SET order_payment.allow_unguarded = off;
 SELECT seal('4111111111111111', 'number', 'x');
+\set VERBOSITY sqlstate
+SELECT card_fingerprints('4111111111111111');
+\set VERBOSITY default
 SET order_payment.allow_unguarded = on;
 
 -- who may: everybody seals, nobody reveals without being granted it

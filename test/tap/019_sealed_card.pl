@@ -174,7 +174,8 @@ fails_with($node, 'postgres', "SET ROLE app; $_", '42501', "not for an applicati
   foreach 'SELECT order_payment.create_card_key()', 'SELECT order_payment.retire_card_keys()',
   'SELECT order_payment.reseal_card_keys()', 'SELECT order_payment.new_card_key(1)', 'TABLE order_payment.card_keys',
   'TABLE shop.used_card_tokens', 'SELECT order_payment.purge_card_tokens(\'shop\')';
-fails_with($node, 'postgres', q{SET ROLE stranger; SELECT order_payment.card_token('shop.payments', '1')}, '42501',
+my $payments = sql(q{SELECT 'shop.payments'::regclass::oid});
+fails_with($node, 'postgres', "SET ROLE stranger; SELECT order_payment.card_token($payments\::regclass, '1')", '42501',
 	'a token is for those who may write');
 fails_with($node, 'postgres', q{SELECT order_payment.card_token('shop.orders', '1')}, '42809', 'and for a protected table');
 fails_with($node, 'postgres', q{SELECT order_payment.issue_card_token(99, 'shop')}, 'P0002', 'for an order that is there');
@@ -362,6 +363,13 @@ is(sql('SELECT order_payment.reseal_card_keys()'), '0', 'once');
 is(sql('SELECT DISTINCT order_payment.key_id(private_key) FROM order_payment.card_keys WHERE private_key IS NOT NULL'), $data_key, 'by the new data key');
 app(insert(35, seal(plaintext(35))));
 is(cards_of(35), "$NUMBER||", 'and open');
+my $former_key = $data_key;
+$data_key = sql(q{SELECT order_payment.create_data_key('data')});
+my ($before, $after) = map { seal(plaintext($_)) } 37, 38;
+$said = failure($node, 'postgres', insert(37, $before) . ";\n\\! $psql -c \"UPDATE order_payment.data_keys SET state = 'compromised' WHERE key_id = $former_key\"\n" . insert(38, $after));
+is(cards_of(37), "$NUMBER||", 'a session that has opened a private key');
+like($said, qr/ERROR:  OP010: /, 'gives it up when others can open it');
+sql('SELECT order_payment.reseal_card_keys()');
 my $by_leaked = seal(plaintext(36));
 my $leaked_token = token(36);
 sql(qq{UPDATE order_payment.data_keys SET state = 'compromised' WHERE key_id = $data_key; SELECT order_payment.create_data_key('data')});

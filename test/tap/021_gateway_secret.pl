@@ -122,9 +122,13 @@ my $pkcs1 = openssl($private, 'rsa', '-traditional');
 my $encrypted = openssl($private, 'pkcs8', '-topk8', '-passout', 'pass:x');
 my ($bare) = map { s/-----[^-]+-----|\s//gr } $private;
 my ($bare_public) = map { s/-----[^-]+-----|\s//gr } $public;
-my $broken = openssl($private, 'pkey', '-outform', 'DER');
-substr($broken, 600, 1) ^= "\x01";
-$broken = openssl($broken, 'base64', '-A');
+# one of the numbers it consists of is another: a prime, the modulus
+my @broken = map {
+	my $der = openssl($private, 'pkey', '-outform', 'DER');
+
+	substr($der, $_, 1) ^= "\x01";
+	openssl($der, 'base64', '-A')
+} 600, 150;
 my ($hex, $hex2) = map { unpack 'H*', openssl('', 'rand', '32') } 1 .. 2;
 my $whsec = 'whsec_' . openssl(openssl('', 'rand', '24'), 'base64', '-A');
 my $apiv3 = openssl('', 'rand', '-hex', '16');
@@ -149,7 +153,7 @@ my @bad = (
 	[ 'standard_webhook_secret', 'whsec_' . 'A' x 88 ], [ 'apiv3_key', "${apiv3}0" ], [ 'apiv3_key', substr($apiv3, 1) ],
 	[ 'amount_key', 'secret' ], [ 'amount_key', "${hex}00" ], [ 'amount_key', 'g' . substr($hex, 1) ],
 	[ 'private_key', $public ], [ 'private_key', $weak ], [ 'private_key', $curve ], [ 'private_key', $pkcs1 ], [ 'private_key', $encrypted ],
-	[ 'private_key', $broken ], [ 'private_key', "$private$private" ], [ 'private_key', substr($private, 0, -40) ], [ 'private_key', substr($bare, 0, 800) ],
+	(map { [ 'private_key', $_ ] } @broken), [ 'private_key', "$private$private" ], [ 'private_key', substr($private, 0, -40) ], [ 'private_key', substr($bare, 0, 800) ],
 	[ 'public_key', $private ], [ 'public_key', openssl($weak, 'pkey', '-pubout') ], [ 'public_key', openssl($curve, 'pkey', '-pubout') ]);
 foreach my $i (0 .. $#bad)
 {
@@ -411,6 +415,8 @@ is(with_directory($directory), '1', 'and back');
 # ---------- another data key; a dump; another name ----------
 
 my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM shop.gateway_secrets');
+$node->safe_psql('postgres', q{SELECT order_payment.mark_data_key_compromised(key_id) FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'active'});
+is(opens($new), 'OP010', 'secrets that others can open are not used');
 my $made = $node->safe_psql('postgres', q{SELECT order_payment.create_data_key('data')});
 is($node->safe_psql('postgres', q{SET client_min_messages = warning; CALL order_payment.reseal_store('shop')}), '', 'all are sealed anew');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM shop.gateway_secrets WHERE order_payment.key_id(secret) = ' . $made), $before, 'under the new key');
