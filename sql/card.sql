@@ -71,6 +71,7 @@ UPDATE wallet SET number_sealed = seal('4111111111111111', 'number', binding('pu
 UPDATE wallet SET fingerprint = NULL WHERE id = 1;
 UPDATE wallet SET fingerprint = (SELECT fingerprint FROM wallet WHERE id = 2) WHERE id = 1;
 UPDATE wallet SET (number, number_sealed) = (SELECT number, number_sealed FROM wallet WHERE id = 2) WHERE id = 1;
+UPDATE wallet SET (number, number_sealed) = (SELECT NULL, number_sealed FROM wallet WHERE id = 2) WHERE id = 1;
 INSERT INTO wallet (id, number_sealed) SELECT 10, number_sealed FROM wallet WHERE id = 1;
 INSERT INTO wallet (id, number, number_sealed) SELECT 10, '4111111111111111', number_sealed FROM wallet WHERE id = 1;
 INSERT INTO wallet (id, fingerprint) SELECT 10, fingerprint FROM wallet WHERE id = 1;
@@ -101,6 +102,11 @@ INSERT INTO wallet (id, number) VALUES (6, '4000000000001117'), (2, '41111111111
 INSERT INTO wallet (id, number) VALUES (6, '4000000000001117') ON CONFLICT (id) DO UPDATE SET number = EXCLUDED.number;
 INSERT INTO wallet (id, number) VALUES (6, '5555555555554444') ON CONFLICT (id) DO NOTHING;
 SELECT id, number, number_is, fingerprint_fits FROM opened WHERE id IN (2, 6);
+-- neither the proposed card nor the one that is there; the one that is there
+INSERT INTO wallet (id, number) VALUES (6, '5555555555554444') ON CONFLICT (id) DO UPDATE SET number = '4111111111111111' RETURNING number;
+SELECT number_is, fingerprint_fits FROM opened WHERE id = 6;
+INSERT INTO wallet (id, number) VALUES (6, '5555555555554444') ON CONFLICT (id) DO UPDATE SET number = wallet.number;
+SELECT number_is, fingerprint_fits FROM opened WHERE id = 6;
 -- all columns named
 INSERT INTO wallet (id, email, number, holder, expiry, note, number_sealed, holder_sealed, expiry_sealed, fingerprint)
 VALUES (6, 'a@b.c', '4242424242424242', 'Eve', '04/32', 'x', NULL, NULL, NULL, NULL)

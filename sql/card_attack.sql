@@ -44,6 +44,12 @@ FROM (VALUES ('{}'), ('[]'), ('null'), ('"cvv"'), ('["cvv", "pin"]'), ('{"name":
 	('{"a": {"b": [1, {"securityCode": "1"}]}}'), ('[[[{"pin": 1}]]]'), ('{"a": 1, "z": {"track_2": "x"}}'), ('{"\u0063\u0076v": 1}'), ('{"c\u0076\u0076": null}'),
 	('{"cvv": null}'), ('{"cvv": null, "cvc": 1}'), ('{"cvv": 1, "cvv": null}'), ('{"cvv": null, "number": "x"}'), ('{"cvv_check": "pass"}'), ('{"cvc_result": "M"}'),
 	('{"": 1}'), ('{"a": null, "cid": "x"}'), ('{"accident": 1, "spin": 2, "tracking": 3}')) AS v (given);
+-- by every name, however it is spelt: nothing is stored
+SELECT name AS stored FROM unnest('{cid,cav,csc,pin,pvv,track}'::text[]) name
+WHERE 'stored' IN (pg_temp.stored('a', format('{"%s": 1}', name)), pg_temp.stored('b', format('{"%s_": 1}', upper(name))));
+SELECT name AS stored FROM unnest('{cvv,cvv2,cvc,cvc2,cvn,cvn2,cav2,cid2,card_code,card_pin,pin_block,pin_code,security_code,security_number,verification_code,
+	verification_value,track1,track2,track_data,mag_stripe,magnetic_stripe}'::text[]) name
+WHERE 'stored' IN (pg_temp.stored('a', format('{"%s": 1}', name)), pg_temp.stored('b', format('{"Payer-%s": 1}', initcap(name))));
 -- however deep, however long
 SELECT pg_temp.stored('a', repeat('[', 1000) || '{"cvv": 1}' || repeat(']', 1000)) AS jsonb, pg_temp.stored('b', repeat('{"a":', 1000) || '{"cvv": 1}' || repeat('}', 1000)) AS json;
 -- arrays of documents

@@ -38,6 +38,44 @@ SELECT 4, 'acme', 20, card_number, card_number_sealed, payment_id FROM payments 
 -- and the card that the payment has
 INSERT INTO payments (order_id, gateway, amount, split, card_number, card_number_sealed, retry_of)
 SELECT 3, 'acme', 1, true, card_number, card_number_sealed, '33333333-0000-7000-8000-000000000000' FROM payments WHERE order_id = 1;
+-- the trigger looks for that with the rights of the owner: who may insert alone can retry
+RESET ROLE;
+CREATE TABLE attempts (id integer PRIMARY KEY, of integer, number text, number_sealed sealed);
+CREATE TRIGGER protect BEFORE INSERT OR UPDATE ON attempts FOR EACH ROW EXECUTE FUNCTION protect_card('attempts', 'number=number', 'key=id', 'from=of');
+INSERT INTO attempts VALUES (1, NULL, '4111111111111111');
+GRANT INSERT ON attempts TO regress_rob_app;
+SELECT number, number_sealed FROM attempts \gset first_
+SET ROLE regress_rob_app;
+INSERT INTO attempts VALUES (2, 1, :'first_number', :'first_number_sealed');
+RESET ROLE;
+SELECT id, reveal(number_sealed, binding('attempts', id)) FROM attempts ORDER BY id;
+DROP TABLE attempts;
+-- a row that moves to another partition takes along what it had, and only there, and only then
+CREATE TABLE parts (part integer, id integer, number text, PRIMARY KEY (part, id)) PARTITION BY LIST (part);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2);
+SELECT protect_card_columns('parts', 'number', key => '{id}');
+INSERT INTO parts VALUES (1, 1, '4111111111111111'), (1, 2, '4000000000061111');
+GRANT SELECT, INSERT, UPDATE ON parts TO regress_rob_app;
+SET ROLE regress_rob_app;
+\set VERBOSITY terse
+BEGIN;
+UPDATE parts SET part = part WHERE id = 1;
+SAVEPOINT s;
+INSERT INTO parts SELECT 2, 3, number, number_sealed FROM parts WHERE id = 1;
+ROLLBACK TO s;
+INSERT INTO parts SELECT 2, 1, number, number_sealed FROM parts WHERE id = 2;
+ROLLBACK TO s;
+INSERT INTO parts SELECT 2, 1, '************0000', number_sealed FROM parts WHERE id = 1;
+ROLLBACK TO s;
+UPDATE parts SET part = 2 WHERE id = 1;
+COMMIT;
+INSERT INTO parts SELECT 1, id, number, number_sealed FROM parts WHERE id = 1;
+\set VERBOSITY default
+RESET ROLE;
+SELECT part, id, reveal(number_sealed, binding('robbed.parts', id)) FROM parts ORDER BY id;
+DROP TABLE parts;
+SET ROLE regress_rob_app;
 -- a table of one's own would seal for its rows whatever is brought, and tell fingerprints
 CREATE TEMPORARY TABLE own (id uuid PRIMARY KEY, source uuid, number text, number_sealed sealed, fingerprint bytea);
 CREATE TRIGGER protect BEFORE INSERT OR UPDATE ON own FOR EACH ROW

@@ -65,6 +65,14 @@ UPDATE order_payment.data_keys d SET wrapped = o.wrapped FROM order_payment.data
 WHERE d.purpose = 'data' AND d.state = 'active' AND o.purpose = 'pepper';
 SELECT order_payment.seal('some text', 'text', 'here') IS NULL;
 ROLLBACK TO s;
+UPDATE order_payment.data_keys d SET wrapped = o.wrapped FROM order_payment.data_keys o
+WHERE d.purpose = 'data' AND d.state = 'active' AND o.purpose = 'data' AND o.state = 'decrypt_only';
+SELECT order_payment.seal('some text', 'text', 'here') IS NULL;
+ROLLBACK TO s;
+DELETE FROM order_payment.data_keys WHERE purpose = 'data';
+UPDATE order_payment.data_keys SET purpose = 'data' WHERE purpose = 'pepper' AND state = 'active';
+SELECT order_payment.seal('some text', 'text', 'here') IS NULL;
+ROLLBACK TO s;
 UPDATE order_payment.data_keys SET wrapped = set_byte(wrapped, 40, get_byte(wrapped, 40) # 1) WHERE purpose = 'data';
 SELECT order_payment.reveal(value, 'here') FROM old_value;
 ROLLBACK TO s;
@@ -80,6 +88,53 @@ UPDATE order_payment.data_keys SET state = 'pre_active' WHERE state = 'active';
 ROLLBACK TO s;
 UPDATE order_payment.data_keys SET state = 'destroyed' WHERE state = 'decrypt_only';  -- but still there
 ROLLBACK TO s;
+UPDATE order_payment.data_keys SET state = 'compromised' WHERE state = 'decrypt_only';
+SAVEPOINT t;
+UPDATE order_payment.data_keys SET state = 'decrypt_only' WHERE state = 'compromised';
+ROLLBACK TO t;
+UPDATE order_payment.data_keys SET state = 'active' WHERE state = 'compromised';
+ROLLBACK TO s;
+UPDATE order_payment.data_keys SET state = 'pre_active' WHERE state = 'decrypt_only';
+ROLLBACK TO s;
+INSERT INTO order_payment.data_keys (key_id, purpose, state, root_key_id, root_key_check, wrapped)
+SELECT 4711, purpose, 'pre_active', root_key_id, root_key_check, wrapped FROM order_payment.data_keys WHERE purpose = 'pepper' AND state = 'active';
+SAVEPOINT t;
+UPDATE order_payment.data_keys SET state = 'compromised' WHERE key_id = 4711;
+ROLLBACK TO s;
+
+-- what no row is
+INSERT INTO order_payment.data_keys SELECT (jsonb_populate_record(k, '{"key_id": 4711}')).* FROM order_payment.data_keys k WHERE state = 'active' LIMIT 1;
+ROLLBACK TO s;
+UPDATE order_payment.data_keys SET key_id = 0 WHERE purpose = 'pepper' AND state = 'active';
+ROLLBACK TO s;
+UPDATE order_payment.data_keys SET purpose = 'nonsense' WHERE purpose = 'pepper' AND state = 'active';
+ROLLBACK TO s;
+INSERT INTO order_payment.data_keys SELECT (jsonb_populate_record(k, '{"key_id": 4711, "state": "nonsense"}')).* FROM order_payment.data_keys k WHERE state = 'active' LIMIT 1;
+ROLLBACK TO s;
+UPDATE order_payment.data_keys SET wrapped = NULL WHERE state = 'active';
+ROLLBACK TO s;
+UPDATE order_payment.data_keys SET root_key_id = NULL WHERE state = 'active';
+ROLLBACK TO s;
+UPDATE order_payment.data_keys SET root_key_check = NULL WHERE state = 'active';
+ROLLBACK TO s;
+-- nor a row of a key that cards are sealed for
+INSERT INTO order_payment.card_keys (kid, state, public_key, private_key) SELECT 1, 'active', '', value FROM old_value;
+SAVEPOINT t;
+INSERT INTO order_payment.card_keys (kid, state, public_key, private_key) SELECT 2, 'active', '', value FROM old_value;
+ROLLBACK TO t;
+INSERT INTO order_payment.card_keys (kid, state, public_key, private_key, retire_after) SELECT 0, 'decrypt_only', '', value, now() FROM old_value;
+ROLLBACK TO t;
+INSERT INTO order_payment.card_keys (kid, state, public_key, private_key, retire_after) SELECT 2, 'nonsense', '', value, now() FROM old_value;
+ROLLBACK TO t;
+UPDATE order_payment.card_keys SET state = 'decrypt_only';
+ROLLBACK TO t;
+UPDATE order_payment.card_keys SET state = 'destroyed', retire_after = now();
+ROLLBACK TO t;
+UPDATE order_payment.card_keys SET private_key = NULL;
+ROLLBACK TO t;
+UPDATE order_payment.card_keys SET state = 'decrypt_only', retire_after = now();
+UPDATE order_payment.card_keys SET state = 'active';
+ROLLBACK TO s;
 
 \set VERBOSITY default
 -- what a state allows counts at once, in the same session too
@@ -88,6 +143,10 @@ SELECT order_payment.reveal(value, 'here') FROM old_value;
 ROLLBACK TO s;
 UPDATE order_payment.data_keys SET state = 'destroyed', wrapped = NULL WHERE purpose = 'data' AND state = 'decrypt_only';
 SELECT order_payment.reveal(value, 'here') FROM old_value;
+ROLLBACK TO s;
+UPDATE order_payment.data_keys SET state = 'destroyed', wrapped = NULL WHERE purpose = 'data' AND state = 'decrypt_only';
+SELECT order_payment.rewrap_data_keys() = (SELECT count(*) FROM order_payment.data_keys WHERE state <> 'destroyed') AS those_that_are_there;
+SELECT bool_and(root_key_id IS NOT NULL) AS the_others_stay FROM order_payment.data_keys WHERE state = 'destroyed';
 ROLLBACK TO s;
 UPDATE order_payment.data_keys SET state = 'decrypt_only' WHERE purpose = 'data' AND state = 'active';
 SELECT order_payment.seal('some text', 'text', 'here');

@@ -305,6 +305,15 @@ TABLE asked;
 RESET ROLE;
 SELECT * FROM verify_store('password_test');
 
+-- ---------- an owner whom policies bind as well ----------
+
+ALTER TABLE payment_passwords ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE payment_password_attempts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+SET ROLE regress_op_app;
+SELECT verify_payment_password(7, '000000') AS wrong, verify_payment_password(7, '246810') AS right;
+SELECT set_payment_password(7, '246810', old_password => '246810');
+RESET ROLE;
+
 -- ---------- old stores ----------
 
 DROP TABLE payment_passwords, payment_password_attempts;

@@ -41,7 +41,13 @@ SELECT reveal(:'value', binding('t', 2));
 SELECT reveal(:'value', binding('u', 1));
 SELECT reveal(:'value', '');
 \set VERBOSITY default
+-- which is recorded before it is tried
+SELECT count(*), bool_and(refused) AS refused FROM reveal_log WHERE bound_to = binding('u', 1);
+-- and what is recorded holds no number
+SET application_name = 'till 4111 1111 1111 1111';
 SELECT reveal(:'value', binding('t', 1));
+SELECT application_name FROM reveal_log ORDER BY reveal_id DESC LIMIT 1;
+RESET application_name;
 SELECT reveal(:'value', binding('t', 2));
 
 -- each changed bit, cut and extension of its bytes is refused: by input, or by OP010
@@ -89,6 +95,11 @@ CREATE TEMP TABLE back (value sealed);
 \copy back FROM '/tmp/order_payment_sealed.bin' (FORMAT binary)
 \! rm -f /tmp/order_payment_sealed.bin
 SELECT reveal(value, 'x') FROM back;
+CREATE TEMP TABLE clear (value bytea);
+INSERT INTO clear VALUES ('4111111111111111');
+\copy clear TO '/tmp/order_payment_sealed.bin' (FORMAT binary)
+\copy back FROM '/tmp/order_payment_sealed.bin' (FORMAT binary)
+\! rm -f /tmp/order_payment_sealed.bin
 
 -- fields
 SELECT seal('x', 'password', 'x');
@@ -113,6 +124,9 @@ CREATE INDEX ON copied (value);
 -- without the log guard clear text is refused, and the number is not shown
 SET order_payment.allow_unguarded = off;
 SELECT seal('4111111111111111', 'number', 'x');
+\set VERBOSITY sqlstate
+SELECT card_fingerprints('4111111111111111');
+\set VERBOSITY default
 SET order_payment.allow_unguarded = on;
 
 -- who may: everybody seals, nobody reveals without being granted it

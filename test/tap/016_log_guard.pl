@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use File::Copy qw(copy);
 use FindBin;
 use lib "$FindBin::RealBin";
 
@@ -317,6 +318,10 @@ my @ways = (
 		sub { psql($_[0], "COPY vault FROM stdin;\n$holder\tsurplus\n\\.\n") },
 		qr/CONTEXT:  COPY vault, line 1: "$holder/,
 		qr/CONTEXT:  COPY vault, line 1: $remark/ ],
+	[ 'a table called by a number',
+		sub { psql($_[0], "CREATE TEMP TABLE \"$visa\" (id integer);\nCOPY \"$visa\" FROM stdin;\nno integer at all\n\\.\n") },
+		qr/CONTEXT:  COPY $visa, line 1, column id: "no integer at all"/,
+		qr/CONTEXT:  COPY \*+, line 1, column id: $remark/ ],
 	[ 'CONTEXT of PL/pgSQL',
 		sub { psql($_[0], "SELECT divide('$grouped')") },
 		qr{CONTEXT:  SQL statement "SELECT 1 / 0 /\* $grouped \*/"},
@@ -715,6 +720,30 @@ $late->query(q{SELECT current_setting('order_payment.secret_names')});
 $late->query(q{SELECT keep('name')});
 is($guarded->safe_psql('postgres', $search), 0, 'once it does, it is not');
 $late->quit;
+
+# A library that is loaded after it sees records before they are edited. This one only takes the hook.
+{
+	my $build = PostgreSQL::Test::Utils::tempdir();
+
+	copy("$FindBin::RealBin/late_logger.c", $build) or die "late_logger.c: $!";
+	append_to_file("$build/Makefile", "MODULES = late_logger\nPGXS := \$(shell \$(PG_CONFIG) --pgxs)\ninclude \$(PGXS)\n");
+	{
+		# what make has told prove is of another build
+		local @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
+		system_or_bail('make', '-s', '-C', $build, 'with_llvm=no', 'PG_CONFIG=pg_config');
+	}
+	foreach my $case ([ "$build/late_logger, order_payment", 'on', 'first' ], [ "order_payment, $build/late_logger", 'off', 'last' ])
+	{
+		my ($libraries, $shown, $place) = @$case;
+		my $node = make_cluster("logger_$place", conf => "shared_preload_libraries = '$libraries'\n");
+
+		$node->safe_psql('postgres', 'CREATE EXTENSION order_payment; SELECT order_payment.create_data_keys()');
+		is($node->safe_psql('postgres', 'SHOW order_payment.log_guard'), $shown, "a library that takes the hook, loaded $place: the guard is $shown");
+		my $said = failure($node, 'postgres', "SELECT order_payment.seal('$visa', 'number', 'x')");
+		is($said =~ /OP011: / ? 'off' : $said, $shown eq 'on' ? '' : 'off', 'and clear card data are ' . ($shown eq 'on' ? 'taken' : 'refused'));
+		$node->stop;
+	}
+}
 
 # ---------- all that was ever logged ----------
 

@@ -325,7 +325,9 @@ sub set_root_key
 	return;
 }
 
-sub seals { return sqlstate_of(q{SELECT order_payment.seal('x', 'text', 'y')}); }
+my $sealing = q{SELECT order_payment.seal('x', 'text', 'y')};
+
+sub seals { return sqlstate_of($sealing); }
 
 is(root_keys(), '1|active|' . check_value($first) . '|t', 'the check value of the root key');
 my $session = $node->background_psql('postgres', on_error_die => 1);
@@ -351,6 +353,7 @@ set_root_key("2 $first");
 is(seals(), 'OP013', 'another key under the same id');
 like(sql(q{SELECT problem FROM order_payment.key_status(false) WHERE kind = 'root key'}), qr/another key under this id, with check value \Q${\check_value($first)}\E/,
 	'key_status() tells them apart');
+is(sql(q{SELECT bool_or(is_usable) FROM order_payment.key_status(false) WHERE kind IN ('root key', 'data key')}), 'f', 'and says that none is of use');
 is(sql('SELECT count(*) FROM cards'), $ROWS, 'what needs no key goes on');
 
 set_root_key("2 $second");
@@ -358,6 +361,14 @@ $session->quit;
 $node->restart;
 is(root_keys(), '2|active|' . check_value($second) . '|t', 'the first is gone for good, after a restart');
 are_sound('under the second root key');
+
+# one that has sealed for too long
+sql(q{UPDATE order_payment.data_keys SET retire_after = now() - interval '1 day' WHERE purpose = 'data' AND state = 'active'});
+my $log_end = -s $node->logfile;
+is(seals(), 'done', 'a data key that should not seal any more does');
+like(slurp_file($node->logfile, $log_end), qr/LOG:  data key \d+ seals for longer than it should\n.*HINT:  Make another one by order_payment\.create_data_key\('data'\)/,
+	'and the log says so');
+sql(q{UPDATE order_payment.data_keys SET retire_after = now() + interval '1 year' WHERE purpose = 'data' AND state = 'active'});
 
 # components, each of which says nothing
 my $part = unpack('H*', random_bytes(32));
@@ -397,13 +408,16 @@ $node->reload;
 ok($node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM order_payment.root_keys()}), 'reload');
 is(seals(), 'done', 'again') foreach 1 .. 3;
 is(count_runs(), 2, 'and once more after a reload');
-foreach my $case ([ 'fails', "echo '2 $part'; exit 1" ], [ 'prints nothing', ':' ], [ 'prints too much', 'yes | head -c 1000000' ],
-	[ 'prints half of it', "echo '2 $part' | head -c 40" ])
+# each prints the right key, so that nothing else is the matter with it
+foreach my $case ([ 'fails', "echo '2 $second'; exit 1", qr/The command failed\./ ],
+	[ 'prints nothing', ':', qr/There is no key in it\./ ],
+	[ 'prints too much', "echo '2 $second'; yes '# and more' | head -c 20000; exit 0", qr/The command printed too much\./ ],
+	[ 'prints half of it', "echo '2 $second' | head -c 40", qr/Line 1 is not an id and a key/ ])
 {
 	make_command($case->[1]);
 	$node->reload;
 	usleep(200_000);
-	is(seals(), 'OP013', "a command that $case->[0]");
+	like(failure($node, 'postgres', $sealing), qr/OP013: .*DETAIL:  $case->[2]/s, "a command that $case->[0]");
 }
 make_command("echo '2 $second'");
 $node->reload;
@@ -445,57 +459,65 @@ my $inside = $node->data_dir . '/root.key';
 append_to_file($inside, $good);
 chmod 0600, $inside or die "chmod: $!";
 
+my $no_key = qr/There is no key in it/;
+my $no_line = qr/Line 1 is not an id and a key/;
+my $open = qr/Others may read or write the file/;
+my $not_plain = qr/It is not a plain file/;
+my $place = qr/Its path is relative, or leads into the data directory/;
+
+# what is the matter with each, and with nothing else of it
 my @cases = (
-	[ 'absent', "$dir/absent" ],
-	[ 'empty', put('empty', '') ],
-	[ 'comments alone', put('comments', "# nothing\n\n") ],
-	[ 'mode 0666', put('mode0666', $good, 0666) ],
-	[ 'mode 0640', put('mode0640', $good, 0640) ],
-	[ 'mode 0604', put('mode0604', $good, 0604) ],
-	[ 'a link', "$dir/link" ],
-	[ 'a directory', "$dir/directory" ],
-	[ 'a FIFO', "$dir/fifo" ],
-	[ 'a device', '/dev/zero' ],
-	[ '1 GB', "$dir/sparse" ],
-	[ 'short', put('short', '2 ' . substr($second, 0, 63) . "\n") ],
-	[ 'long', put('long', "2 ${second}0\n") ],
-	[ 'CRLF', put('crlf', "2 $second\r\n") ],
-	[ 'CR', put('cr', "2 $second\r") ],
-	[ 'BOM', put('bom', "\xef\xbb\xbf$good") ],
-	[ 'UTF-16', put('utf16', "\xff\xfe" . join('', map { "$_\0" } split //, $good)) ],
-	[ 'NUL inside', put('nul', "2 " . substr($second, 0, 62) . "\0\0\n") ],
-	[ 'no hexadecimal digits', put('nohex', '2 ' . 'g' x 64 . "\n") ],
-	[ 'no id', put('noid', "$second\n") ],
-	[ 'id 0', put('id0', "0 $second\n") ],
-	[ 'id 2147483648', put('idlarge', "2147483648 $second\n") ],
-	[ 'two blanks', put('blanks', "2  $second\n") ],
-	[ 'trailing text', put('trailing', "2 $second active\n") ],
-	[ 'a component twice', put('twice', $good x 2) ],
-	[ '17 keys', put('many', join('', map { "$_ $second\n" } 1 .. 17)) ],
-	[ 'PEM', put('pem', "-----BEGIN ENCRYPTED PRIVATE KEY-----\n" . "A" x 64 . "\n-----END ENCRYPTED PRIVATE KEY-----\n") ],
-	[ 'binary', put('binary', pack('H*', $second)) ],
-	[ 'in the data directory', $inside ],
-	[ 'in the data directory, by a link', "$dir/by_link/root.key" ],
-	[ 'relative', 'root.key' ],
-	[ 'upwards', $node->data_dir . '/../' . ($node->data_dir =~ m{([^/]+)$})[0] . '/root.key' ],
-	[ 'of another root key', put('other', "2 $first\n") ],
-	[ 'of another id', put('otherid', "3 $second\n") ]);
+	[ 'absent', "$dir/absent", qr/The file cannot be opened: No such file/ ],
+	[ 'empty', put('empty', ''), $no_key ],
+	[ 'comments alone', put('comments', "# nothing\n\n"), $no_key ],
+	[ 'mode 0666', put('mode0666', $good, 0666), $open ],
+	[ 'mode 0640', put('mode0640', $good, 0640), $open ],
+	[ 'mode 0604', put('mode0604', $good, 0604), $open ],
+	[ 'a link', "$dir/link", qr/The file cannot be opened: / ],
+	[ 'a directory', "$dir/directory", $not_plain ],
+	[ 'a FIFO', "$dir/fifo", $not_plain ],
+	[ 'a device', '/dev/zero', $not_plain ],
+	[ '1 GB', "$dir/sparse", qr/The file is too large to be one/ ],
+	[ 'short', put('short', '2 ' . substr($second, 0, 63) . "\n"), $no_line ],
+	[ 'long', put('long', "2 ${second}0\n"), $no_line ],
+	[ 'CRLF', put('crlf', "2 $second\r\n"), $no_line ],
+	[ 'CR', put('cr', "2 $second\r"), $no_line ],
+	[ 'BOM', put('bom', "\xef\xbb\xbf$good"), $no_line ],
+	[ 'UTF-16', put('utf16', "\xff\xfe" . join('', map { "$_\0" } split //, $good)), $no_line ],
+	[ 'NUL inside', put('nul', "2 " . substr($second, 0, 62) . "\0\0\n"), $no_line ],
+	[ 'no hexadecimal digits', put('nohex', '2 ' . 'g' x 64 . "\n"), $no_line ],
+	[ 'no id', put('noid', "$second\n"), $no_line ],
+	[ 'id 0', put('id0', "0 $second\n"), $no_line ],
+	[ 'id 2147483648', put('idlarge', "2147483648 $second\n"), $no_line ],
+	[ 'two blanks', put('blanks', "2  $second\n"), $no_line ],
+	[ 'trailing text', put('trailing', "2 $second active\n"), $no_line ],
+	[ 'a component twice', put('twice', $good x 2), qr/The components of a key cancel each other out/ ],
+	[ '17 keys', put('many', join('', map { "$_ $second\n" } 1 .. 17)), qr/Line 17 is not an id and a key, or is one id too many/ ],
+	[ 'PEM', put('pem', "-----BEGIN ENCRYPTED PRIVATE KEY-----\n" . "A" x 64 . "\n-----END ENCRYPTED PRIVATE KEY-----\n"), $no_line ],
+	[ 'binary', put('binary', pack('H*', $second)), qr/Line \d+ is not|There is no key in it/ ],
+	[ 'in the data directory', $inside, $place ],
+	[ 'in the data directory, by a link', "$dir/by_link/root.key", $place ],
+	[ 'relative', '../target', $place ],
+	[ 'upwards', $node->data_dir . '/../' . ($node->data_dir =~ m{([^/]+)$})[0] . '/root.key', $place ],
+	[ 'of another root key', put('other', "2 $first\n"), qr/wrapped by root key 2, but not by the one that is here now/ ],
+	[ 'of another id', put('otherid', "3 $second\n"), qr/wrapped by root key 2, which is not here/ ]);
 my $others = others_file();
 
-push @cases, [ 'of another user', $others ] if defined $others;
+push @cases, [ 'of another user', $others, qr/The file belongs to another user/ ] if defined $others;
+push @cases, [ 'of root, and open to all', '/etc/passwd', $open ] if (stat '/etc/passwd')[4] == 0;
 sql('CREATE TABLE plain (id integer PRIMARY KEY, number text); SELECT order_payment.protect_card_columns(\'plain\', \'number\')');
 my $started = sql(q{SELECT pg_postmaster_start_time()});
 my $marker = '4929000000006';
 
 foreach my $case (@cases)
 {
-	my ($name, $path) = @$case;
+	my ($name, $path, $matter) = @$case;
 
 	$node->append_conf('postgresql.conf', "order_payment.root_key_file = '$path'");
 	$node->reload;
 	ok($node->poll_query_until('postgres', qq{SELECT current_setting('order_payment.root_key_file') = '$path'}), "$name: is set");
 	my $start = time;
-	is(sqlstate_of("INSERT INTO plain VALUES (1, '$marker')"), 'OP013', "$name: refused");
+	like(failure($node, 'postgres', "INSERT INTO plain VALUES (1, '$marker')"), qr/OP013: .*DETAIL:  [^\n]*$matter/s, "$name: refused, and told why");
 	cmp_ok(time - $start, '<', 1, "$name: within a second");
 }
 is(sql('SELECT count(*) FROM plain'), 0, 'nothing was written');

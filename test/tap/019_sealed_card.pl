@@ -174,7 +174,8 @@ fails_with($node, 'postgres', "SET ROLE app; $_", '42501', "not for an applicati
   foreach 'SELECT order_payment.create_card_key()', 'SELECT order_payment.retire_card_keys()',
   'SELECT order_payment.reseal_card_keys()', 'SELECT order_payment.new_card_key(1)', 'TABLE order_payment.card_keys',
   'TABLE shop.used_card_tokens', 'SELECT order_payment.purge_card_tokens(\'shop\')';
-fails_with($node, 'postgres', q{SET ROLE stranger; SELECT order_payment.card_token('shop.payments', '1')}, '42501',
+my $payments = sql(q{SELECT 'shop.payments'::regclass::oid});
+fails_with($node, 'postgres', "SET ROLE stranger; SELECT order_payment.card_token($payments\::regclass, '1')", '42501',
 	'a token is for those who may write');
 fails_with($node, 'postgres', q{SELECT order_payment.card_token('shop.orders', '1')}, '42809', 'and for a protected table');
 fails_with($node, 'postgres', q{SELECT order_payment.issue_card_token(99, 'shop')}, 'P0002', 'for an order that is there');
@@ -216,6 +217,8 @@ cmp_ok(length $longest, '<=', 318, 'the longest card fits: ' . length($longest) 
 # what a card has besides
 fails_with($node, 'postgres', 'SET ROLE app; ' . insert(4, seal(plaintext(4, holder => 'A')), card_holder => q{'B'}), 'OP003',
 	'a holder beside a sealed one is refused');
+fails_with($node, 'postgres', 'SET ROLE app; ' . insert(4, seal(plaintext(4, holder => 'A')), card_holder_sealed => q{(SELECT p.card_holder_sealed FROM shop.payments p WHERE order_id = 1)}), 'OP003',
+	'or a sealed one');
 fails_with($node, 'postgres', 'SET ROLE app; ' . insert(4, seal(plaintext(4)), card_holder => q{'B'}), 'OP011',
 	'one beside a sealed card that has none is clear text');
 fails_with($node, 'postgres', 'SET ROLE app; ' . insert(4, seal(plaintext(4, number => '4111111111111112'))), '22023',
@@ -348,6 +351,8 @@ is(sql(qq{SELECT state, private_key IS NULL FROM order_payment.card_keys WHERE k
 fails_with($node, 'postgres', q{UPDATE order_payment.card_keys SET state = 'active' WHERE state = 'destroyed'}, 'OP001', 'they do not come back');
 is_refused(insert(33, $late[2]), 'a destroyed key');
 fails_with($node, 'postgres', q{SELECT order_payment.create_card_key('-1 hour')}, '22023', 'no grace below zero');
+like(sql(q{BEGIN; SELECT FROM order_payment.create_card_key('0'); SELECT FROM order_payment.create_card_key('1 hour');
+SELECT count(*) FROM order_payment.card_keys WHERE state = 'decrypt_only' AND retire_after < clock_timestamp(); ROLLBACK}), qr/^0$/m, 'a new key destroys those whose time is over');
 
 my $before_rotation = seal(plaintext(34));
 my $data_key = sql(q{SELECT order_payment.create_data_key('data')});
@@ -358,6 +363,13 @@ is(sql('SELECT order_payment.reseal_card_keys()'), '0', 'once');
 is(sql('SELECT DISTINCT order_payment.key_id(private_key) FROM order_payment.card_keys WHERE private_key IS NOT NULL'), $data_key, 'by the new data key');
 app(insert(35, seal(plaintext(35))));
 is(cards_of(35), "$NUMBER||", 'and open');
+my $former_key = $data_key;
+$data_key = sql(q{SELECT order_payment.create_data_key('data')});
+my ($before, $after) = map { seal(plaintext($_)) } 37, 38;
+$said = failure($node, 'postgres', insert(37, $before) . ";\n\\! $psql -c \"UPDATE order_payment.data_keys SET state = 'compromised' WHERE key_id = $former_key\"\n" . insert(38, $after));
+is(cards_of(37), "$NUMBER||", 'a session that has opened a private key');
+like($said, qr/ERROR:  OP010: /, 'gives it up when others can open it');
+sql('SELECT order_payment.reseal_card_keys()');
 my $by_leaked = seal(plaintext(36));
 my $leaked_token = token(36);
 sql(qq{UPDATE order_payment.data_keys SET state = 'compromised' WHERE key_id = $data_key; SELECT order_payment.create_data_key('data')});

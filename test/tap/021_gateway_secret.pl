@@ -379,8 +379,11 @@ is(from_file($_), '22023', "refused: $_") foreach qw(link dangling directory fif
 is(from_file($_), '42602', "no name: '$_'") foreach ('', '.', '..', '.hidden', '../outside', "$directory/apiv3", 'directory/../apiv3', '\\\\x');
 is(from_file('x' x 5000), '22023', 'a name of any length');
 like(sql_as('postgres', sprintf($from_file, 'link')), qr/DETAIL:  The file cannot be opened.*HINT:  The file is to be a plain one/s, 'it is told why, and what to do');
-chmod 0770, $directory or die $!;
-is(from_file('apiv3'), '22023', 'a directory that others may write to');
+foreach my $mode (0720, 0702)
+{
+	chmod $mode, $directory or die $!;
+	is(from_file('apiv3'), '22023', sprintf('a directory that others may write to: mode %04o', $mode));
+}
 chmod 0755, $directory or die $!;
 is(from_file('apiv3'), '1', 'one that others may read');
 
@@ -411,6 +414,8 @@ is(with_directory($directory), '1', 'and back');
 # ---------- another data key; a dump; another name ----------
 
 my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM shop.gateway_secrets');
+$node->safe_psql('postgres', q{SELECT order_payment.mark_data_key_compromised(key_id) FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'active'});
+is(opens($new), 'OP010', 'secrets that others can open are not used');
 my $made = $node->safe_psql('postgres', q{SELECT order_payment.create_data_key('data')});
 is($node->safe_psql('postgres', q{SET client_min_messages = warning; CALL order_payment.reseal_store('shop')}), '', 'all are sealed anew');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM shop.gateway_secrets WHERE order_payment.key_id(secret) = ' . $made), $before, 'under the new key');
