@@ -336,6 +336,38 @@ op_lock_payment(Relation operations, TupleTableSlot *operation, OpLockedPayment 
 	return true;
 }
 
+/*
+ * A request that comes again meets the first one in the index, and waits for
+ * whoever changes it, also to do nothing then. Whoever changes it comes to the
+ * payments with it; so the request has to wait before it has them itself. Others
+ * that come again may do so at the same time.
+ */
+static void
+write_lock_same_request(StringInfo sql, const OpSiblingNames *names)
+{
+	appendStringInfo(sql,
+					 "SELECT true FROM %s WHERE %s AND request_key OPERATOR(pg_catalog.=) $2 FOR SHARE",
+					 names->sibling, names->condition);
+}
+
+static const OpSiblingRole same_request = {
+	.what = "the operations",
+	.path = OP_SELF,
+	.column = "order_id",
+	.nkeys = 1,
+	.nargs = 1,
+	.argtypes = {TEXTOID},
+	.write = write_lock_same_request,
+};
+
+void
+op_lock_same_request(Relation operations, TupleTableSlot *operation, Datum request_key)
+{
+	NullableDatum found;
+
+	op_sibling_fetch(&same_request, operations, operation, &request_key, " ", &found, 1);
+}
+
 static void
 write_lock_order(StringInfo sql, const OpSiblingNames *names)
 {

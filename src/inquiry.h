@@ -49,6 +49,10 @@ typedef struct OpLockedPayment
 extern bool op_lock_payment(Relation operations, TupleTableSlot *operation,
 							OpLockedPayment *result);
 
+/* The operation that has this request key already, if there is one: before its payments. */
+extern void op_lock_same_request(Relation operations, TupleTableSlot *operation,
+								 Datum request_key);
+
 /*
  * What is due to the customer of an operation's order and not covered by
  * refunds under way, other than this operation, when it acts: after all that

@@ -11,7 +11,8 @@
  *
  * Locks. All rows of a statement are stored before the first of them acts.
  * Nobody waits for a row that is not stored yet, so a new one locks the payments
- * before: what it asks for may depend on them. A row that changes is locked by
+ * before: what it asks for may depend on them; and before these the row that has
+ * its request key already, which it will wait for. A row that changes is locked by
  * the statement itself, and others of it follow, so it locks the payments when
  * it acts. The order is locked when a row acts, be it new or not.
  *
@@ -242,6 +243,8 @@ maintain_new(OpRow *row, TupleTableSlot *given)
 {
 	OpLockedPayment payment = {{0, true}, op_zero(), op_zero(), op_zero(), op_zero()};
 
+	if (!row->value[OPERATION_REQUEST_KEY].isnull)
+		op_lock_same_request(row->rel, given, row->value[OPERATION_REQUEST_KEY].value);
 	require_payment(row, op_lock_payment(row->rel, given, &payment));
 	fill_new(row, &payment);
 	op_derive_numeric(row, OPERATION_OBLIGATORY, op_zero());
