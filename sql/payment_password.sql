@@ -179,6 +179,18 @@ SET ROLE regress_op_app;
 SELECT verify_payment_password(7, '000000');
 RESET ROLE;
 SELECT key_id(verifier) = :before AS unchanged FROM payment_passwords WHERE customer_id = 7;
+-- not while somebody has the row, nor over a password that was set meanwhile
+BEGIN;
+SELECT customer_id FROM payment_passwords WHERE customer_id = 7 FOR UPDATE;
+SELECT verify_payment_password(7, '246810');
+ROLLBACK;
+SELECT clear_password_attempts('payment_password_attempts'::regclass, '7', 'payment_passwords'::regclass, 'the one before', verifier::text, 0) FROM payment_passwords WHERE customer_id = 9;
+SELECT key_id(verifier) = :before AS unchanged FROM payment_passwords WHERE customer_id = 7;
+-- who gives it to set another one has that one
+SET ROLE regress_op_app;
+SELECT set_payment_password(10, 'another', old_password => repeat('é', 256));
+SELECT verify_payment_password(10, 'another');
+RESET ROLE;
 SET ROLE regress_op_app;
 BEGIN READ ONLY; SELECT verify_payment_password(7, '246810'); ROLLBACK;
 RESET ROLE;
@@ -298,12 +310,32 @@ INSERT INTO payments (order_id, gateway, method, amount, retry_of) SELECT order_
 INSERT INTO payments (order_id, gateway, method, amount, retry_of) SELECT order_id, 'bank', method, amount, payment_id FROM payments WHERE order_id = 1;
 INSERT INTO payments (order_id, gateway, method, amount, retry_of) SELECT order_id, gateway, method, amount + 1, payment_id FROM payments WHERE order_id = 1;
 INSERT INTO payments (order_id, gateway, method, amount, retry_of) SELECT order_id, gateway, method, amount, payment_id FROM payments WHERE order_id = 5;
+SET ROLE regress_op_gateway;
+UPDATE payments SET failure_class = 'hard_decline' WHERE order_id = 3;
+SET ROLE regress_op_app;
+INSERT INTO payments (order_id, gateway, method, amount, retry_of) SELECT order_id, gateway, method, amount, payment_id FROM payments WHERE order_id = 3;
 SELECT attempt_no FROM retry_payment((SELECT payment_id FROM payments WHERE order_id = 1));
 INSERT INTO payments (order_id, gateway, method, amount, split, retry_of)
 SELECT order_id, gateway, method, amount, true, payment_id FROM payments WHERE order_id = 1 AND attempt_no = 1;
 TABLE asked;
 RESET ROLE;
 SELECT * FROM verify_store('password_test');
+
+-- ---------- another session sets one while the old one is checked ----------
+
+SELECT verifier AS before FROM payment_passwords WHERE customer_id = 9 \gset
+SELECT set_payment_password(9, 'for a moment');
+CREATE FUNCTION password_test.meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE password_test.payment_passwords p SET verifier = b.verifier FROM password_test.before b WHERE p.customer_id = 9;
+	RETURN NEW;
+END $$;
+CREATE TABLE password_test.before AS SELECT :'before'::sealed AS verifier;
+ALTER TABLE password_test.before OWNER TO regress_op_owner;
+CREATE TRIGGER meanwhile BEFORE INSERT OR UPDATE ON payment_password_attempts FOR EACH ROW EXECUTE FUNCTION password_test.meanwhile();
+SELECT set_payment_password(9, 'not over theirs', old_password => 'for a moment');
+DROP TRIGGER meanwhile ON payment_password_attempts;
+SELECT verify_payment_password(9, E'Jos\u00e9 16') AS theirs;
 
 -- ---------- an owner whom policies bind as well ----------
 

@@ -232,6 +232,23 @@ clear();
 	cmp_ok($with, '>', 0.02, 'it takes its time');
 }
 
+# ---------- a name that is spelt otherwise and still the same ----------
+
+SKIP:
+{
+	skip 'PostgreSQL was built without ICU', 2 if $node->safe_psql('postgres', q{SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'}) == 0;
+	$node->safe_psql('postgres', q{
+CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE DOMAIN customer_name AS text COLLATE any_case;
+SET client_min_messages = error;
+SELECT order_payment.create_store('named', owner => 'owner', app_role => 'app', customer_id_type => 'customer_name')});
+	app("SELECT set_payment_password('Ann', '$password', 'named')");
+	is(app("SELECT verify_payment_password('ANN', '$password', 'named')"), 't', 'the password of a customer whose name is spelt otherwise');
+	app("SELECT set_payment_password('ANN', 'another one', 'named', '$password')");
+	is(app("SELECT verify_payment_password('ann', 'another one', 'named')"), 't', 'and is set so');
+	$node->safe_psql('postgres', 'DROP SCHEMA named CASCADE; DROP DOMAIN customer_name; DROP COLLATION any_case');
+}
+
 # ---------- elsewhere ----------
 
 clear();

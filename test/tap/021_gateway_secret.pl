@@ -122,12 +122,13 @@ my $pkcs1 = openssl($private, 'rsa', '-traditional');
 my $encrypted = openssl($private, 'pkcs8', '-topk8', '-passout', 'pass:x');
 my ($bare) = map { s/-----[^-]+-----|\s//gr } $private;
 my ($bare_public) = map { s/-----[^-]+-----|\s//gr } $public;
-# a byte of each number that only the owner knows, and of the modulus
+# in a key that can be read one number does not belong to the others: modulus, exponents, primes, what is derived from them
 my @broken = map {
-	my $der = openssl($private, 'pkey', '-outform', 'DER');
+	my $der = openssl($private, 'pkcs8', '-topk8', '-nocrypt', '-outform', 'DER');
+
 	substr($der, $_, 1) ^= "\x01";
 	openssl($der, 'base64', '-A')
-} (100, 400, 600, 750, 880, 1010, 1150);
+} (150, 297, 400, 600, 750, 880, 1010, 1150);
 my ($hex, $hex2) = map { unpack 'H*', openssl('', 'rand', '32') } 1 .. 2;
 my $whsec = 'whsec_' . openssl(openssl('', 'rand', '24'), 'base64', '-A');
 my $apiv3 = openssl('', 'rand', '-hex', '16');

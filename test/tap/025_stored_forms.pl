@@ -39,6 +39,7 @@ my @malformed = (
 
 my $fingerprint = '000003ea29213b050b62dcf8532cc62e5a6fef5fb9d2f030afdc6f93e73426b77be77f88'; # of 4111111111111111
 my $verifier = 'op1:AQEEAAAAA-m0nkakaY8s9ITceiyQETxo4rnDMnNzbVlbz_AF60zV0y1PfIWPO3CH1dRxAgR0VerydIYgYYA9GdzKMGSR5fLD47fg7JPDPO-Nr5tw7RlMXaG8kAJ9G2gXQSrwlTK7dEZQm6JCv5Sciw'; # of 246810, for customer 7 of store shop
+my $weak_verifier = 'op1:AQEEAAAAA-lMbnGxLb_GERrubA1KqCi_ZBJWmkwxb8HvXvFAuGqAb95lGRz2UQDPtYe7rV954yVqq8HRytTSGlihl86OA-BtQUn0HqqqrItB9QUK3IvlmvUIUiHC5Cv3PNet0Cr5WUXFijs9wDkXBA'; # of 135790, for customer 8, by a fifth of the work
 my $secret_id = '01900000-0000-7000-8000-000000000001';
 my $secret = 'op1:AQEFAAAAA-mDG-p-I4RKQ6GwOWmCUnNZjZZRe61zpLlJck1eIEOJRUk-jTThQSL6ZnWaaHAtKdP0gaGPGNe-a1yPL3rj-s87BzYBmvd-v4QMqGi_PgTY89Xxc-QQJQKa1AU8w8RRuvjLcXvj3aQs-pq6U791widFt29Q5LwdmdYEbFjRsnzSOnPSMsoeZyaWI2tUPfENpL959kSr_1ybwJIiUw-4EIT7lXGx4qwwtKo';
 my $token = 'v1.6jJddh-YxrczIORCJ73DH2kcRKylbOztLq7leFn1gsPel8GdQvxtBZma78E4SIRQtL45-cYA77alaeyj'; # 12.50 EUR for number n-1
@@ -93,6 +94,10 @@ sql("INSERT INTO shop.payment_passwords (customer_id, verifier, pepper_id) VALUE
 is(sql(q{SELECT order_payment.verify_payment_password(7, '246811', 'shop'), order_payment.verify_payment_password(7, '246810', 'shop')}),
 	'f|t', 'a payment password that was set then is right');
 is(sql(qq{SELECT verifier::text = '$verifier' FROM shop.payment_passwords}), 't', 'and not outdated');
+sql("INSERT INTO shop.payment_passwords (customer_id, verifier, pepper_id) VALUES (8, '$weak_verifier', 1003)");
+is(sql(q{SELECT order_payment.verify_payment_password(8, '135791', 'shop'), order_payment.verify_payment_password(8, '135790', 'shop')}), 'f|t', 'one that took less work is right');
+is(sql(qq{SELECT verifier::text = '$weak_verifier' FROM shop.payment_passwords WHERE customer_id = 8}), 'f', 'and renewed');
+is(sql(q{SELECT order_payment.verify_payment_password(8, '135790', 'shop')}), 't', 'as what it was');
 
 sql("INSERT INTO shop.gateways (gateway) VALUES ('stripe');
 	INSERT INTO shop.gateway_secrets (gateway, kind, secret_id, secret) VALUES ('stripe', 'amount_key', '$secret_id', '$secret')");
