@@ -101,7 +101,7 @@ op_data_keys_table(void)
 
 PG_FUNCTION_INFO_V1(op_announce_keys);
 
-/* The trigger of data_keys: tells every session that rows have changed. */
+/* The trigger of data_keys and card_keys: tells every session that rows have changed. */
 Datum
 op_announce_keys(PG_FUNCTION_ARGS)
 {

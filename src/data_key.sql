@@ -49,7 +49,7 @@ SELECT pg_catalog.pg_extension_config_dump('order_payment.data_keys', '');
 CREATE FUNCTION order_payment.announce_keys() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'op_announce_keys' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION order_payment.announce_keys() IS
-	'trigger of data_keys: every session drops the keys it has made ready and reads them anew';
+	'trigger of data_keys and card_keys: every session drops the keys it has made ready and reads them anew';
 
 -- for each row, and always: replication fires no others
 CREATE TRIGGER announce_keys AFTER INSERT OR UPDATE OR DELETE ON order_payment.data_keys

@@ -24,7 +24,7 @@ order_payment.allow_unguarded = on
 max_worker_processes = 16
 max_logical_replication_workers = 8
 });
-my $tables = q{c.oid::regclass::text IN ('users', 'order_payment.data_keys', 'shop.orders', 'shop.order_items', 'shop.order_events', 'shop.gateways',
+my $tables = q{c.oid::regclass::text IN ('users', 'order_payment.data_keys', 'order_payment.card_keys', 'shop.orders', 'shop.order_items', 'shop.order_events', 'shop.gateways',
 	'shop.gateway_fees', 'shop.payments', 'shop.payment_operations', 'shop.settlement_lines')};
 
 my $users = q{
@@ -36,11 +36,12 @@ $publisher->safe_psql('postgres', q{
 CREATE ROLE shopkeeper;
 CREATE EXTENSION order_payment;
 SELECT order_payment.create_data_keys();
+SELECT order_payment.create_card_key();
 SET order_payment.allow_unguarded = on;
 SELECT order_payment.create_store('shop', 'EUR', owner => 'shopkeeper');
 } . $users . q{
 CREATE TABLE clear (id bigint PRIMARY KEY, number text, note text);
-CREATE PUBLICATION keys FOR TABLE order_payment.data_keys;
+CREATE PUBLICATION keys FOR TABLE order_payment.data_keys, order_payment.card_keys;
 CREATE PUBLICATION shop FOR TABLE users, clear, shop.orders, shop.order_items, shop.order_events,
 	shop.gateways, shop.gateway_fees, shop.payments, shop.payment_operations, shop.settlement_lines;
 INSERT INTO shop.gateways (gateway) VALUES ('stripe');
@@ -105,6 +106,8 @@ my $session = $subscriber->background_psql('as_text', on_error_stop => 0);
 my $reveal_one = q{SELECT order_payment.reveal(card_sealed, order_payment.binding('users', email)) FROM users WHERE email = 'user1'};
 
 is($session->query_safe($reveal_one), '4242424242424242', 'as_text: a session reveals a card');
+my $active_card_key = q{SELECT order_payment.card_public_key('jwk')::json->>'kid'};
+is($session->query_safe($active_card_key), $publisher->safe_psql('postgres', $active_card_key), 'as_text: and knows the card key');
 my $old_value = $subscriber->safe_psql('as_text', q{SELECT card_sealed FROM users WHERE email = 'user1'});
 my $reveal_old = qq{SELECT order_payment.reveal('$old_value', order_payment.binding('users', 'user1'))};
 foreach my $database (sort keys %mode)
@@ -206,6 +209,10 @@ foreach my $database (sort keys %mode)
 
 is($session->query_safe($reveal_one), '5555555555554444', 'as_text: a session that had its keys ready takes the new one');
 is($session->query_safe($reveal_old), '4242424242424242', 'as_text: and still the old one');
+my $new_card_key = $publisher->safe_psql('postgres', 'SELECT order_payment.create_card_key()');
+$publisher->wait_for_catchup('keys_as_text');
+is($session->query_safe($active_card_key), $new_card_key, 'as_text: it takes a new card key as well');
+$publisher->safe_psql('postgres', 'SELECT order_payment.reseal_card_keys()');
 $publisher->safe_psql('postgres', q{
 SELECT order_payment.destroy_data_key(key_id) FROM order_payment.data_keys WHERE purpose = 'data' AND state = 'decrypt_only'});
 $publisher->wait_for_catchup('keys_as_text');
