@@ -157,5 +157,8 @@ DELETE FROM order_payment.data_keys;
 SELECT order_payment.reveal(value, 'here') FROM old_value;
 ROLLBACK;
 
+-- who replicates keys is told of changes by triggers that fire for what comes
+SELECT tgrelid::regclass AS keys, tgname, tgenabled FROM pg_trigger WHERE tgfoid = 'order_payment.announce_keys()'::regprocedure ORDER BY 1, 2;
+
 -- what was made in a transaction that did not commit is gone
 SELECT count(*) = :keys_before AS as_before FROM order_payment.data_keys;

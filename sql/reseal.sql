@@ -146,7 +146,13 @@ CALL reseal('own');
 SELECT count(*) FROM reseal_runs;
 RESET ROLE;
 SELECT name_of(key_id(number_sealed)), count(*) FROM own GROUP BY 1;
+-- one that does not open keeps nothing from the others
+SET order_payment.restore = on;
+UPDATE own SET number_sealed = (SELECT o.number_sealed FROM own o WHERE o.id = 2) WHERE id = 1;
+RESET order_payment.restore;
 CALL reseal('own');
+UPDATE own SET number = '4111111111111111' WHERE id = 1;
+SELECT name_of(key_id(number_sealed)), count(*) FROM own GROUP BY 1;
 \set VERBOSITY default
 
 -- after a leak: who is affected, nobody sees it, and it is sealed anew

@@ -33,7 +33,7 @@ COMMENT ON COLUMN order_payment.card_keys.retire_after IS 'when a key that was r
 
 SELECT pg_catalog.pg_extension_config_dump('order_payment.card_keys', '');
 
--- as those of data_keys
+-- as those of data_keys: also for rows that come by replication
 CREATE TRIGGER announce_keys AFTER INSERT OR UPDATE OR DELETE ON order_payment.card_keys
 	FOR EACH ROW EXECUTE FUNCTION order_payment.announce_keys();
 CREATE TRIGGER announce_keys_truncate AFTER TRUNCATE ON order_payment.card_keys
