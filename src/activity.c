@@ -124,14 +124,25 @@ withhold_plans(MemoryContext parent)
 	}
 }
 
-void
-op_guard_plans(bool is_over)
+static void
+withhold_all_plans(void)
 {
-	if (!has_secret_plans)
-		return;
 	withhold_plans(MessageContext);
 	withhold_plans(CacheMemoryContext);
-	has_secret_plans = !is_over;
+}
+
+/* Functions run one plan after the other: all are gone through only for one that tells something. */
+void
+op_guard_plan(const char *text)
+{
+	if (has_secret_plans && op_is_secret_here(text))
+		withhold_all_plans();
+}
+
+void
+op_forget_plans(void)
+{
+	has_secret_plans = false;
 }
 
 /* Parallel workers show debug_query_string as theirs; it is reset with the next message. */
@@ -149,6 +160,7 @@ op_note_secret(void)
 		return;
 	secret_since = GetCurrentStatementStartTimestamp();
 	has_secret_plans = true;
+	withhold_all_plans();
 	if (debug_query_string != NULL && op_has_literal(debug_query_string))
 		op_withhold_activity();
 }

@@ -13,10 +13,11 @@
 extern void op_guard_activity(void);
 
 /*
- * Takes from the names of memory contexts what op_guard_activity() has found in
- * this transaction. Plans come and go: to be called often, and when it is over.
+ * Takes the text of a plan that was made from the names of memory contexts, if it
+ * is a secret one, and op_guard_activity() has found such in this transaction.
  */
-extern void op_guard_plans(bool is_over);
+extern void op_guard_plan(const char *text);
+extern void op_forget_plans(void); /* the transaction is over */
 
 /* The same of application_name, which log_line_prefix may show as well. */
 extern void op_guard_application_name(void);

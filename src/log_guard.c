@@ -76,7 +76,7 @@ static void
 guard_analysis(ParseState *state, Query *query, JumbleState *jumble)
 {
 	op_guard_activity();
-	op_guard_plans(false);
+	op_guard_plan(state->p_sourcetext);
 	if (state->p_paramref_hook != NULL)
 		note_if_prepared(state->p_sourcetext);
 	if (previous_post_parse_analyze != NULL)
@@ -87,7 +87,7 @@ static void
 guard_start(QueryDesc *query, int flags)
 {
 	op_guard_activity();
-	op_guard_plans(false);
+	op_guard_plan(query->sourceText);
 	if (previous_executor_start != NULL)
 		previous_executor_start(query, flags);
 	else
@@ -169,12 +169,15 @@ guard_utility(PlannedStmt *statement, const char *text, bool is_read_only,
 {
 	ProcessUtility_hook_type next =
 		previous_process_utility != NULL ? previous_process_utility : standard_ProcessUtility;
+	bool prepares = IsA(statement->utilityStmt, PrepareStmt);
 
 	op_guard_activity();
-	op_guard_plans(false);
+	op_guard_plan(text);
 	note_utility(statement->utilityStmt, text);
 	next(statement, text_to_keep(statement, text), is_read_only, context, params, environment,
 		 dest, completion);
+	if (prepares)
+		op_guard_plan(text);
 	op_guard_application_name();
 }
 
@@ -182,7 +185,7 @@ static void
 guard_transaction(XactEvent event, void *arg)
 {
 	op_guard_activity();
-	op_guard_plans(true);
+	op_forget_plans();
 	op_guard_application_name();
 }
 
