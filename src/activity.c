@@ -131,7 +131,7 @@ withhold_all_plans(void)
 	withhold_plans(CacheMemoryContext);
 }
 
-/* Functions run one plan after the other: all are gone through only for one that tells something. */
+/* Functions run one plan after another: all are gone through where one tells something. */
 void
 op_guard_plan(const char *text)
 {
