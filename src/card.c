@@ -205,12 +205,12 @@ PG_FUNCTION_INFO_V1(op_seal);
 Datum
 op_seal(PG_FUNCTION_ARGS)
 {
-	text	 *given = PG_GETARG_TEXT_PP(0);
-	text	 *name = PG_GETARG_TEXT_PP(1);
-	bytea	 *bound_to = PG_GETARG_BYTEA_PP(2);
-	OpField	  field = op_field_by_name(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
-	OpClear	  clear;
-	OpSealed *result;
+	text   *given = PG_GETARG_TEXT_PP(0);
+	text   *name = PG_GETARG_TEXT_PP(1);
+	bytea  *bound_to = PG_GETARG_BYTEA_PP(2);
+	OpField field = op_field_by_name(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	OpClear clear;
+	OpSealed *volatile result = NULL;
 
 	if (field == 0 || readers[field] == NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -224,8 +224,16 @@ op_seal(PG_FUNCTION_ARGS)
 	}
 	else
 		op_read_clear(field, VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), &clear);
-	result = op_seal_bytes(field, op_varlena_bytes(bound_to), (OpBytes){clear.data, clear.size});
-	op_cleanse(clear.data, clear.size);
+	PG_TRY();
+	{
+		result =
+			op_seal_bytes(field, op_varlena_bytes(bound_to), (OpBytes){clear.data, clear.size});
+	}
+	PG_FINALLY();
+	{
+		op_cleanse(clear.data, clear.size);
+	}
+	PG_END_TRY();
 	PG_RETURN_SEALED_P(result);
 }
 
@@ -240,7 +248,7 @@ op_reveal(PG_FUNCTION_ARGS)
 	OpEnvelope envelope;
 	uint8	   plain[OP_PLAIN_MAX];
 	size_t	   size;
-	text	  *result;
+	text *volatile result = NULL;
 
 	if (!op_sealed_parse(value, &envelope))
 		op_refuse_to_open();
@@ -257,8 +265,15 @@ op_reveal(PG_FUNCTION_ARGS)
 	if (!op_open_sealed(value, envelope.field, op_varlena_bytes(bound_to), OP_OPEN_TO_SHOW, plain,
 						&size))
 		op_refuse_to_open();
-	result = op_show_plain(envelope.field, plain, size);
-	op_cleanse(plain, size);
+	PG_TRY();
+	{
+		result = op_show_plain(envelope.field, plain, size);
+	}
+	PG_FINALLY();
+	{
+		op_cleanse(plain, size);
+	}
+	PG_END_TRY();
 	PG_RETURN_TEXT_P(result);
 }
 

@@ -133,8 +133,17 @@ op_seal_plain(OpCardRow *row, OpCardPart part, OpBytes plain)
 static void
 seal_read(OpCardRow *row, OpCardPart part, OpClear *clear)
 {
-	op_seal_plain(row, part, (OpBytes){clear->data, clear->size});
-	row->result.shown[part] = cstring_to_text(clear->mask);
+	PG_TRY();
+	{
+		op_seal_plain(row, part, (OpBytes){clear->data, clear->size});
+		row->result.shown[part] = cstring_to_text(clear->mask);
+	}
+	PG_CATCH();
+	{
+		op_cleanse(clear->data, clear->size);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	op_cleanse(clear->data, clear->size);
 }
 

@@ -84,20 +84,14 @@ op_same_card(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(op_equal(VARDATA_ANY(a), VARDATA_ANY(b), OP_FINGERPRINT_SIZE));
 }
 
-PG_FUNCTION_INFO_V1(op_card_fingerprints);
-
-/* (number): under each key that fingerprints may have been made by */
-Datum
-op_card_fingerprints(PG_FUNCTION_ARGS)
+static Datum
+fingerprints_of(OpBytes digits)
 {
-	text   *number = PG_GETARG_TEXT_PP(0);
-	OpClear clear;
 	uint32 *ids;
 	Datum  *values;
 	int		n;
 	int		made = 0;
 
-	op_read_clear(OP_FIELD_NUMBER, VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), &clear);
 	op_record_reveal(&(OpReveal){.what = "lookup",
 								 .field = op_fields[OP_FIELD_NUMBER].name,
 								 .key_id = (int) op_active_key(OP_PURPOSE_FINGERPRINT),
@@ -109,11 +103,32 @@ op_card_fingerprints(PG_FUNCTION_ARGS)
 		OpHmac *key = op_hmac_key(OP_PURPOSE_FINGERPRINT, ids[i]);
 
 		if (key != NULL)
-			values[made++] = PointerGetDatum(
-				fingerprint_under(key, ids[i], (OpBytes){clear.data, clear.size}));
+			values[made++] = PointerGetDatum(fingerprint_under(key, ids[i], digits));
 	}
-	op_cleanse(clear.data, clear.size);
-	PG_RETURN_ARRAYTYPE_P(construct_array(values, made, BYTEAOID, -1, false, TYPALIGN_INT));
+	return PointerGetDatum(construct_array(values, made, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
+PG_FUNCTION_INFO_V1(op_card_fingerprints);
+
+/* (number): under each key that fingerprints may have been made by */
+Datum
+op_card_fingerprints(PG_FUNCTION_ARGS)
+{
+	text		  *number = PG_GETARG_TEXT_PP(0);
+	OpClear		   clear;
+	volatile Datum result = (Datum) 0;
+
+	op_read_clear(OP_FIELD_NUMBER, VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), &clear);
+	PG_TRY();
+	{
+		result = fingerprints_of((OpBytes){clear.data, clear.size});
+	}
+	PG_FINALLY();
+	{
+		op_cleanse(clear.data, clear.size);
+	}
+	PG_END_TRY();
+	PG_RETURN_DATUM(result);
 }
 
 /* ---------- is a stored fingerprint sound? ---------- */
@@ -143,15 +158,22 @@ PG_FUNCTION_INFO_V1(op_fingerprint_fault);
 Datum
 op_fingerprint_fault(PG_FUNCTION_ARGS)
 {
-	uint8		plain[OP_PLAIN_MAX];
-	size_t		size;
-	const char *fault;
+	uint8  plain[OP_PLAIN_MAX];
+	size_t size;
+	const char *volatile fault = NULL;
 
 	if (!op_open_sealed(PG_GETARG_SEALED_P(0), OP_FIELD_NUMBER,
 						op_varlena_bytes(PG_GETARG_BYTEA_PP(1)), OP_OPEN_TO_RESEAL, plain, &size))
 		PG_RETURN_NULL();
-	fault = fault_of(PG_GETARG_BYTEA_PP(2), (OpBytes){plain, size});
-	op_cleanse(plain, size);
+	PG_TRY();
+	{
+		fault = fault_of(PG_GETARG_BYTEA_PP(2), (OpBytes){plain, size});
+	}
+	PG_FINALLY();
+	{
+		op_cleanse(plain, size);
+	}
+	PG_END_TRY();
 	if (fault == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(fault));

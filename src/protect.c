@@ -108,8 +108,15 @@ rebind(OpCardRow *row, OpCardPart part, const OpSealed *sealed, OpBytes other)
 
 	if (!op_open_sealed(sealed, op_field_of(part), other, OP_OPEN_TO_RESEAL, plain, &size))
 		return false;
-	op_seal_plain(row, part, (OpBytes){plain, size});
-	op_cleanse(plain, size);
+	PG_TRY();
+	{
+		op_seal_plain(row, part, (OpBytes){plain, size});
+	}
+	PG_FINALLY();
+	{
+		op_cleanse(plain, size);
+	}
+	PG_END_TRY();
 	return true;
 }
 

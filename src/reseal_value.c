@@ -31,14 +31,21 @@ op_left_by_reseal(void)
 static OpSealed *
 seal_anew(const OpEnvelope *envelope, OpSealed *value, OpBytes bound_to)
 {
-	uint8	  plain[OP_PLAIN_MAX];
-	size_t	  size;
-	OpSealed *result;
+	uint8  plain[OP_PLAIN_MAX];
+	size_t size;
+	OpSealed *volatile result = NULL;
 
 	if (!op_open_sealed(value, envelope->field, bound_to, OP_OPEN_TO_RESEAL, plain, &size))
 		return NULL;
-	result = op_seal_bytes(envelope->field, bound_to, (OpBytes){plain, size});
-	op_cleanse(plain, size);
+	PG_TRY();
+	{
+		result = op_seal_bytes(envelope->field, bound_to, (OpBytes){plain, size});
+	}
+	PG_FINALLY();
+	{
+		op_cleanse(plain, size);
+	}
+	PG_END_TRY();
 	return result;
 }
 
