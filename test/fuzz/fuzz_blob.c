@@ -11,23 +11,14 @@
 #include "postgres.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "mb/pg_wchar.h"
 
 #include "card_blob.h"
+#include "fuzz.h"
 
 #undef sprintf
 #undef snprintf
-
-extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
-
-#define must(condition) \
-	do \
-	{ \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
 
 #define ROOM (12 * OP_BLOB_PLAIN_MAX + 100)
 

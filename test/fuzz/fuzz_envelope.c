@@ -9,18 +9,8 @@
  */
 #include "postgres.h"
 
-#include <stdlib.h>
-
 #include "envelope.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
-
-#define must(condition) \
-	do \
-	{ \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
+#include "fuzz.h"
 
 static OpAead *
 the_key(void)

@@ -14,19 +14,11 @@
 
 #include "catalog/pg_type.h"
 
+#include "fuzz.h"
 #include "graph.h"
 #include "server_stubs.h"
 
 #undef sscanf
-
-extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
-
-#define must(condition) \
-	do \
-	{ \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
 
 typedef struct Parse
 {

@@ -11,17 +11,9 @@
 
 #include <stdlib.h>
 
+#include "fuzz.h"
 #include "pan.h"
 #include "redact.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
-
-#define must(condition) \
-	do \
-	{ \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
 
 static int
 count_digits(const char *text, size_t size)

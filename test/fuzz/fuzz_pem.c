@@ -10,18 +10,8 @@
  */
 #include "postgres.h"
 
-#include <stdlib.h>
-
 #include "crypto.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
-
-#define must(condition) \
-	do \
-	{ \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
+#include "fuzz.h"
 
 static void
 must_be_a_key(OpRsa *rsa)

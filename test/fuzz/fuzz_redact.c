@@ -10,18 +10,10 @@
 
 #include <stdlib.h>
 
+#include "fuzz.h"
 #include "pan.h"
 #include "redact.h"
 #include "secret_words.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
-
-#define must(condition) \
-	do \
-	{ \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
 
 static bool
 is_digit(char c)

@@ -13,16 +13,8 @@
 
 #include <stdlib.h>
 
+#include "fuzz.h"
 #include "secret_kind.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
-
-#define must(condition) \
-	do \
-	{ \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
 
 static void
 must_be_text(const OpSecret *kept)
