@@ -266,6 +266,8 @@ INSERT INTO piece VALUES (1, 2, pan(0))});
 	$mover->query_safe('BEGIN; LOCK TABLE piece_2');
 	my $listing = start_psql($node, 'postgres', "SELECT row_key FROM order_payment.rows_sealed_by($old)");
 	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE relation = 'piece_1'::regclass});
+	fails_with($node, 'postgres', q{CREATE ROLE nobody_here; SET ROLE nobody_here;
+SELECT order_payment.rows_made_by('{piece_2}', '{number_sealed}', 1)}, '42501', 'nobody waits for a table on which he has no right');
 	$mover->query_safe('UPDATE piece SET region = 1; COMMIT');
 	$listing->{run}->finish;
 	like($listing->{out}, qr/^\{"id": 1, "region": [12]\}$/, 'and told as one that the key has sealed');
