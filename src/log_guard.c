@@ -169,15 +169,12 @@ guard_utility(PlannedStmt *statement, const char *text, bool is_read_only,
 {
 	ProcessUtility_hook_type next =
 		previous_process_utility != NULL ? previous_process_utility : standard_ProcessUtility;
-	bool prepares = IsA(statement->utilityStmt, PrepareStmt);
 
 	op_guard_activity();
 	op_guard_plan(text);
 	note_utility(statement->utilityStmt, text);
 	next(statement, text_to_keep(statement, text), is_read_only, context, params, environment,
 		 dest, completion);
-	if (prepares)
-		op_guard_plan(text);
 	op_guard_application_name();
 }
 

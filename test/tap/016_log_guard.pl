@@ -686,9 +686,12 @@ foreach my $node ($bare, $guarded)
 	$node->safe_psql('postgres', 'CREATE TABLE contexts (ident text)');
 	pgbench($node, 'prepared', "SELECT '$visa', :n::integer;\n" x 8
 		  . "INSERT INTO contexts SELECT ident FROM pg_backend_memory_contexts WHERE ident IS NOT NULL AND :n::integer = 1;\n", n => 1);
+	# by SQL: two messages, for psql sends a statement at a time
+	$node->safe_psql('postgres', "PREPARE by_sql AS SELECT '$visa', 'by SQL';\nINSERT INTO contexts SELECT ident FROM pg_backend_memory_contexts WHERE ident IS NOT NULL");
 }
 my $contexts = q{SELECT string_agg(ident, E'\n') FROM contexts};
 like($bare->safe_psql('postgres', $contexts), qr/SELECT '$visa'/, 'memory contexts: the bare server has it');
+like($bare->safe_psql('postgres', $contexts), qr/PREPARE by_sql AS SELECT '$visa'/, 'memory contexts: that of PREPARE, too');
 is_clean($guarded->safe_psql('postgres', $contexts), 'memory contexts: the guarded one has not');
 like($guarded->safe_psql('postgres', $contexts), qr/^$remark\n/m, 'memory contexts: the remark is there');
 like($guarded->safe_psql('postgres', $contexts), qr/^INSERT INTO contexts/m, 'memory contexts: and what may be known');
