@@ -130,6 +130,7 @@ SQL_PARTS = \
 	src/key_use.sql \
 	src/key_status.sql \
 	src/order_tables.sql \
+	src/gateway_tables.sql \
 	src/payment_tables.sql \
 	src/password_tables.sql \
 	src/gateway_secret.sql \

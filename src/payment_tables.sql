@@ -1,8 +1,8 @@
-/* ---------- the tables of a store: gateways, payments, operations ---------- */
+/* ---------- the tables of a store: payments and operations ---------- */
 
 /*
  * Called by create_store() as the owner of the store to be, after
- * create_order_tables().
+ * create_order_tables() and create_gateway_tables().
  */
 CREATE FUNCTION order_payment.create_payment_tables(store name, order_id_type regtype) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -10,43 +10,6 @@ CREATE FUNCTION order_payment.create_payment_tables(store name, order_id_type re
 AS $$
 BEGIN
 	EXECUTE format($ddl$
-
-CREATE TABLE %1$I.gateways (
-	gateway text NOT NULL,
-	active boolean NOT NULL DEFAULT true,
-	minor_unit_exponents jsonb NOT NULL DEFAULT '{}',
-	retry_schedule jsonb NOT NULL DEFAULT '{
-		"soft_decline": ["1 day", "3 days", "7 days"],
-		"not_sent": ["5 minutes", "10 minutes", "20 minutes", "40 minutes", "80 minutes", "160 minutes", "320 minutes", "640 minutes"],
-		"hard_decline": []
-	}',
-	password_methods text[] NOT NULL DEFAULT '{}',
-	CONSTRAINT gateways_pkey PRIMARY KEY (gateway),
-	CONSTRAINT gateways_gateway_check CHECK (gateway <> ''),
-	CONSTRAINT gateways_minor_unit_exponents_check CHECK (jsonb_typeof(minor_unit_exponents) = 'object'),
-	CONSTRAINT gateways_retry_schedule_check CHECK (
-		jsonb_typeof(retry_schedule) = 'object'
-		AND NOT retry_schedule @? '$.keyvalue().key ? (!(@ like_regex "^(hard_decline|soft_decline|not_sent|other)$"))'
-		AND NOT retry_schedule @? 'strict $.* ? (@.type() != "array")'
-		AND NOT retry_schedule @? 'strict $.*[*] ? (@.type() != "string"
-			|| !(@ like_regex "^[0-9]{1,4} (second|minute|hour|day|week|month|year)s?$"))'),
-	CONSTRAINT gateways_password_methods_check CHECK (array_position(password_methods, NULL) IS NULL)
-);
-INSERT INTO %1$I.gateways (gateway) VALUES ('manual'), ('cod');
-
-CREATE TABLE %1$I.gateway_fees (
-	gateway text NOT NULL,
-	method text NOT NULL DEFAULT '*',
-	currency text NOT NULL,
-	rate numeric NOT NULL DEFAULT 0,
-	fixed numeric NOT NULL DEFAULT 0,
-	valid_from timestamptz NOT NULL DEFAULT '-infinity',
-	CONSTRAINT gateway_fees_pkey PRIMARY KEY (gateway, currency, method, valid_from),
-	CONSTRAINT gateway_fees_gateway_fkey FOREIGN KEY (gateway) REFERENCES %1$I.gateways,
-	CONSTRAINT gateway_fees_currency_check CHECK (order_payment.is_currency(currency)),
-	CONSTRAINT gateway_fees_rate_check CHECK (rate >= 0 AND rate < 1),
-	CONSTRAINT gateway_fees_fixed_check CHECK (fixed >= 0 AND fixed < 'Infinity')
-);
 
 CREATE TABLE %1$I.payments (
 	order_id %2$s NOT NULL,
@@ -76,6 +39,8 @@ CREATE TABLE %1$I.payments (
 	failure_class order_payment.failure_class,
 	failure_code text,
 	failure_message text,
+	request_options jsonb,
+	next_action jsonb,
 	retry_at timestamptz,
 	contact_needed_at timestamptz,
 	expires_at timestamptz,
@@ -174,11 +139,6 @@ CREATE VIEW %1$I.refunds WITH (security_invoker = true) AS
 	SELECT * FROM %1$I.payment_operations WHERE kind = 'refund' WITH CHECK OPTION;
 ALTER VIEW %1$I.refunds ALTER COLUMN kind SET DEFAULT 'refund';
 
-COMMENT ON TABLE %1$I.gateways IS 'payment gateways. Kept by the owner; a gateway that payments name stays, and is switched off by active';
-COMMENT ON COLUMN %1$I.gateways.minor_unit_exponents IS 'currencies whose minor unit this gateway counts otherwise than ISO 4217, or than their code says, as {"ISK": 2, "ETH.18": 9}; for to_minor_units()';
-COMMENT ON COLUMN %1$I.gateways.retry_schedule IS 'by failure class, how long after the first, second ... failure a payment is tried again; for due_retries()';
-COMMENT ON COLUMN %1$I.gateways.password_methods IS 'methods for which create_payment() asks for the customer''s payment password; ''*'': for all. A payment by one of them that is inserted in another way is refused, unless it is a retry or has happened already';
-COMMENT ON TABLE %1$I.gateway_fees IS 'what a gateway takes: amount * rate + fixed, rounded half-up once. The row with the payment''s method goes before ''*'', the latest valid_from before older ones. Kept by the owner';
 COMMENT ON TABLE %1$I.payments IS 'payments of orders: one row is one attempt. Inserted by the application; outcomes recorded by the gateway role; amounts kept by the server';
 COMMENT ON COLUMN %1$I.payments.payment_id IS 'UUID version 7; its 32 hex digits are the number shown to the gateway';
 COMMENT ON COLUMN %1$I.payments.split IS 'several attempts of the order may be live at once';
@@ -190,6 +150,8 @@ COMMENT ON COLUMN %1$I.payments.refund_pending_amount IS 'refunds that are under
 COMMENT ON COLUMN %1$I.payments.fee IS 'the gateway''s fee: given, or by gateway_fees; an estimate until fee_final';
 COMMENT ON COLUMN %1$I.payments.expected_net IS 'amount - fee';
 COMMENT ON COLUMN %1$I.payments.net_amount IS 'captured - refunded - charged back - fee once something is captured, else 0';
+COMMENT ON COLUMN %1$I.payments.request_options IS 'members to add to the gateway''s request, by its own names, as {"subject": "Two books"}; those that the request has by itself stay. Never a card or a secret: it goes as it is';
+COMMENT ON COLUMN %1$I.payments.next_action IS 'what the customer needs to go on, as the gateway told it: {"code_url": ...}, {"client_secret": ...}. For the customer''s eyes only; null when there is nothing to do any more';
 COMMENT ON COLUMN %1$I.payments.retry_at IS 'when to try again, if it failed; infinity: the gateway''s retry_schedule is at its end; null: nothing is to come. For due_retries()';
 COMMENT ON COLUMN %1$I.payments.contact_needed_at IS 'when it was given up to try again by ourselves: somebody has to speak with the customer. Recorded as an event customer_contact_needed';
 COMMENT ON COLUMN %1$I.payments.expires_at IS 'when the attempt lapses at the gateway';
@@ -235,4 +197,4 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$I.payment_operations
 END
 $$;
 COMMENT ON FUNCTION order_payment.create_payment_tables(name, regtype) IS
-	'makes gateways, gateway_fees, payments, payment_operations and the view refunds in a schema. Called by create_store()';
+	'makes payments, payment_operations and the view refunds in a schema. Called by create_store()';

@@ -29,7 +29,7 @@ BEGIN
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = store
 	  AND c.relname IN ('orders', 'order_items', 'order_events', 'event_consumers', 'consumer_offsets',
-						'gateways', 'gateway_fees', 'gateway_secrets', 'payments', 'used_card_tokens', 'payment_operations', 'refunds',
+						'gateways', 'gateway_fees', 'gateway_notifications', 'gateway_rejections', 'gateway_secrets', 'payments', 'used_card_tokens', 'payment_operations', 'refunds',
 						'payment_passwords', 'payment_password_attempts',
 						'settlement_lines', 'settlement_facts', 'settlement_matches',
 						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
@@ -56,6 +56,7 @@ BEGIN
 	END IF;
 
 	PERFORM order_payment.create_order_tables(store, default_currency, order_id_type, customer_id_type, product_id_type);
+	PERFORM order_payment.create_gateway_tables(store, order_id_type);
 	PERFORM order_payment.create_payment_tables(store, order_id_type);
 	PERFORM order_payment.create_password_tables(store, customer_id_type);
 	PERFORM order_payment.create_secret_tables(store);
@@ -91,7 +92,9 @@ BEGIN
 GRANT USAGE ON SCHEMA %1$I TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.orders, %1$I.payments, %1$I.payment_operations, %1$I.refunds TO %2$I;
 GRANT SELECT, INSERT, UPDATE, DELETE ON %1$I.order_items TO %2$I;
-GRANT SELECT ON %1$I.order_events, %1$I.gateways, %1$I.gateway_fees TO %2$I;
+GRANT SELECT ON %1$I.order_events, %1$I.gateways, %1$I.gateway_fees, %1$I.gateway_rejections TO %2$I;
+GRANT SELECT (gateway, event_id, event_type, outcome, reason, payment_reference, order_id, payment_id, operation_id, deliveries,
+			  attempts, received_at, last_received_at, applied_at) ON %1$I.gateway_notifications TO %2$I;
 GRANT SELECT (gateway, kind, secret_id, key_name, valid_from, valid_until, created_at) ON %1$I.gateway_secrets TO %2$I;
 GRANT SELECT ON %1$I.order_overview, %1$I.payment_overview, %1$I.open_work, %1$I.needs_attention,
 	%1$I.daily_settlement, %1$I.gateway_success,
@@ -108,6 +111,8 @@ GRANT SELECT, INSERT, UPDATE ON %1$I.event_consumers, %1$I.consumer_offsets TO %
 	IF gateway_role IS NOT NULL THEN
 		EXECUTE format('GRANT UPDATE (status) ON %1$I.payments, %1$I.payment_operations TO %2$I', store, gateway_role);
 		EXECUTE format('GRANT INSERT ON %1$I.settlement_lines TO %2$I', store, gateway_role);
+		EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %1$I.gateway_notifications TO %2$I', store, gateway_role);
+		EXECUTE format('GRANT INSERT, UPDATE ON %1$I.gateway_rejections TO %2$I', store, gateway_role);
 	END IF;
 END
 $$;

@@ -23,6 +23,8 @@ BEGIN
 			('payment_operations', 'r.order_id, r.operation_id', 'payment_id', 'payments',
 				'p.order_id = r.order_id AND p.payment_id = r.payment_id'),
 			('gateway_fees', 'r.gateway, r.currency, r.method', 'gateway', 'gateways', 'p.gateway = r.gateway'),
+			('gateway_notifications', 'r.gateway, r.event_id', 'gateway', 'gateways', 'p.gateway = r.gateway'),
+			('gateway_rejections', 'r.gateway, r.reason, r.day', 'gateway', 'gateways', 'p.gateway = r.gateway'),
 			('gateway_secrets', 'r.gateway, r.kind, r.secret_id', 'gateway', 'gateways', 'p.gateway = r.gateway'),
 			('settlement_lines', 'r.gateway, r.settlement_id, r.line_no', 'gateway', 'gateways', 'p.gateway = r.gateway'),
 			('consumer_offsets', 'r.order_id, r.consumer', 'order_id', 'orders', 'p.order_id = r.order_id'),
@@ -95,6 +97,10 @@ BEGIN
 			('gateways', 'gateway', 'not empty', 'r.gateway <> '''''),
 			('gateways', 'minor_unit_exponents', 'an object', 'jsonb_typeof(r.minor_unit_exponents) = ''object'''),
 			('gateways', 'retry_schedule', 'an object', 'jsonb_typeof(r.retry_schedule) = ''object'''),
+			('gateways', 'protocol', 'a protocol', 'r.protocol IN (''json'', ''standard_webhooks'', ''stripe'', ''alipay'', ''wechatpay_v3'', ''wechatpay_v2'')'),
+			('gateways', 'endpoint', 'https', 'r.endpoint ~ ''^https://'''),
+			('gateways', 'request_options', 'an object', 'jsonb_typeof(r.request_options) = ''object'''),
+			('gateway_notifications', 'outcome', 'an outcome', 'r.outcome IN (''applied'', ''stale'', ''deferred'', ''orphan'', ''conflict'', ''error'')'),
 			('gateway_fees', 'currency', 'a currency', 'order_payment.is_currency(r.currency)'),
 			('gateway_fees', 'rate', '0 to 1', 'r.rate >= 0 AND r.rate < 1'),
 			('gateway_fees', 'fixed', 'not negative', 'r.fixed >= 0 AND r.fixed < ''Infinity'''),
@@ -112,6 +118,7 @@ BEGIN
 			('payment_operations', 'r.order_id, r.operation_id'),
 			('gateways', 'r.gateway'),
 			('gateway_fees', 'r.gateway, r.currency, r.method'),
+			('gateway_notifications', 'r.gateway, r.event_id'),
 			('gateway_secrets', 'r.gateway, r.kind, r.secret_id'),
 			('settlement_lines', 'r.gateway, r.settlement_id, r.line_no')
 		) k (relation, key) ON k.relation = w.relation
