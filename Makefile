@@ -145,6 +145,12 @@ SQL_PARTS = \
 	src/payment_functions.sql \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
+	src/gateway_fact.sql \
+	src/stripe.sql \
+	src/alipay.sql \
+	src/wechatpay.sql \
+	src/apply_fact.sql \
+	src/inbox.sql \
 	src/card_functions.sql \
 	src/card_token.sql \
 	src/forget.sql \

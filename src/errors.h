@@ -45,4 +45,13 @@
 /* a card that was sealed outside the database is not taken */
 #define ERRCODE_OP_SEALED_CARD MAKE_SQLSTATE('O', 'P', '0', '1', '6')
 
+/* a gateway tells another payee, amount, currency or number than what was asked for */
+#define ERRCODE_OP_GATEWAY_CONFLICT MAKE_SQLSTATE('O', 'P', '0', '1', '7')
+
+/* a gateway tells of a payment or operation that is not known */
+#define ERRCODE_OP_GATEWAY_ORPHAN MAKE_SQLSTATE('O', 'P', '0', '1', '8')
+
+/* what a gateway tells builds on something that is not known yet */
+#define ERRCODE_OP_GATEWAY_DEFERRED MAKE_SQLSTATE('O', 'P', '0', '1', '9')
+
 #endif

@@ -252,7 +252,12 @@ CROSS JOIN LATERAL (
 	FROM %1$I.payments p WHERE p.order_id = o.order_id AND p.captured_amount > 0) s
 WHERE o.paid_at IS NULL AND o.cancelled_at IS NULL AND o.expired_at IS NULL
   AND o.total_amount IS NULL AND o.paid_amount > o.refunded_amount + o.charged_back_amount
-  AND s.captured_at <= now() - interval '1 day';
+  AND s.captured_at <= now() - interval '1 day'
+UNION ALL
+SELECT format('notification "%%s" was not applied (%%s): %%s', n.event_id, n.outcome, n.reason), n.order_id, n.payment_id,
+	n.operation_id, n.gateway, NULL, NULL, n.received_at
+FROM %1$I.gateway_notifications n
+WHERE n.outcome IN ('deferred', 'orphan', 'conflict', 'error');
 
 CREATE VIEW %1$I.daily_settlement WITH (security_invoker = true) AS
 SELECT m.moved_at::date AS day, m.gateway, m.currency, sum(m.captured) AS captured_amount,

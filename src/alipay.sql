@@ -1,0 +1,80 @@
+/* ---------- what Alipay tells ---------- */
+
+/*
+ * Notifications are form fields (trade_status_sync), answers are the object
+ * beside their sign; both have the same names. Source: opendocs.alipay.com,
+ * asynchronous notification of alipay.trade.precreate, alipay.trade.query,
+ * alipay.trade.refund. Amounts are in yuan, times are those of Shanghai.
+ *
+ *	TRADE_CLOSED	not paid in time, or refunded in whole: gmt_refund tells
+ *	refund_fee		in notifications and in answers to a refund: all that was
+ *					refunded of the trade so far. A refund in part is told on the
+ *					payment's own notify_url, the status staying TRADE_SUCCESS
+ *	out_biz_no		the number of the refund that it is told for
+ */
+CREATE FUNCTION order_payment.alipay_time(moment text) RETURNS timestamptz
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT nullif(moment, '')::timestamp AT TIME ZONE 'Asia/Shanghai';
+END;
+COMMENT ON FUNCTION order_payment.alipay_time(text) IS 'a time of Alipay: of Shanghai, without saying so';
+
+/* trade: the notification, or the answer to alipay.trade.query */
+CREATE FUNCTION order_payment.alipay_facts(trade jsonb) RETURNS order_payment.gateway_fact[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	is_refunded CONSTANT boolean := coalesce(nullif(trade ->> 'gmt_refund', '') IS NOT NULL
+											 OR nullif(trade ->> 'refund_fee', '')::numeric > 0, false);
+	payment order_payment.gateway_fact;
+	refund order_payment.gateway_fact;
+BEGIN
+	payment := order_payment.make_fact(jsonb_build_object(
+		'entity', 'payment', 'number', order_payment.require_member(trade, 'out_trade_no'),
+		'reference', order_payment.require_member(trade, 'trade_no'),
+		'status', order_payment.translate_status(trade ->> 'trade_status', jsonb_build_object(
+			'WAIT_BUYER_PAY', 'requires_action', 'TRADE_SUCCESS', 'succeeded', 'TRADE_FINISHED', 'succeeded',
+			'TRADE_CLOSED', CASE WHEN is_refunded THEN 'succeeded' ELSE 'revoked' END)),
+		'amount', order_payment.require_member(trade, 'total_amount'), 'currency', 'CNY'));
+	payment.occurred_at := coalesce(
+		CASE payment.status WHEN 'succeeded' THEN order_payment.alipay_time(trade ->> 'gmt_payment')
+							WHEN 'revoked' THEN order_payment.alipay_time(trade ->> 'gmt_close') END,
+		order_payment.alipay_time(trade ->> 'notify_time'));
+	IF NOT is_refunded THEN
+		RETURN ARRAY[payment];
+	END IF;
+	refund := order_payment.make_fact(jsonb_build_object(
+		'entity', 'refund', 'number', nullif(trade ->> 'out_biz_no', ''),
+		'payment_number', payment.number, 'payment_reference', payment.reference,
+		'reference', coalesce(nullif(trade ->> 'out_biz_no', ''), 'all of ' || payment.reference),
+		'status', 'succeeded', 'currency', 'CNY', 'refunded', coalesce(nullif(trade ->> 'refund_fee', ''), trade ->> 'total_amount')));
+	refund.occurred_at := coalesce(order_payment.alipay_time(left(trade ->> 'gmt_refund', 19)),
+								   order_payment.alipay_time(trade ->> 'notify_time'));
+	RETURN ARRAY[payment, refund];
+END
+$$;
+COMMENT ON FUNCTION order_payment.alipay_facts(jsonb) IS
+	'what a trade of Alipay tells: of its payment, and of a refund if there was one';
+
+/* Signed by a key of the app; whose money it is must be told all the same. */
+CREATE FUNCTION order_payment.alipay_event(content jsonb) RETURNS order_payment.gateway_event
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	event order_payment.gateway_event;
+BEGIN
+	event.event_id := order_payment.require_member(content, 'notify_id');
+	event.event_type := concat_ws(' ', order_payment.require_member(content, 'notify_type'), content ->> 'trade_status');
+	event.facts := CASE WHEN content ->> 'notify_type' = 'trade_status_sync' THEN order_payment.alipay_facts(content) ELSE '{}' END;
+	FOR i IN 1 .. cardinality(event.facts) LOOP
+		event.facts[i].app_id := order_payment.require_member(content, 'app_id');
+		event.facts[i].merchant_id := content ->> 'seller_id';
+	END LOOP;
+	RETURN event;
+END
+$$;
+COMMENT ON FUNCTION order_payment.alipay_event(jsonb) IS
+	'what a notification of Alipay tells: trade_status_sync; the others nothing';

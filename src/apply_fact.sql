@@ -1,0 +1,445 @@
+/* ---------- what a gateway tells becomes what is recorded ---------- */
+
+/*
+ * Facts come in any order, and more than once. So that the end is the same:
+ *
+ * - what is final is not moved back by what is not; between facts that are not,
+ *   the later one by the gateway's clock stands. Money that came in is recorded
+ *   whatever was said before;
+ * - a sum is a target (gateway_fact.sql); what is under way for it is found
+ *   first, and only what is missing is booked as a new row;
+ * - what goes back presupposes what came: a refund is for later while nobody
+ *   has told how much was captured; a chargeback that was won was lost before.
+ *
+ * Nothing is done, and the statement is told why, if a fact contradicts what
+ * was asked for (OP017), names what is not there (OP018), or builds on what is
+ * not known yet (OP019).
+ *
+ * Locks: the operation, all payments of the order by id, the order: as all do.
+ */
+
+/* ---------- which payment, which operation ---------- */
+
+CREATE FUNCTION order_payment.refuse_fact(sqlstate_ text, problem text, told text, ours text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION '%', problem
+		USING ERRCODE = sqlstate_,
+			  DETAIL = format('The gateway tells %s; here it is %s.', coalesce(told, 'none'), coalesce(ours, 'none')),
+			  HINT = 'Nothing was changed. Look into it with the gateway; replay_notification() applies a notification anew.';
+END
+$$;
+COMMENT ON FUNCTION order_payment.refuse_fact(text, text, text, text) IS
+	'raises what is wrong with a fact. For apply_fact()';
+
+CREATE FUNCTION order_payment.find_told_payment(gateway text, fact order_payment.gateway_fact, store name,
+												OUT order_id text, OUT payment_id uuid, OUT operation_id uuid)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	is_payment CONSTANT boolean := fact.entity = 'payment';
+	number CONSTANT text := CASE WHEN is_payment THEN fact.number ELSE fact.payment_number END;
+	reference CONSTANT text := CASE WHEN is_payment THEN fact.reference ELSE fact.payment_reference END;
+	kind text;
+	owner text;
+BEGIN
+	IF NOT is_payment AND order_payment.number_id(fact.number) IS NOT NULL THEN
+		EXECUTE format('SELECT r.order_id::text, r.payment_id, r.operation_id, r.kind
+						FROM %I.payment_operations r WHERE r.operation_id = $1', store)
+			INTO order_id, payment_id, operation_id, kind USING order_payment.number_id(fact.number);
+		IF kind <> fact.entity THEN
+			PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another kind of operation', fact.entity, kind);
+		END IF;
+	END IF;
+	IF payment_id IS NULL THEN
+		EXECUTE format('SELECT p.order_id::text, p.payment_id FROM %I.payments p WHERE p.payment_id = $1', store)
+			INTO order_id, payment_id USING order_payment.number_id(number);
+	END IF;
+	IF payment_id IS NULL AND reference IS NOT NULL THEN
+		EXECUTE format('SELECT p.order_id::text, p.payment_id FROM %I.payments p
+						WHERE p.gateway = $1 AND p.gateway_reference = $2', store)
+			INTO order_id, payment_id USING gateway, reference;
+	END IF;
+	IF payment_id IS NULL THEN
+		RAISE EXCEPTION 'a gateway tells of a payment that is not known'
+			USING ERRCODE = CASE WHEN number IS NULL AND reference IS NOT NULL THEN 'OP019' ELSE 'OP018' END,
+				  DETAIL = CASE WHEN number IS NULL AND reference IS NOT NULL
+								THEN 'It names its own reference only, which may become known later.'
+								ELSE 'No payment has the number or the reference that it names.' END,
+				  HINT = 'If the money is ours, record it as a payment, and replay the notification.';
+	END IF;
+	EXECUTE format('SELECT p.gateway FROM %I.payments p WHERE p.order_id = %L AND p.payment_id = $1', store, order_id)
+		INTO owner USING payment_id;
+	IF owner <> gateway THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of a payment of another gateway', gateway, owner);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.find_told_payment(text, order_payment.gateway_fact, name) IS
+	'the payment, and the operation if it has our number, that a fact tells of; OP018 if there is none, OP019 if it may become known, OP017 if it is another gateway''s or another kind. For apply_fact()';
+
+CREATE FUNCTION order_payment.compare_with_payment(fact order_payment.gateway_fact, own record, payment record) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	is_payment CONSTANT boolean := fact.entity = 'payment';
+	told_number CONSTANT text := CASE WHEN is_payment THEN fact.number ELSE fact.payment_number END;
+	told_reference CONSTANT text := CASE WHEN is_payment THEN fact.reference ELSE fact.payment_reference END;
+	number CONSTANT text := replace(payment.payment_id::text, '-', '');
+BEGIN
+	IF fact.app_id <> own.app_id THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another app', fact.app_id, own.app_id);
+	ELSIF fact.merchant_id <> own.merchant_id THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another payee', fact.merchant_id, own.merchant_id);
+	ELSIF told_number <> number THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another payment', told_number, number);
+	ELSIF told_reference <> payment.gateway_reference THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway names the payment by another reference', told_reference, payment.gateway_reference);
+	ELSIF fact.currency <> payment.currency THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another currency', fact.currency, payment.currency);
+	ELSIF is_payment AND fact.amount <> payment.amount THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another amount', fact.amount::text, payment.amount::text);
+	ELSIF fact.captured > payment.amount THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway has captured more than was asked for', fact.captured::text, payment.amount::text);
+	ELSIF fact.captured = 0 AND fact.status = 'succeeded' THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of a success that brought nothing', '0', payment.amount::text);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.compare_with_payment(order_payment.gateway_fact, record, record) IS
+	'raises OP017 if a fact contradicts its gateway or payment: payee, currency, amount, numbers and references, as far as it tells them. For apply_fact()';
+
+/* An operation that failed may be known by another reference when it was tried again. */
+CREATE FUNCTION order_payment.compare_with_operation(fact order_payment.gateway_fact, operation record) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF fact.amount <> operation.amount THEN
+		PERFORM order_payment.refuse_fact('OP017', format('a gateway tells of another amount of a %s', operation.kind),
+										  fact.amount::text, operation.amount::text);
+	ELSIF fact.reference <> operation.gateway_reference AND operation.status IN ('succeeded', 'reversed') THEN
+		PERFORM order_payment.refuse_fact('OP017', format('a gateway names a %s by another reference', operation.kind),
+										  fact.reference, operation.gateway_reference);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.compare_with_operation(order_payment.gateway_fact, record) IS
+	'raises OP017 if a fact contradicts its operation: amount, reference. For apply_fact()';
+
+/* ---------- payments ---------- */
+
+/*
+ * How far a payment has come. Between statuses of one step, and back from an
+ * end without money, the gateway's clock decides; money decides by itself.
+ */
+CREATE FUNCTION order_payment.moves_payment(status order_payment.payment_status, stood_at timestamptz,
+											told order_payment.payment_status, told_at timestamptz)
+	RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN status = told OR status = 'succeeded' THEN false
+		WHEN told = 'succeeded' THEN true
+		WHEN status IN ('failed', 'revoked') THEN told = 'authorized' AND coalesce(told_at > stood_at, false)
+		WHEN status = 'authorized' THEN told = 'revoked'
+		WHEN told IN ('authorized', 'failed', 'revoked') THEN true
+		WHEN told = 'unknown' THEN status IN ('processing', 'requires_action')
+		WHEN told NOT IN ('processing', 'requires_action') THEN false
+		WHEN status IN ('created', 'unknown') THEN true
+		-- of the same moment: what the customer may have to do
+		ELSE coalesce(told_at > stood_at OR told_at = stood_at AND told = 'requires_action', stood_at IS NULL)
+	END;
+END;
+COMMENT ON FUNCTION order_payment.moves_payment(order_payment.payment_status, timestamptz, order_payment.payment_status, timestamptz) IS
+	'does what a gateway tells of a payment move it, given when (by the gateway''s clock) it came to where it stands? For apply_fact()';
+
+/*
+ * A sum that was captured: captures that are under way first, then one more row
+ * for what is missing. What a final capture leaves of an authorisation is void.
+ */
+CREATE FUNCTION order_payment.reach_captured(payment record, fact order_payment.gateway_fact, store name) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	missing numeric := fact.captured - payment.captured_amount;
+	capture record;
+BEGIN
+	FOR capture IN EXECUTE format(
+		'SELECT r.operation_id, r.amount FROM %I.payment_operations r
+		 WHERE r.order_id = %L AND r.payment_id = $1 AND r.kind = ''capture'' AND r.status IN (''processing'', ''unknown'')
+		 ORDER BY r.created_at, r.operation_id', store, payment.order_id) USING payment.payment_id
+	LOOP
+		CONTINUE WHEN capture.amount > missing;
+		EXECUTE format('UPDATE %I.payment_operations SET status = ''succeeded'', occurred_at = coalesce($2, occurred_at)
+						WHERE order_id = %L AND operation_id = $1', store, payment.order_id)
+			USING capture.operation_id, fact.occurred_at;
+		missing := missing - capture.amount;
+	END LOOP;
+	IF missing > 0 THEN
+		EXECUTE format('INSERT INTO %I.payment_operations (order_id, payment_id, kind, amount, status, reason, occurred_at)
+						VALUES (%L, $1, ''capture'', $2, ''succeeded'', ''captured at the gateway'', $3)', store, payment.order_id)
+			USING payment.payment_id, missing, fact.occurred_at;
+	END IF;
+	-- the rest, if any: a payment whose authorisation is used up has succeeded by itself
+	EXECUTE format('INSERT INTO %1$I.payment_operations (order_id, payment_id, kind, status, reason, occurred_at)
+					SELECT p.order_id, p.payment_id, ''void'', ''succeeded'', ''released by the gateway'', $2
+					FROM %1$I.payments p
+					WHERE p.order_id = %2$L AND p.payment_id = $1 AND p.status = ''authorized'' AND p.capture_pending_amount = 0',
+				   store, payment.order_id) USING payment.payment_id, fact.occurred_at;
+END
+$$;
+COMMENT ON FUNCTION order_payment.reach_captured(record, order_payment.gateway_fact, name) IS
+	'books what is missing of a sum that a gateway has captured of an authorised payment, and the void of the rest. For apply_fact()';
+
+CREATE FUNCTION order_payment.move_payment(payment record, status text, fact order_payment.gateway_fact, store name) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- an end leaves nothing to do, and money leaves no failure
+	EXECUTE format(
+		'UPDATE %I.payments
+		 SET status = $2::order_payment.payment_status, gateway_reference = coalesce(gateway_reference, $3),
+			 occurred_at = coalesce($4, occurred_at), capture_before = coalesce($5, capture_before),
+			 next_action = CASE WHEN $2 = ''requires_action'' THEN coalesce($6, next_action) END,
+			 failure_class = $7, failure_code = $8, failure_message = $9
+		 WHERE order_id = %L AND payment_id = $1', store, payment.order_id)
+		USING payment.payment_id, status, CASE WHEN fact.entity = 'payment' THEN fact.reference END, fact.occurred_at,
+			  fact.capture_before, fact.next_action, fact.failure_class, fact.failure_code, fact.failure_message;
+END
+$$;
+COMMENT ON FUNCTION order_payment.move_payment(record, text, order_payment.gateway_fact, name) IS
+	'writes to a payment what a gateway tells. For apply_fact()';
+
+CREATE FUNCTION order_payment.void_under_way(payment record, store name) RETURNS uuid
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	void_id uuid;
+BEGIN
+	EXECUTE format('SELECT r.operation_id FROM %I.payment_operations r
+					WHERE r.order_id = %L AND r.payment_id = $1 AND r.kind = ''void'' AND r.status IN (''processing'', ''unknown'')
+					ORDER BY r.created_at LIMIT 1', store, payment.order_id) INTO void_id USING payment.payment_id;
+	RETURN void_id;
+END
+$$;
+COMMENT ON FUNCTION order_payment.void_under_way(record, name) IS 'the void that was asked for of a payment. For apply_fact()';
+
+/* Known from elsewhere before the gateway told it: what was said in between is past. */
+CREATE FUNCTION order_payment.confirm_success(payment record, fact order_payment.gateway_fact, store name) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF payment.occurred_at >= fact.occurred_at OR fact.occurred_at IS NULL THEN
+		RETURN false;
+	END IF;
+	PERFORM order_payment.move_payment(payment, 'succeeded', fact, store);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION order_payment.confirm_success(record, order_payment.gateway_fact, name) IS
+	'writes when a payment succeeded that is known to have; false if that is known. For apply_fact()';
+
+CREATE FUNCTION order_payment.apply_payment_fact(payment record, fact order_payment.gateway_fact, store name) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	told CONSTANT order_payment.payment_status := fact.status;
+	is_part CONSTANT boolean := fact.captured < payment.amount;
+	void_id uuid;
+	changed boolean := false;
+BEGIN
+	IF fact.reference IS NOT NULL AND payment.gateway_reference IS NULL THEN
+		EXECUTE format('UPDATE %I.payments SET gateway_reference = $2 WHERE order_id = %L AND payment_id = $1', store, payment.order_id)
+			USING payment.payment_id, fact.reference;
+		changed := true;
+	END IF;
+	IF fact.fee <> payment.fee AND NOT payment.fee_final THEN
+		EXECUTE format('UPDATE %I.payments SET fee = $2 WHERE order_id = %L AND payment_id = $1', store, payment.order_id)
+			USING payment.payment_id, fact.fee;
+		changed := true;
+	END IF;
+	IF fact.refunded > payment.refunded_amount THEN
+		RAISE EXCEPTION 'a gateway tells of refunds by their sum, before it tells of each'
+			USING ERRCODE = 'OP019', HINT = 'Let it send its notifications of refunds as well.';
+	ELSIF told = 'succeeded' AND payment.status = 'succeeded' THEN
+		RETURN order_payment.confirm_success(payment, fact, store) OR changed;
+	ELSIF told IS NULL OR NOT order_payment.moves_payment(payment.status, payment.occurred_at, told, fact.occurred_at) THEN
+		RETURN changed;
+	END IF;
+
+	IF told = 'succeeded' AND (payment.status = 'authorized' AND fact.captured IS NOT NULL OR is_part) THEN
+		IF payment.status <> 'authorized' THEN
+			PERFORM order_payment.move_payment(payment, 'authorized', fact, store);
+		END IF;
+		PERFORM order_payment.reach_captured(payment, fact, store);
+	ELSE
+		void_id := CASE WHEN told = 'revoked' AND payment.status = 'authorized' THEN order_payment.void_under_way(payment, store) END;
+		IF void_id IS NOT NULL THEN
+			EXECUTE format('UPDATE %I.payment_operations SET status = ''succeeded'', occurred_at = coalesce($2, occurred_at)
+							WHERE order_id = %L AND operation_id = $1', store, payment.order_id) USING void_id, fact.occurred_at;
+		ELSE
+			PERFORM order_payment.move_payment(payment, fact.status, fact, store);
+		END IF;
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION order_payment.apply_payment_fact(record, order_payment.gateway_fact, name) IS
+	'applies a fact of a payment, which is locked; false if it changes nothing. For apply_fact()';
+
+/* ---------- operations ---------- */
+
+CREATE FUNCTION order_payment.next_operation_status(status order_payment.operation_status, stood_at timestamptz,
+													told order_payment.operation_status, told_at timestamptz)
+	RETURNS order_payment.operation_status
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT (CASE
+		WHEN status = told OR status = 'reversed' THEN NULL
+		WHEN told = 'reversed' THEN CASE WHEN status = 'succeeded' THEN 'reversed' ELSE 'succeeded' END
+		WHEN status = 'succeeded' THEN
+			CASE WHEN told IN ('failed', 'cancelled') AND coalesce(told_at > stood_at, stood_at IS NULL) THEN 'reversed' END
+		WHEN told = 'succeeded' THEN
+			CASE WHEN status <> 'failed' OR coalesce(told_at > stood_at, true) THEN 'succeeded' END
+		WHEN status IN ('failed', 'cancelled') THEN NULL
+		WHEN told = 'cancelled' THEN 'failed'
+		WHEN told = 'failed' THEN 'failed'
+		WHEN told = 'unknown' THEN CASE WHEN status <> 'unknown' THEN 'unknown' END
+		WHEN told = 'processing' THEN CASE WHEN status IN ('requested', 'unknown') THEN 'processing' END
+	END)::order_payment.operation_status;
+END;
+COMMENT ON FUNCTION order_payment.next_operation_status(order_payment.operation_status, timestamptz, order_payment.operation_status, timestamptz) IS
+	'where an operation goes by what a gateway tells; null: nowhere. What failed after it had succeeded is reversed; what is told to be reversed succeeds first. For apply_fact()';
+
+CREATE FUNCTION order_payment.move_operation(payment record, operation record, fact order_payment.gateway_fact, store name)
+	RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	status order_payment.operation_status := operation.status;
+	stood_at timestamptz := operation.occurred_at;
+	step order_payment.operation_status;
+	moved boolean := false;
+BEGIN
+	LOOP
+		step := order_payment.next_operation_status(status, stood_at, fact.status::order_payment.operation_status, fact.occurred_at);
+		EXIT WHEN step IS NULL;
+		EXECUTE format(
+			'UPDATE %I.payment_operations
+			 SET status = $2, gateway_reference = coalesce($3, gateway_reference), occurred_at = coalesce($4, occurred_at),
+				 fee = coalesce($5, fee), failure_class = $6, failure_code = $7, failure_message = $8
+			 WHERE order_id = %L AND operation_id = $1', store, payment.order_id)
+			USING operation.operation_id, step, fact.reference, fact.occurred_at, fact.fee,
+				  fact.failure_class, fact.failure_code, fact.failure_message;
+		status := step;
+		moved := true;
+	END LOOP;
+	IF NOT moved AND operation.gateway_reference IS NULL AND fact.reference IS NOT NULL THEN
+		EXECUTE format('UPDATE %I.payment_operations SET gateway_reference = $2 WHERE order_id = %L AND operation_id = $1',
+					   store, payment.order_id) USING operation.operation_id, fact.reference;
+		moved := true;
+	END IF;
+	RETURN moved;
+END
+$$;
+COMMENT ON FUNCTION order_payment.move_operation(record, record, order_payment.gateway_fact, name) IS
+	'writes to an operation what a gateway tells, step by step; false if that changes nothing. For apply_fact()';
+
+/*
+ * One that was made at the gateway, by somebody who has access there, or by the
+ * customer's bank. Told by a sum, its amount is what is missing; while refunds
+ * of ours are under way nobody can say whose the sum is.
+ */
+CREATE FUNCTION order_payment.add_told_operation(payment record, fact order_payment.gateway_fact, store name) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	amount CONSTANT numeric := coalesce(fact.amount, fact.refunded - payment.refunded_amount);
+	born CONSTANT text := CASE WHEN fact.status IN ('succeeded', 'reversed') THEN 'succeeded' ELSE 'processing' END;
+	operation record;
+BEGIN
+	IF fact.reference IS NULL THEN
+		PERFORM order_payment.refuse_fact('OP018', 'a gateway tells of an operation that is not known', fact.number, NULL);
+	ELSIF fact.amount IS NULL AND payment.refund_pending_amount > 0 THEN
+		RAISE EXCEPTION 'a gateway tells of refunds by their sum, while others are under way'
+			USING ERRCODE = 'OP019', HINT = 'It is applied when they have come to an end.';
+	ELSIF amount <= 0 THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('INSERT INTO %I.payment_operations AS r (order_id, payment_id, kind, amount, status, reason, gateway_reference, occurred_at)
+					VALUES (%L, $1, $2, $3, $4::order_payment.operation_status, ''made at the gateway'', $5, $6)
+					RETURNING r.operation_id, r.status, r.occurred_at, r.gateway_reference', store, payment.order_id)
+		INTO operation USING payment.payment_id, fact.entity, amount, born, fact.reference, fact.occurred_at;
+	IF fact.status <> born THEN
+		PERFORM order_payment.move_operation(payment, operation, fact, store);
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION order_payment.add_told_operation(record, order_payment.gateway_fact, name) IS
+	'records a refund, chargeback, capture or void that was not made by us. For apply_fact()';
+
+/* ---------- one fact ---------- */
+
+CREATE FUNCTION order_payment.apply_fact(gateway text, fact order_payment.gateway_fact,
+										 store name DEFAULT order_payment.current_store(),
+										 OUT changed boolean, OUT order_id text, OUT payment_id uuid, OUT operation_id uuid)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found record;
+	own record;
+	payment record;
+	operation record;
+BEGIN
+	PERFORM order_payment.require_store(store);
+	found := order_payment.find_told_payment(gateway, fact, store);
+	order_id := found.order_id;
+	payment_id := found.payment_id;
+	EXECUTE format('SELECT g.app_id, g.merchant_id FROM %I.gateways g WHERE g.gateway = $1', store) INTO own USING gateway;
+
+	EXECUTE format('SELECT FROM %I.payment_operations r WHERE r.order_id = %L AND r.operation_id = $1 FOR NO KEY UPDATE', store, order_id)
+		USING found.operation_id;
+	EXECUTE format('SELECT FROM %I.payments p WHERE p.order_id = %L ORDER BY p.payment_id FOR NO KEY UPDATE', store, order_id);
+	EXECUTE format('SELECT p.order_id::text, p.payment_id, p.status, p.amount, p.currency, p.gateway_reference, p.authorized_amount,
+						   p.captured_amount, p.refund_pending_amount, p.refunded_amount, p.fee, p.fee_final, p.occurred_at
+					FROM %I.payments p WHERE p.order_id = %L AND p.payment_id = $1', store, order_id)
+		INTO payment USING payment_id;
+	EXECUTE format('SELECT r.operation_id, r.kind, r.status, r.amount, r.gateway_reference, r.occurred_at FROM %I.payment_operations r
+					WHERE r.order_id = %L AND (r.operation_id = $1
+						  OR $1 IS NULL AND r.payment_id = $2 AND r.kind = $3 AND r.gateway_reference = $4)', store, order_id)
+		INTO operation USING found.operation_id, payment_id, fact.entity, fact.reference;
+	operation_id := operation.operation_id;
+
+	PERFORM order_payment.compare_with_payment(fact, own, payment);
+	IF fact.entity IN ('refund', 'chargeback') AND payment.captured_amount = 0 THEN
+		RAISE EXCEPTION 'a gateway tells of a % before it tells how much was captured', fact.entity
+			USING ERRCODE = 'OP019', HINT = 'It is applied when that is told.';
+	END IF;
+	IF fact.entity = 'payment' THEN
+		changed := order_payment.apply_payment_fact(payment, fact, store);
+	ELSIF operation_id IS NOT NULL THEN
+		PERFORM order_payment.compare_with_operation(fact, operation);
+		changed := order_payment.move_operation(payment, operation, fact, store);
+	ELSE
+		changed := order_payment.add_told_operation(payment, fact, store);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.apply_fact(text, order_payment.gateway_fact, name) IS
+	'records what a gateway tells of a payment or operation, by the same triggers as everybody; changed is false if it changes nothing. OP017 if it contradicts what was asked for, OP018 if it names nothing that is known, OP019 if it builds on what is not known yet. For roles that may record outcomes; called by apply_notification() and settle_request()';

@@ -1,0 +1,159 @@
+/* ---------- what a gateway tells, in our words ---------- */
+
+/*
+ * fact			one thing that a gateway tells of one payment or operation,
+ *				whatever protocol it came by, and whether in a notification or
+ *				in the answer to a request
+ * reader		a function that makes facts of what a protocol says:
+ *				stripe_event(), alipay_event() ... It knows no table
+ * number		ours, as it was shown to the gateway: 32 hex digits
+ * reference	the gateway's own
+ *
+ * Figures that a gateway gives as sums (captured, refunded) are targets: what
+ * is missing to reach them is booked, and nothing if they are reached. A member
+ * that a gateway does not tell is null, and is not compared.
+ */
+CREATE TYPE order_payment.gateway_fact AS (
+	entity text,
+	number text,
+	payment_number text,
+	reference text,
+	payment_reference text,
+	status text,
+	amount numeric,
+	currency text,
+	captured numeric,
+	refunded numeric,
+	fee numeric,
+	capture_before timestamptz,
+	failure_class order_payment.failure_class,
+	failure_code text,
+	failure_message text,
+	next_action jsonb,
+	app_id text,
+	merchant_id text,
+	occurred_at timestamptz
+);
+COMMENT ON TYPE order_payment.gateway_fact IS
+	'one thing that a gateway tells: entity is payment, capture, void, refund or chargeback; status a payment_status or operation_status; captured and refunded are sums of the payment; number and reference name the entity, ours and the gateway''s, payment_number and payment_reference its payment';
+
+CREATE TYPE order_payment.gateway_event AS (
+	event_id text,
+	event_type text,
+	facts order_payment.gateway_fact[]
+);
+COMMENT ON TYPE order_payment.gateway_event IS
+	'what a notification of a gateway tells: facts in the order in which they build on each other; none if it tells nothing of payments';
+
+CREATE FUNCTION order_payment.make_fact(members jsonb) RETURNS order_payment.gateway_fact
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT jsonb_populate_record(NULL::order_payment.gateway_fact, members);
+END;
+COMMENT ON FUNCTION order_payment.make_fact(jsonb) IS
+	'a fact of its members by name; those left out are null. For readers of protocols';
+
+CREATE FUNCTION order_payment.number_id(number text) RETURNS uuid
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE WHEN number ~ '^[0-9a-f]{32}$' THEN number::uuid END;
+END;
+COMMENT ON FUNCTION order_payment.number_id(text) IS
+	'payment_id or operation_id of a number that was shown to a gateway; null if it is none of ours';
+
+CREATE FUNCTION order_payment.require_member(content jsonb, member text) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF jsonb_typeof(content) IS DISTINCT FROM 'object' OR coalesce(content ->> member, '') = ''
+		OR jsonb_typeof(content -> member) NOT IN ('string', 'number')
+	THEN
+		RAISE EXCEPTION 'a message of a gateway lacks "%"', member
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = 'It is missing, null, empty, or neither a text nor a number.',
+				  HINT = 'Compare the protocol of the gateway in gateways with what it sends.';
+	END IF;
+	RETURN content ->> member;
+END
+$$;
+COMMENT ON FUNCTION order_payment.require_member(jsonb, text) IS
+	'a member of a gateway''s message as text, else raises 22023. For readers of protocols';
+
+CREATE FUNCTION order_payment.translate_status(word text, words jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT words ? coalesce(word, '') THEN
+		RAISE EXCEPTION 'a gateway tells of a status that is not known'
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = format('It is none of %s.', (SELECT string_agg(k, ', ' ORDER BY k COLLATE "C") FROM jsonb_object_keys(words) k)),
+				  HINT = 'Nothing was changed. A later release may know it; replay_notification() applies it then.';
+	END IF;
+	RETURN words ->> word;
+END
+$$;
+COMMENT ON FUNCTION order_payment.translate_status(text, jsonb) IS
+	'our word for a gateway''s status by a table of them, null where that has null; raises 22023 for a word that is not in it. For readers of protocols';
+
+/* ---------- our own protocol ---------- */
+
+/*
+ * Figures come as texts or numbers of JSON in the currency's major unit.
+ *
+ *	{"number": "0190...", "status": "succeeded", "amount": "10.00", "currency": "EUR", "reference": "tx-1"}
+ *	{"entity": "refund", "number": "0190...", "payment_number": "0190...", "status": "succeeded", "amount": "2.50", ...}
+ *
+ * standard_webhooks: the same as data of {"type": ..., "timestamp": ..., "data": {...}}.
+ */
+CREATE FUNCTION order_payment.json_fact(result jsonb) RETURNS order_payment.gateway_fact
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	fact order_payment.gateway_fact;
+BEGIN
+	PERFORM order_payment.require_member(result, 'status');
+	fact := jsonb_populate_record(NULL::order_payment.gateway_fact, result - 'fee');
+	fact.entity := coalesce(fact.entity, 'payment');
+	IF fact.entity = 'payment' THEN
+		fact.fee := (result ->> 'fee')::numeric;
+		fact.status := fact.status::order_payment.payment_status::text;
+	ELSIF fact.entity IN ('capture', 'void', 'refund', 'chargeback') THEN
+		fact.status := fact.status::order_payment.operation_status::text;
+	ELSE
+		RAISE EXCEPTION 'a gateway tells of an entity that is not known'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It is payment, capture, void, refund or chargeback.';
+	END IF;
+	RETURN fact;
+END
+$$;
+COMMENT ON FUNCTION order_payment.json_fact(jsonb) IS
+	'the fact in a result of the protocol json: number or reference, status, and what else gateway_fact has, by the same names; amounts in major units';
+
+CREATE FUNCTION order_payment.json_event(content jsonb, event_id text) RETURNS order_payment.gateway_event
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT ROW (event_id, content ->> 'type', ARRAY[order_payment.json_fact(content)])::order_payment.gateway_event;
+END;
+COMMENT ON FUNCTION order_payment.json_event(jsonb, text) IS
+	'what a notification of the protocol json tells; event_id is its header webhook-id';
+
+CREATE FUNCTION order_payment.standard_webhooks_event(content jsonb, event_id text) RETURNS order_payment.gateway_event
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT ROW (event_id, order_payment.require_member(content, 'type'),
+				-- types that are not of payments tell nothing here
+				CASE WHEN content ->> 'type' ~ '^(payment|capture|void|refund|chargeback)\.'
+					 THEN ARRAY[order_payment.json_fact(
+						jsonb_build_object('entity', split_part(content ->> 'type', '.', 1),
+										   'occurred_at', content ->> 'timestamp') || (content -> 'data'))]
+					 ELSE '{}' END)::order_payment.gateway_event;
+END;
+COMMENT ON FUNCTION order_payment.standard_webhooks_event(jsonb, text) IS
+	'what a notification of the protocol standard_webhooks tells: type (entity and a word, as payment.succeeded), timestamp, and the result in data; event_id is its header webhook-id';

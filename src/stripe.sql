@@ -1,0 +1,169 @@
+/* ---------- what Stripe tells ---------- */
+
+/*
+ * Objects of its API, which are the same in events and in answers. Source:
+ * docs.stripe.com/api, and /webhooks for the events; amounts are in minor units
+ * by docs.stripe.com/currencies (gateways.minor_unit_exponents).
+ *
+ * Our number is metadata.number of payment intents and refunds. Charges tell
+ * nothing that their payment intent does not, but for refunds by their sum.
+ */
+CREATE FUNCTION order_payment.stripe_time(seconds jsonb) RETURNS timestamptz
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT to_timestamp((seconds #>> '{}')::bigint);
+END;
+COMMENT ON FUNCTION order_payment.stripe_time(jsonb) IS 'a time of Stripe: seconds since 1970';
+
+CREATE FUNCTION order_payment.stripe_amount(object jsonb, member text, exponents jsonb) RETURNS numeric
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT order_payment.from_minor_units((object ->> member)::bigint, upper(object ->> 'currency'), exponents);
+END;
+COMMENT ON FUNCTION order_payment.stripe_amount(jsonb, text, jsonb) IS
+	'an amount of a Stripe object, in major units; null if it has none';
+
+/*
+ * requires_payment_method is where an intent begins, and where it comes back to
+ * when a card was declined: it stays payable, by the same intent. Of a capture
+ * by hand, a success presupposes the authorisation.
+ */
+CREATE FUNCTION order_payment.stripe_payment_facts(intent jsonb, exponents jsonb) RETURNS order_payment.gateway_fact[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	status CONSTANT text := order_payment.translate_status(intent ->> 'status', '{
+		"requires_payment_method": "requires_action", "requires_confirmation": "requires_action",
+		"requires_action": "requires_action", "processing": "processing", "requires_capture": "authorized",
+		"succeeded": "succeeded", "canceled": "revoked"}');
+	fault CONSTANT jsonb := nullif(intent -> 'last_payment_error', 'null');
+	fact order_payment.gateway_fact;
+	before order_payment.gateway_fact;
+BEGIN
+	fact := order_payment.make_fact(jsonb_build_object(
+		'entity', 'payment', 'number', intent #> '{metadata,number}', 'reference', order_payment.require_member(intent, 'id'),
+		'status', status, 'amount', order_payment.stripe_amount(intent, 'amount', exponents),
+		'currency', upper(order_payment.require_member(intent, 'currency'))));
+	IF status IN ('requires_action', 'revoked') THEN
+		fact.failure_code := coalesce(fault ->> 'decline_code', fault ->> 'code', intent ->> 'cancellation_reason');
+		fact.failure_message := fault ->> 'message';
+	END IF;
+	IF status = 'requires_action' THEN
+		fact.next_action := jsonb_strip_nulls(jsonb_build_object(
+			'client_secret', intent -> 'client_secret', 'next_action', intent -> 'next_action'));
+	ELSIF status = 'succeeded' THEN
+		fact.captured := order_payment.stripe_amount(intent, 'amount_received', exponents);
+		IF intent ->> 'capture_method' = 'manual' THEN
+			before := fact;
+			before.status := 'authorized';
+			before.captured := NULL;
+			RETURN ARRAY[before, fact];
+		END IF;
+	END IF;
+	RETURN ARRAY[fact];
+END
+$$;
+COMMENT ON FUNCTION order_payment.stripe_payment_facts(jsonb, jsonb) IS
+	'what a payment intent of Stripe tells';
+
+CREATE FUNCTION order_payment.stripe_refund_fact(refund jsonb, exponents jsonb) RETURNS order_payment.gateway_fact
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT order_payment.make_fact(jsonb_build_object(
+		'entity', 'refund', 'number', refund #> '{metadata,number}', 'reference', order_payment.require_member(refund, 'id'),
+		'payment_reference', refund ->> 'payment_intent',
+		'status', order_payment.translate_status(refund ->> 'status', '{
+			"pending": "processing", "requires_action": "processing", "succeeded": "succeeded", "failed": "failed",
+			"canceled": "failed"}'),
+		'amount', order_payment.stripe_amount(refund, 'amount', exponents), 'currency', upper(refund ->> 'currency'),
+		'failure_class', CASE WHEN refund ->> 'status' IN ('failed', 'canceled') THEN 'other' END,
+		'failure_code', CASE WHEN refund ->> 'status' IN ('failed', 'canceled')
+							 THEN coalesce(refund ->> 'failure_reason', refund ->> 'status') END));
+END;
+COMMENT ON FUNCTION order_payment.stripe_refund_fact(jsonb, jsonb) IS
+	'what a refund of Stripe tells';
+
+/* An inquiry (warning_...) moves no money. */
+CREATE FUNCTION order_payment.stripe_dispute_facts(dispute jsonb, exponents jsonb) RETURNS order_payment.gateway_fact[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	status CONSTANT text := order_payment.translate_status(dispute ->> 'status', '{
+		"warning_needs_response": null, "warning_under_review": null, "warning_closed": null, "prevented": null,
+		"needs_response": "succeeded", "under_review": "succeeded", "lost": "succeeded", "won": "reversed"}');
+BEGIN
+	IF status IS NULL THEN
+		RETURN '{}';
+	END IF;
+	RETURN ARRAY[order_payment.make_fact(jsonb_build_object(
+		'entity', 'chargeback', 'reference', order_payment.require_member(dispute, 'id'),
+		'payment_reference', dispute ->> 'payment_intent', 'status', status,
+		'amount', order_payment.stripe_amount(dispute, 'amount', exponents), 'currency', upper(dispute ->> 'currency'),
+		'failure_code', dispute ->> 'reason'))];
+END
+$$;
+COMMENT ON FUNCTION order_payment.stripe_dispute_facts(jsonb, jsonb) IS
+	'what a dispute of Stripe tells: a chargeback, reversed if it was won';
+
+/* Older versions of the API list the refunds in the charge. */
+CREATE FUNCTION order_payment.stripe_charge_facts(charge jsonb, exponents jsonb) RETURNS order_payment.gateway_fact[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF charge ->> 'payment_intent' IS NULL THEN
+		RETURN '{}';  -- made in another way than by us
+	ELSIF jsonb_typeof(charge #> '{refunds,data}') = 'array' THEN
+		RETURN ARRAY(
+			SELECT order_payment.stripe_refund_fact(r.refund || jsonb_build_object('payment_intent', charge -> 'payment_intent'), exponents)
+			FROM jsonb_array_elements(charge #> '{refunds,data}') WITH ORDINALITY r (refund, n) ORDER BY r.n DESC);
+	END IF;
+	RETURN ARRAY[order_payment.make_fact(jsonb_build_object(
+		'entity', 'payment', 'number', charge #> '{metadata,number}', 'reference', charge -> 'payment_intent',
+		'currency', upper(charge ->> 'currency'),
+		'refunded', order_payment.stripe_amount(charge, 'amount_refunded', exponents)))];
+END
+$$;
+COMMENT ON FUNCTION order_payment.stripe_charge_facts(jsonb, jsonb) IS
+	'what a charge of Stripe tells of refunds, one by one or by their sum';
+
+CREATE FUNCTION order_payment.stripe_facts(object jsonb, exponents jsonb) RETURNS order_payment.gateway_fact[]
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE object ->> 'object'
+		WHEN 'payment_intent' THEN order_payment.stripe_payment_facts(object, exponents)
+		WHEN 'refund' THEN ARRAY[order_payment.stripe_refund_fact(object, exponents)]
+		WHEN 'dispute' THEN order_payment.stripe_dispute_facts(object, exponents)
+		WHEN 'charge' THEN order_payment.stripe_charge_facts(object, exponents)
+		ELSE '{}' END;
+END;
+COMMENT ON FUNCTION order_payment.stripe_facts(jsonb, jsonb) IS
+	'what an object of Stripe''s API tells; nothing if it is none of payments';
+
+CREATE FUNCTION order_payment.stripe_event(content jsonb, exponents jsonb) RETURNS order_payment.gateway_event
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	event order_payment.gateway_event;
+BEGIN
+	event.event_id := order_payment.require_member(content, 'id');
+	event.event_type := order_payment.require_member(content, 'type');
+	event.facts := CASE WHEN event.event_type ~ '^(payment_intent|refund|charge\.dispute|charge\.refund)\.'
+							 OR event.event_type = 'charge.refunded'
+						THEN order_payment.stripe_facts(content #> '{data,object}', exponents) ELSE '{}' END;
+	FOR i IN 1 .. cardinality(event.facts) LOOP
+		event.facts[i].merchant_id := content ->> 'account';
+		event.facts[i].occurred_at := order_payment.stripe_time(content -> 'created');
+	END LOOP;
+	RETURN event;
+END
+$$;
+COMMENT ON FUNCTION order_payment.stripe_event(jsonb, jsonb) IS
+	'what an event of Stripe tells: payment_intent.*, refund.*, charge.refund.updated, charge.refunded, charge.dispute.*; the others nothing';
