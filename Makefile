@@ -151,6 +151,8 @@ SQL_PARTS = \
 	src/wechatpay.sql \
 	src/apply_fact.sql \
 	src/inbox.sql \
+	src/settle.sql \
+	src/claim.sql \
 	src/card_functions.sql \
 	src/card_token.sql \
 	src/forget.sql \

@@ -78,3 +78,70 @@ END
 $$;
 COMMENT ON FUNCTION order_payment.alipay_event(jsonb) IS
 	'what a notification of Alipay tells: trade_status_sync; the others nothing';
+
+/* ---------- what Alipay answers ---------- */
+
+/*
+ * code 10000 is success, 10003 waits for the customer, 20000 is not known to
+ * Alipay itself, 40004 is refused for a reason in sub_code. Of a refund, 10000
+ * says that it was taken; only fund_change Y says that money went. refund_fee
+ * is the sum of all refunds of the trade.
+ */
+CREATE FUNCTION order_payment.alipay_refund_reply(action text, answer jsonb, asked jsonb) RETURNS order_payment.gateway_reply
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN action = 'refund' AND answer ->> 'fund_change' = 'Y'
+			 OR action = 'query_refund' AND answer ->> 'refund_status' = 'REFUND_SUCCESS'
+		THEN order_payment.make_reply('told', ARRAY[order_payment.make_fact(jsonb_build_object(
+			'entity', 'refund', 'number', coalesce(answer ->> 'out_request_no', asked ->> 'number'), 'reference', asked ->> 'number',
+			'payment_number', answer ->> 'out_trade_no', 'payment_reference', answer ->> 'trade_no', 'status', 'succeeded',
+			'amount', CASE action WHEN 'query_refund' THEN answer ->> 'refund_amount' END, 'currency', 'CNY'))])
+		WHEN action = 'query_refund' AND answer ->> 'out_request_no' IS NULL
+		THEN order_payment.make_reply('absent', '{}', NULL, 'no_refund')
+		ELSE order_payment.make_reply('unclear', '{}', NULL, coalesce(answer ->> 'refund_status', 'no_fund_change')) END;
+END;
+COMMENT ON FUNCTION order_payment.alipay_refund_reply(text, jsonb, jsonb) IS
+	'what a successful answer of Alipay tells of a refund';
+
+CREATE FUNCTION order_payment.alipay_reply(action text, http_status integer, answer jsonb, asked jsonb)
+	RETURNS order_payment.gateway_reply
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	code CONSTANT text := answer ->> 'code';
+	fault CONSTANT text := coalesce(answer ->> 'sub_code', code);
+	message CONSTANT text := coalesce(answer ->> 'sub_msg', answer ->> 'msg');
+	payment CONSTANT jsonb := jsonb_strip_nulls(jsonb_build_object('entity', 'payment', 'currency', 'CNY',
+		'number', coalesce(answer ->> 'out_trade_no', asked ->> 'number'), 'reference', nullif(answer ->> 'trade_no', '')));
+BEGIN
+	CASE
+		WHEN http_status <> 200 OR code IS NULL OR code = '20000' OR fault LIKE '%SYSTEM_ERROR%' THEN
+			RETURN order_payment.make_reply('unclear', '{}', NULL, coalesce(fault, http_status::text), message);
+		WHEN code = '10003' THEN
+			RETURN order_payment.make_reply('told', ARRAY[order_payment.make_fact(payment || '{"status": "processing"}')]);
+		WHEN code <> '10000' AND fault = 'ACQ.TRADE_NOT_EXIST' AND action = 'revoke' THEN  -- nobody has opened it: nobody can pay it
+			RETURN order_payment.make_reply('told', ARRAY[order_payment.make_fact(payment || '{"status": "revoked"}')]);
+		WHEN code <> '10000' AND fault = 'ACQ.TRADE_NOT_EXIST' AND starts_with(action, 'query') THEN
+			RETURN order_payment.make_reply('absent', '{}', NULL, fault, message);
+		WHEN code <> '10000' THEN
+			RETURN order_payment.make_reply('refused', '{}', 'other', fault, message);
+		WHEN action IN ('refund', 'query_refund') THEN
+			RETURN order_payment.alipay_refund_reply(action, answer, asked);
+		WHEN action = 'query' THEN
+			RETURN order_payment.make_reply('told', (order_payment.alipay_facts(answer))[1:1]);
+		WHEN action = 'revoke' THEN
+			RETURN order_payment.make_reply('told', ARRAY[order_payment.make_fact(payment || '{"status": "revoked"}')]);
+		WHEN answer ? 'qr_code' THEN
+			RETURN order_payment.make_reply('told', ARRAY[order_payment.make_fact(payment || jsonb_build_object('status', 'requires_action',
+				'next_action', jsonb_build_object('qr_code', answer -> 'qr_code')))]);
+		ELSE
+			RETURN order_payment.make_reply('told', ARRAY[order_payment.make_fact(payment || jsonb_build_object('status', 'succeeded',
+				'amount', order_payment.require_member(answer, 'total_amount')))]);
+	END CASE;
+END
+$$;
+COMMENT ON FUNCTION order_payment.alipay_reply(text, integer, jsonb, jsonb) IS
+	'what an answer of Alipay tells; answer is the object beside its sign';

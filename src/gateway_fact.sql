@@ -157,3 +157,81 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION order_payment.standard_webhooks_event(jsonb, text) IS
 	'what a notification of the protocol standard_webhooks tells: type (entity and a word, as payment.succeeded), timestamp, and the result in data; event_id is its header webhook-id';
+
+/* ---------- answers to requests ---------- */
+
+/*
+ * verdict		what an answer says of the request:
+ *				told		facts say what became of it
+ *				refused		it was not done, and will not be
+ *				not_done	it was not done, and may be at another time
+ *				absent		to a query: the gateway knows nothing of it
+ *				unclear		nothing that can be relied upon
+ * asked		what the request was about: number, payment_number, reference,
+ *				payment_reference, amount, currency, age (since it was first
+ *				asked for)
+ */
+CREATE TYPE order_payment.gateway_reply AS (
+	verdict text,
+	facts order_payment.gateway_fact[],
+	failure_class order_payment.failure_class,
+	failure_code text,
+	failure_message text
+);
+COMMENT ON TYPE order_payment.gateway_reply IS
+	'what the answer to a request tells: verdict is told (by facts), refused, not_done, absent or unclear';
+
+CREATE FUNCTION order_payment.make_reply(verdict text, facts order_payment.gateway_fact[] DEFAULT '{}',
+										 failure_class order_payment.failure_class DEFAULT NULL,
+										 failure_code text DEFAULT NULL, failure_message text DEFAULT NULL)
+	RETURNS order_payment.gateway_reply
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT ROW (verdict, facts, failure_class, failure_code, left(failure_message, 500))::order_payment.gateway_reply;
+END;
+COMMENT ON FUNCTION order_payment.make_reply(text, order_payment.gateway_fact[], order_payment.failure_class, text, text) IS
+	'the reading of an answer. For readers of protocols';
+
+/* By the status of HTTP alone, where a body says nothing better. */
+CREATE FUNCTION order_payment.reply_by_status(http_status integer, action text, code text, message text)
+	RETURNS order_payment.gateway_reply
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN http_status = 429 THEN order_payment.make_reply('not_done', '{}', 'not_sent', coalesce(code, '429'), message)
+		WHEN http_status = 404 AND starts_with(action, 'query') THEN order_payment.make_reply('absent', '{}', NULL, coalesce(code, '404'), message)
+		WHEN http_status IN (408, 409, 425) OR http_status NOT BETWEEN 400 AND 499
+			THEN order_payment.make_reply('unclear', '{}', NULL, coalesce(code, http_status::text), message)
+		ELSE order_payment.make_reply('refused', '{}', 'other', coalesce(code, http_status::text), message) END;
+END;
+COMMENT ON FUNCTION order_payment.reply_by_status(integer, text, text, text) IS
+	'what an answer tells by its HTTP status: 429 was not done, 404 to a query knows nothing of it, 408, 409, 425 and all that is no 4xx are unclear, other 4xx are refused. For readers of protocols';
+
+/* ---------- answers of our own protocol ---------- */
+
+CREATE FUNCTION order_payment.json_reply(action text, http_status integer, body text, asked jsonb, bare_success boolean)
+	RETURNS order_payment.gateway_reply
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	entity CONSTANT text := CASE WHEN action IN ('pay', 'query', 'revoke') THEN 'payment' ELSE replace(action, 'query_', '') END;
+	is_bare CONSTANT boolean := btrim(body, E' \t\r\n') = '';
+	content jsonb;
+BEGIN
+	IF is_bare AND http_status = 200 AND action = 'pay' AND bare_success THEN
+		RETURN order_payment.make_reply('told', ARRAY[order_payment.make_fact(asked || '{"entity": "payment", "status": "succeeded"}')]);
+	ELSIF is_bare THEN
+		RETURN order_payment.reply_by_status(http_status, action, NULL, NULL);
+	END IF;
+	content := body::jsonb;
+	IF http_status NOT BETWEEN 200 AND 499 OR http_status BETWEEN 300 AND 399 OR jsonb_typeof(content) <> 'object' OR NOT content ? 'status' THEN
+		RETURN order_payment.reply_by_status(http_status, action, content ->> 'failure_code', content ->> 'failure_message');
+	END IF;
+	RETURN order_payment.make_reply('told', ARRAY[order_payment.json_fact(jsonb_build_object('entity', entity) || content)]);
+END
+$$;
+COMMENT ON FUNCTION order_payment.json_reply(text, integer, text, jsonb, boolean) IS
+	'what an answer of the protocol json tells: a result (see json_fact()) decides, with 2xx or 4xx; 200 without a body means paid where the row of the gateway says so';

@@ -36,6 +36,11 @@ CREATE TABLE %1$I.gateways (
 	notification_tolerance interval NOT NULL DEFAULT '5 minutes',
 	bare_success boolean NOT NULL DEFAULT false,
 	request_options jsonb NOT NULL DEFAULT '{}',
+	request_timeout interval NOT NULL DEFAULT '30 seconds',
+	max_in_flight integer NOT NULL DEFAULT 8,
+	max_per_second integer,
+	query_schedule interval[] NOT NULL DEFAULT
+		'{10 seconds, 1 minute, 5 minutes, 10 minutes, 20 minutes, 30 minutes, 1 hour, 1 day, 1 day, 1 day, 1 day, 1 day}',
 	CONSTRAINT gateways_pkey PRIMARY KEY (gateway),
 	CONSTRAINT gateways_gateway_check CHECK (gateway <> ''),
 	CONSTRAINT gateways_minor_unit_exponents_check CHECK (jsonb_typeof(minor_unit_exponents) = 'object'),
@@ -52,7 +57,11 @@ CREATE TABLE %1$I.gateways (
 	CONSTRAINT gateways_notify_url_check CHECK (notify_url ~ '^https://[^#@[:space:]]+$'),
 	CONSTRAINT gateways_sign_type_check CHECK (sign_type IS NULL OR protocol IS NOT DISTINCT FROM 'wechatpay_v2' AND sign_type IN ('MD5', 'HMAC-SHA256')),
 	CONSTRAINT gateways_notification_tolerance_check CHECK (notification_tolerance BETWEEN '1 second' AND '1 day'),
-	CONSTRAINT gateways_request_options_check CHECK (jsonb_typeof(request_options) = 'object')
+	CONSTRAINT gateways_request_options_check CHECK (jsonb_typeof(request_options) = 'object'),
+	CONSTRAINT gateways_request_timeout_check CHECK (request_timeout BETWEEN '1 second' AND '10 minutes'),
+	CONSTRAINT gateways_max_in_flight_check CHECK (max_in_flight BETWEEN 1 AND 10000),
+	CONSTRAINT gateways_max_per_second_check CHECK (max_per_second > 0),
+	CONSTRAINT gateways_query_schedule_check CHECK (array_position(query_schedule, NULL) IS NULL AND NOT '0' > ANY (query_schedule))
 );
 INSERT INTO %1$I.gateways (gateway) VALUES ('manual'), ('cod');
 
@@ -106,6 +115,45 @@ CREATE TABLE %1$I.gateway_rejections (
 	CONSTRAINT gateway_rejections_gateway_fkey FOREIGN KEY (gateway) REFERENCES %1$I.gateways
 );
 
+CREATE TABLE %1$I.gateway_requests (
+	order_id %2$s NOT NULL,
+	request_id uuid NOT NULL DEFAULT order_payment.uuid_v7(),
+	gateway text NOT NULL,
+	work text NOT NULL,
+	payment_id uuid NOT NULL,
+	operation_id uuid,
+	state text NOT NULL DEFAULT 'claimed',
+	method text,
+	url text,
+	headers jsonb,
+	body text,
+	claimed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	claimed_by text NOT NULL,
+	timeline integer NOT NULL,
+	lease_until timestamptz NOT NULL,
+	settled_at timestamptz,
+	http_status integer,
+	outcome text,
+	reason text,
+	reply bytea,
+	CONSTRAINT gateway_requests_pkey PRIMARY KEY (order_id, request_id),
+	CONSTRAINT gateway_requests_state_check CHECK (state IN ('claimed', 'answered', 'not_sent', 'lost', 'refused'))
+);
+CREATE INDEX gateway_requests_claimed_idx ON %1$I.gateway_requests (gateway, lease_until) WHERE state = 'claimed';
+CREATE INDEX gateway_requests_target_idx ON %1$I.gateway_requests (order_id, payment_id, operation_id, work);
+CREATE INDEX gateway_requests_settled_idx ON %1$I.gateway_requests (gateway, settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX gateway_requests_claimed_at_idx ON %1$I.gateway_requests (gateway, claimed_at);
+CREATE INDEX gateway_requests_trouble_idx ON %1$I.gateway_requests (claimed_at) WHERE outcome IN ('conflict', 'error');
+
+CREATE TABLE %1$I.gateway_sender (
+	is_only boolean NOT NULL DEFAULT true,
+	system_identifier bigint NOT NULL,
+	timeline integer NOT NULL,
+	timeline_since timestamptz NOT NULL DEFAULT '-infinity',
+	CONSTRAINT gateway_sender_pkey PRIMARY KEY (is_only),
+	CONSTRAINT gateway_sender_is_only_check CHECK (is_only)
+);
+
 COMMENT ON TABLE %1$I.gateways IS 'payment gateways. Kept by the owner; a gateway that payments name stays, and is switched off by active';
 COMMENT ON COLUMN %1$I.gateways.minor_unit_exponents IS 'currencies whose minor unit this gateway counts otherwise than ISO 4217, or than their code says, as {"ISK": 2, "ETH.18": 9}; for to_minor_units()';
 COMMENT ON COLUMN %1$I.gateways.retry_schedule IS 'by failure class, how long after the first, second ... failure a payment is tried again; for due_retries()';
@@ -119,6 +167,10 @@ COMMENT ON COLUMN %1$I.gateways.sign_type IS 'digest of wechatpay_v2: HMAC-SHA25
 COMMENT ON COLUMN %1$I.gateways.notification_tolerance IS 'how far the time of a notification''s signature may be from ours, in the past or the future';
 COMMENT ON COLUMN %1$I.gateways.bare_success IS 'protocol json: an answer 200 without a result means that it is paid';
 COMMENT ON COLUMN %1$I.gateways.request_options IS 'members to add to each payment request, by the gateway''s own names; payments.request_options goes before';
+COMMENT ON COLUMN %1$I.gateways.request_timeout IS 'how long an answer is waited for';
+COMMENT ON COLUMN %1$I.gateways.max_in_flight IS 'how many requests may be under way at once';
+COMMENT ON COLUMN %1$I.gateways.max_per_second IS 'how many requests may be sent within a second; null: any number';
+COMMENT ON COLUMN %1$I.gateways.query_schedule IS 'how long after the outcome became unknown, and after each query, it is asked for again; at the end people must look';
 COMMENT ON TABLE %1$I.gateway_fees IS 'what a gateway takes: amount * rate + fixed, rounded half-up once. The row with the payment''s method goes before ''*'', the latest valid_from before older ones. Kept by the owner';
 COMMENT ON TABLE %1$I.gateway_notifications IS 'inbox: notifications of gateways that were verified, and what became of them. Written by apply_notification(); the owner deletes old ones; dumped as any table';
 COMMENT ON COLUMN %1$I.gateway_notifications.event_id IS 'the gateway''s id of the event, the same at each delivery; sha256: and a digest of the body where it has none';
@@ -128,10 +180,20 @@ COMMENT ON COLUMN %1$I.gateway_notifications.outcome IS 'applied; stale: it chan
 COMMENT ON COLUMN %1$I.gateway_notifications.payment_reference IS 'the gateway''s reference of the payment that it tells of';
 COMMENT ON COLUMN %1$I.gateway_notifications.deliveries IS 'how often it came';
 COMMENT ON COLUMN %1$I.gateway_notifications.attempts IS 'how often it was tried to apply';
+COMMENT ON TABLE %1$I.gateway_requests IS 'requests to gateways: who took each, and what became of it. Written by claim_requests() and settle_request(); the owner deletes old ones that are settled; dumped as any table';
+COMMENT ON COLUMN %1$I.gateway_requests.work IS 'as in open_work';
+COMMENT ON COLUMN %1$I.gateway_requests.state IS 'claimed: under way; answered; not_sent: nothing of it left; lost: it left, and no whole answer came; refused: it could not be made';
+COMMENT ON COLUMN %1$I.gateway_requests.body IS 'as it was made, without what signs it, and with placeholders for secrets and cards';
+COMMENT ON COLUMN %1$I.gateway_requests.timeline IS 'of the server that sent it';
+COMMENT ON COLUMN %1$I.gateway_requests.lease_until IS 'who has not settled it by then has lost it';
+COMMENT ON COLUMN %1$I.gateway_requests.outcome IS 'what the answer did: applied, stale, absent (the gateway knows nothing of it), failed, unknown, conflict, error';
+COMMENT ON COLUMN %1$I.gateway_requests.reply IS 'the body of an answer that could not be applied, its first 64 kB';
+COMMENT ON TABLE %1$I.gateway_sender IS 'which server sends for this store: in a copy nobody does, until resume_sending(). Written by claim_requests()';
+COMMENT ON COLUMN %1$I.gateway_sender.timeline_since IS 'when the server came to this timeline, by promotion or recovery: what is older may have been sent on the one before, and is queried first';
 COMMENT ON TABLE %1$I.gateway_rejections IS 'how many notifications were not verified, by day and reason. Counted by apply_notification(); the owner deletes old ones';
 
 	$ddl$, store, order_id_type);
 END
 $$;
 COMMENT ON FUNCTION order_payment.create_gateway_tables(name, regtype) IS
-	'makes gateways, gateway_fees, gateway_notifications and gateway_rejections in a schema. Called by create_store()';
+	'makes gateways, gateway_fees, gateway_notifications, gateway_rejections, gateway_requests and gateway_sender in a schema. Called by create_store()';

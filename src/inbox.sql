@@ -273,6 +273,21 @@ $$;
 COMMENT ON FUNCTION order_payment.retry_deferred(record, uuid, name) IS
 	'applies notifications that waited for another one of the same payment; returns how many. For apply_notification()';
 
+CREATE FUNCTION order_payment.retry_waiting(gateway text, payment_id uuid, store name) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	own record;
+BEGIN
+	EXECUTE format('SELECT g.gateway, g.protocol, g.minor_unit_exponents FROM %I.gateways g WHERE g.gateway = $1', store)
+		INTO own USING gateway;
+	RETURN order_payment.retry_deferred(own, payment_id, store);
+END
+$$;
+COMMENT ON FUNCTION order_payment.retry_waiting(text, uuid, name) IS
+	'the same, by the name of the gateway. For settle_request()';
+
 /* ---------- the inbox ---------- */
 
 CREATE FUNCTION order_payment.count_rejection(gateway text, reason text, store name) RETURNS void

@@ -29,7 +29,8 @@ BEGIN
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = store
 	  AND c.relname IN ('orders', 'order_items', 'order_events', 'event_consumers', 'consumer_offsets',
-						'gateways', 'gateway_fees', 'gateway_notifications', 'gateway_rejections', 'gateway_secrets', 'payments', 'used_card_tokens', 'payment_operations', 'refunds',
+						'gateways', 'gateway_fees', 'gateway_notifications', 'gateway_rejections', 'gateway_requests', 'gateway_sender',
+						'gateway_secrets', 'payments', 'used_card_tokens', 'payment_operations', 'refunds',
 						'payment_passwords', 'payment_password_attempts',
 						'settlement_lines', 'settlement_facts', 'settlement_matches',
 						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
@@ -92,7 +93,9 @@ BEGIN
 GRANT USAGE ON SCHEMA %1$I TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.orders, %1$I.payments, %1$I.payment_operations, %1$I.refunds TO %2$I;
 GRANT SELECT, INSERT, UPDATE, DELETE ON %1$I.order_items TO %2$I;
-GRANT SELECT ON %1$I.order_events, %1$I.gateways, %1$I.gateway_fees, %1$I.gateway_rejections TO %2$I;
+GRANT SELECT ON %1$I.order_events, %1$I.gateways, %1$I.gateway_fees, %1$I.gateway_rejections, %1$I.gateway_sender TO %2$I;
+GRANT SELECT (order_id, request_id, gateway, work, payment_id, operation_id, state, claimed_at, claimed_by, timeline, lease_until,
+			  settled_at, http_status, outcome, reason) ON %1$I.gateway_requests TO %2$I;
 GRANT SELECT (gateway, event_id, event_type, outcome, reason, payment_reference, order_id, payment_id, operation_id, deliveries,
 			  attempts, received_at, last_received_at, applied_at) ON %1$I.gateway_notifications TO %2$I;
 GRANT SELECT (gateway, kind, secret_id, key_name, valid_from, valid_until, created_at) ON %1$I.gateway_secrets TO %2$I;
@@ -111,8 +114,8 @@ GRANT SELECT, INSERT, UPDATE ON %1$I.event_consumers, %1$I.consumer_offsets TO %
 	IF gateway_role IS NOT NULL THEN
 		EXECUTE format('GRANT UPDATE (status) ON %1$I.payments, %1$I.payment_operations TO %2$I', store, gateway_role);
 		EXECUTE format('GRANT INSERT ON %1$I.settlement_lines TO %2$I', store, gateway_role);
-		EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %1$I.gateway_notifications TO %2$I', store, gateway_role);
-		EXECUTE format('GRANT INSERT, UPDATE ON %1$I.gateway_rejections TO %2$I', store, gateway_role);
+		EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %1$I.gateway_notifications, %1$I.gateway_requests TO %2$I', store, gateway_role);
+		EXECUTE format('GRANT INSERT, UPDATE ON %1$I.gateway_rejections, %1$I.gateway_sender TO %2$I', store, gateway_role);
 	END IF;
 END
 $$;

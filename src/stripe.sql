@@ -167,3 +167,38 @@ END
 $$;
 COMMENT ON FUNCTION order_payment.stripe_event(jsonb, jsonb) IS
 	'what an event of Stripe tells: payment_intent.*, refund.*, charge.refund.updated, charge.refunded, charge.dispute.*; the others nothing';
+
+/* ---------- what Stripe answers ---------- */
+
+/* Search finds an object a minute after it was made, at times an hour after. */
+CREATE FUNCTION order_payment.stripe_reply(action text, http_status integer, content jsonb, asked jsonb, exponents jsonb)
+	RETURNS order_payment.gateway_reply
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	fault CONSTANT jsonb := CASE WHEN jsonb_typeof(content -> 'error') = 'object' THEN content -> 'error' END;
+	object jsonb := content;
+BEGIN
+	IF jsonb_typeof(fault -> 'payment_intent') = 'object' THEN
+		RETURN order_payment.make_reply('told', order_payment.stripe_facts(fault -> 'payment_intent', exponents));
+	ELSIF http_status NOT BETWEEN 200 AND 299 THEN
+		RETURN order_payment.reply_by_status(http_status, action, coalesce(fault ->> 'decline_code', fault ->> 'code', fault ->> 'type'), fault ->> 'message');
+	ELSIF content ->> 'object' IN ('list', 'search_result') THEN
+		SELECT d.object INTO object
+		FROM jsonb_array_elements(content -> 'data') WITH ORDINALITY d (object, n)
+		WHERE d.object #>> '{metadata,number}' = asked ->> 'number' ORDER BY d.n LIMIT 1;
+		IF object IS NULL THEN
+			RETURN order_payment.make_reply(CASE WHEN content ->> 'object' = 'search_result' AND (asked ->> 'age')::interval < '1 hour'
+													  OR coalesce((content ->> 'has_more')::boolean, false)
+												 THEN 'unclear' ELSE 'absent' END, '{}', NULL, 'not_found');
+		END IF;
+	END IF;
+	IF cardinality(order_payment.stripe_facts(object, exponents)) = 0 THEN
+		RETURN order_payment.make_reply('unclear', '{}', NULL, 'no_object');
+	END IF;
+	RETURN order_payment.make_reply('told', order_payment.stripe_facts(object, exponents));
+END
+$$;
+COMMENT ON FUNCTION order_payment.stripe_reply(text, integer, jsonb, jsonb, jsonb) IS
+	'what an answer of Stripe tells: its object, or the payment intent in its error; else by the HTTP status';

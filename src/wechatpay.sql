@@ -129,3 +129,36 @@ END
 $$;
 COMMENT ON FUNCTION order_payment.wechatpay_v2_event(jsonb, jsonb) IS
 	'what a notification of WeChat Pay v2 tells of a payment';
+
+/* ---------- what WeChat Pay answers ---------- */
+
+CREATE FUNCTION order_payment.wechatpay_reply(action text, http_status integer, content jsonb, asked jsonb, exponents jsonb)
+	RETURNS order_payment.gateway_reply
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	code CONSTANT text := content ->> 'code';
+BEGIN
+	IF http_status NOT BETWEEN 200 AND 299 THEN
+		RETURN CASE
+			WHEN code IN ('SYSTEM_ERROR', 'ACCEPTED') THEN order_payment.make_reply('unclear', '{}', NULL, code, content ->> 'message')
+			WHEN code IN ('FREQUENCY_LIMITED', 'RATELIMIT_EXCEEDED') THEN order_payment.reply_by_status(429, action, code, content ->> 'message')
+			WHEN code = 'NOT_ENOUGH' THEN order_payment.make_reply('refused', '{}', 'soft_decline', code, content ->> 'message')
+			WHEN code IN ('ORDER_NOT_EXIST', 'RESOURCE_NOT_EXISTS') THEN order_payment.reply_by_status(404, action, code, content ->> 'message')
+			ELSE order_payment.reply_by_status(http_status, action, code, content ->> 'message') END;
+	END IF;
+	RETURN CASE
+		WHEN action = 'revoke' THEN order_payment.make_reply('told', ARRAY[order_payment.make_fact(jsonb_build_object(
+			'entity', 'payment', 'number', asked ->> 'number', 'status', 'revoked'))])
+		WHEN action = 'query' THEN order_payment.make_reply('told', ARRAY[order_payment.wechatpay_payment_fact(content, exponents)])
+		WHEN action IN ('refund', 'query_refund') THEN order_payment.make_reply('told', ARRAY[order_payment.wechatpay_refund_fact(content, exponents)])
+		WHEN content ?| '{code_url,prepay_id,h5_url}' THEN order_payment.make_reply('told', ARRAY[order_payment.make_fact(jsonb_build_object(
+			'entity', 'payment', 'number', asked ->> 'number', 'status', 'requires_action',
+			'next_action', jsonb_strip_nulls(jsonb_build_object('code_url', content -> 'code_url', 'prepay_id', content -> 'prepay_id',
+																'h5_url', content -> 'h5_url'))))])
+		ELSE order_payment.make_reply('unclear', '{}', NULL, 'no_result') END;
+END
+$$;
+COMMENT ON FUNCTION order_payment.wechatpay_reply(text, integer, jsonb, jsonb, jsonb) IS
+	'what an answer of WeChat Pay v3 tells';
