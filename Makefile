@@ -145,6 +145,11 @@ SQL_PARTS = \
 	src/payment_functions.sql \
 	src/schedule_functions.sql \
 	src/refund_functions.sql \
+	src/request.sql \
+	src/request_json.sql \
+	src/request_stripe.sql \
+	src/request_alipay.sql \
+	src/request_wechatpay.sql \
 	src/card_functions.sql \
 	src/card_token.sql \
 	src/forget.sql \
