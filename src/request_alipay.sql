@@ -75,7 +75,7 @@ BEGIN
 					'app_id', order_payment.require_member(gateway, 'app_id', gateway.app_id), 'method', api, 'format', 'JSON',
 					'charset', 'utf-8', 'sign_type', 'RSA2', 'version', '1.0',
 					'notify_url', CASE WHEN action = 'pay' THEN gateway.notify_url END,
-					'biz_content', content::text))));
+					'biz_content', content::text))))::order_payment.gateway_request;
 END
 $$;
 COMMENT ON FUNCTION order_payment.build_alipay_request(text, record, record, record) IS

@@ -53,7 +53,8 @@ BEGIN
 			'number', operation.number, 'payment_number', payment.number, 'reference', payment.reference,
 			'amount', operation.amount, 'currency', payment.currency, 'reason', operation.reason)));
 	END IF;
-	RETURN ROW ('POST', url, headers || jsonb_build_object('Content-Type', 'application/json', 'Idempotency-Key', operation.key), body)::order_payment.gateway_request;
+	RETURN ROW ('POST', url, headers || jsonb_build_object('Content-Type', 'application/json',
+				'Idempotency-Key', operation.key), body)::order_payment.gateway_request;
 END
 $$;
 COMMENT ON FUNCTION order_payment.build_json_request(text, record, record, record, name) IS
