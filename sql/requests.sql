@@ -332,12 +332,14 @@ SELECT sign_request('alipay', build_request('query_payment', pg_temp.pid(20)));
 SELECT sign_request('wechat', build_request('query_payment', pg_temp.pid(30)));
 SELECT sign_request('nowhere', build_request('query_payment', pg_temp.pid(62)));
 
--- ---------- nothing was written ----------
+-- ---------- nothing is written ----------
 
 RESET ROLE;
-SELECT count(*) FROM order_events e WHERE e.recorded_at > now() + interval '1 hour';
 BEGIN READ ONLY;
-SELECT method FROM build_request('send_payment', pg_temp.pid(1));
+SELECT work, count((build_request(work, payment_id, operation_id)).url) FROM open_work
+WHERE gateway IN ('own', 'stripe', 'alipay', 'wechat') AND work IN ('send_payment', 'send_operation') AND payment_id = ANY (ARRAY[pg_temp.pid(10), pg_temp.pid(30), pg_temp.pid(31), pg_temp.pid(33), pg_temp.pid(40)])
+	AND operation_id IS DISTINCT FROM pg_temp.oid(14)
+GROUP BY work ORDER BY work;
 COMMIT;
 
 SET client_min_messages = warning;
