@@ -20,6 +20,7 @@ OBJS = \
 	src/settings.o \
 	src/crypto.o \
 	src/crypto_digest.o \
+	src/crypto_text.o \
 	src/memory.o \
 	src/crypto_rsa.o \
 	src/withhold.o \
@@ -91,7 +92,18 @@ OBJS = \
 	src/row_token.o \
 	src/secret_kind.o \
 	src/secret_blob.o \
+	src/gateway.o \
 	src/gateway_secret.o \
+	src/fields.o \
+	src/form.o \
+	src/flat_xml.o \
+	src/json_member.o \
+	src/signature_header.o \
+	src/scheme.o \
+	src/notification.o \
+	src/message_fields.o \
+	src/resource.o \
+	src/signing.o \
 	src/encrypted_amount.o \
 	src/reseal_value.o \
 	src/reseal_table.o \
@@ -134,6 +146,7 @@ SQL_PARTS = \
 	src/payment_tables.sql \
 	src/password_tables.sql \
 	src/gateway_secret.sql \
+	src/notification.sql \
 	src/encrypted_amount.sql \
 	src/settlement.sql \
 	src/views.sql \
@@ -151,6 +164,11 @@ SQL_PARTS = \
 	src/wechatpay.sql \
 	src/apply_fact.sql \
 	src/inbox.sql \
+	src/request.sql \
+	src/request_json.sql \
+	src/request_stripe.sql \
+	src/request_alipay.sql \
+	src/request_wechatpay.sql \
 	src/settle.sql \
 	src/claim.sql \
 	src/card_functions.sql \
@@ -172,7 +190,7 @@ DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
 REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_key card_store card_attack2 reseal payment_password probability store events append functions functions_refund views settlement routing \
-	gateway_secret row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+	gateway_secret notification requests row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume card_attack catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 

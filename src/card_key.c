@@ -240,21 +240,18 @@ op_new_card_key(PG_FUNCTION_ARGS)
 
 #define PEM_LINE 64
 
-/* base64 (RFC 4648 section 4) from its variant for URLs */
 static void
 append_base64(StringInfo text, OpBytes bytes)
 {
-	size_t size = OP_BASE64URL_SIZE(bytes.size);
-	char  *url = palloc(size);
+	size_t size = OP_BASE64_SIZE(bytes.size);
+	char  *base64 = palloc(size);
 
-	op_base64url_encode(bytes, url);
-	for (size_t i = 0; i < size || i % 4 != 0; i++)
+	op_base64_encode(bytes, base64);
+	for (size_t i = 0; i < size; i++)
 	{
 		if (i > 0 && i % PEM_LINE == 0)
 			appendStringInfoChar(text, '\n');
-		appendStringInfoChar(text, i >= size ? '=' : url[i] == '-' ? '+'
-												 : url[i] == '_'   ? '/'
-																   : url[i]);
+		appendStringInfoChar(text, base64[i]);
 	}
 }
 

@@ -1,7 +1,7 @@
 /*
  * crypto.c
- *	  AEAD, random bytes, comparing, forgetting, base64url. Digests and what is made
- *	  of them are in crypto_digest.c, RSA is in crypto_rsa.c.
+ *	  AEAD, random bytes, comparing, forgetting. Digests and what is made of them are
+ *	  in crypto_digest.c, RSA is in crypto_rsa.c, texts of bytes are in crypto_text.c.
  *
  * K			the key of an OpAead
  * K1			the first subkey of AES-CMAC under K (NIST SP 800-38B): made once a key
@@ -381,98 +381,4 @@ void
 op_cleanse(void *bytes, size_t size)
 {
 	OPENSSL_cleanse(bytes, size);
-}
-
-/* ---------- base64url ---------- */
-
-static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-void
-op_base64url_encode(OpBytes bytes, char *text)
-{
-	uint32 bits = 0;
-	int	   pending = 0; /* of these, not yet written */
-
-	for (size_t i = 0; i < bytes.size; i++)
-	{
-		bits = bits << 8 | bytes.data[i];
-		for (pending += 8; pending >= 6; pending -= 6)
-			*text++ = base64url[bits >> (pending - 6) & 63];
-	}
-	if (pending > 0)
-		*text = base64url[bits << (6 - pending) & 63];
-}
-
-/* The value of a hexadecimal digit, or 16 and more. */
-static unsigned
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return (unsigned) (c - '0');
-	if (c >= 'a' && c <= 'f')
-		return (unsigned) (c - 'a' + 10);
-	if (c >= 'A' && c <= 'F')
-		return (unsigned) (c - 'A' + 10);
-	return 16;
-}
-
-bool
-op_hex_decode(const char *text, size_t length, uint8 *bytes, size_t size)
-{
-	unsigned bad = 0;
-
-	if (length != 2 * size)
-		return op_crypto_end(false, bytes, size);
-	for (size_t i = 0; i < size; i++)
-	{
-		unsigned high = hex_value(text[2 * i]);
-		unsigned low = hex_value(text[2 * i + 1]);
-
-		bad |= (high | low) & 16;
-		bytes[i] = (uint8) ((high & 15) << 4 | (low & 15));
-	}
-	return op_crypto_end(bad == 0, bytes, size);
-}
-
-/* The place of a character in it, or -1. */
-static int
-base64url_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '-')
-		return 62;
-	return c == '_' ? 63 : -1;
-}
-
-bool
-op_base64url_decode(const char *text, size_t length, uint8 *bytes, size_t *size)
-{
-	size_t room = *size;
-	size_t written = 0;
-	uint32 bits = 0;
-	int	   pending = 0; /* of these, not yet written */
-	bool   ok = length % 4 != 1 && length / 4 * 3 + length % 4 * 3 / 4 <= room;
-
-	for (size_t i = 0; ok && i < length; i++)
-	{
-		int value = base64url_value(text[i]);
-
-		ok = value >= 0;
-		bits = bits << 6 | (uint32) value;
-		pending += 6;
-		if (ok && pending >= 8)
-		{
-			pending -= 8;
-			bytes[written++] = (uint8) (bits >> pending);
-		}
-	}
-	/* bits that no byte takes up must be zero, or several texts would say the same */
-	ok = ok && (bits & ((1U << pending) - 1)) == 0;
-	*size = ok ? written : 0;
-	return op_crypto_end(ok, bytes, written);
 }

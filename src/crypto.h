@@ -157,4 +157,11 @@ extern void op_base64url_encode(OpBytes bytes, char *text);
 /* Refuses all that encode would not have written. *size: the room, then what is used of it. */
 extern bool op_base64url_decode(const char *text, size_t length, uint8 *bytes, size_t *size);
 
+/* base64: RFC 4648 section 4, with padding, without blanks and line ends; as above */
+
+#define OP_BASE64_SIZE(n) (((n) + 2) / 3 * 4)
+
+extern void op_base64_encode(OpBytes bytes, char *text);
+extern bool op_base64_decode(const char *text, size_t length, uint8 *bytes, size_t *size);
+
 #endif

@@ -58,15 +58,6 @@ refuse_token(void)
 					errhidestmt(true)));
 }
 
-static void
-refuse_without_key(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_OP_NO_KEY),
-					errmsg("the gateway has no valid secret of the kind \"%s\"",
-						   op_secret_kinds[OP_SECRET_AMOUNT_KEY].name),
-					errhint("Agree on one with the gateway, and bring it by order_payment.set_gateway_secret().")));
-}
-
 /* ---------- what both ways share ---------- */
 
 static void
@@ -150,7 +141,7 @@ op_encrypt_amount(PG_FUNCTION_ARGS)
 	exchange.associated = associated_data(gateway, number);
 	if (!op_use_gateway_secrets(NameStr(*PG_GETARG_NAME(4)), gateway, OP_SECRET_AMOUNT_KEY,
 								encrypt_under, &exchange, &n))
-		refuse_without_key();
+		op_refuse_without_secret(OP_SECRET_AMOUNT_KEY);
 	size = strlen(PREFIX) + OP_BASE64URL_SIZE(exchange.sealed_size);
 	token = palloc(VARHDRSZ + size);
 	SET_VARSIZE(token, VARHDRSZ + size);
@@ -255,7 +246,7 @@ op_decrypt_amount(PG_FUNCTION_ARGS)
 								decrypt_under, &exchange, &n))
 	{
 		if (n == 0)
-			refuse_without_key();
+			op_refuse_without_secret(OP_SECRET_AMOUNT_KEY);
 		refuse_token();
 	}
 	read_plain(&exchange, &values[0], &currency);

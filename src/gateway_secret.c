@@ -20,7 +20,6 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -32,6 +31,7 @@
 #include "utils/syscache.h"
 
 #include "errors.h"
+#include "gateway.h"
 #include "gateway_secret.h"
 #include "memory.h"
 #include "recorder.h"
@@ -47,19 +47,6 @@
 StaticAssertDecl(OP_SECRET_MAX == OP_PLAIN_MAX, "an envelope holds any secret");
 
 /* ---------- the table ---------- */
-
-static Oid
-table_of(const char *store, const char *name)
-{
-	Oid result = get_relname_relid(name, get_namespace_oid(store, false));
-
-	if (!OidIsValid(result) || (get_rel_relkind(result) != RELKIND_RELATION &&
-								get_rel_relkind(result) != RELKIND_PARTITIONED_TABLE))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("schema \"%s\" has no table \"%s\"", store, name),
-						errhint("Name a store; order_payment.upgrade_store() gives one of an earlier release what it lacks.")));
-	return result;
-}
 
 static char *
 qualified(const char *store)
@@ -217,7 +204,7 @@ set_secret(FunctionCallInfo fcinfo, SourceFunction take)
 	place.kind = text_to_cstring(PG_GETARG_TEXT_PP(ARG_KIND));
 	place.store = NameStr(*PG_GETARG_NAME(ARG_STORE));
 	kind = kind_of(place.kind);
-	require_insert(table_of(place.store, TABLE));
+	require_insert(op_table_of_store(place.store, TABLE));
 	op_protect_memory();
 
 	values[COLUMN_GATEWAY] = PG_GETARG_DATUM(ARG_GATEWAY);
@@ -377,28 +364,16 @@ use_row(const SecretRow *row, const bytea *binding, OpSecretUse use, void *conte
 	return done;
 }
 
-static void
-require_recorder(const char *store)
-{
-	if (op_may_record(table_of(store, "payments")))
-		return;
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					errmsg("permission denied to use the secrets of gateways"),
-					errdetail("Role \"%s\" may not record what gateways did in the store \"%s\".",
-							  GetUserNameFromId(GetUserId(), false), store),
-					errhint("The owner of the store may grant UPDATE (status) on its payments.")));
-}
-
 bool
 op_use_gateway_secrets(const char *store, const char *gateway, OpSecretKind kind, OpSecretUse use,
 					   void *context, int *n)
 {
 	const char *name = op_secret_kinds[kind].name;
-	Oid			table = table_of(store, TABLE);
+	Oid			table = op_table_of_store(store, TABLE);
 	SecretRow  *rows;
 	int			found;
 
-	require_recorder(store);
+	op_require_recorder(store);
 	rows = read_valid(table, store, gateway, name, &found);
 	for (*n = 0; *n < found;)
 	{
@@ -408,6 +383,16 @@ op_use_gateway_secrets(const char *store, const char *gateway, OpSecretKind kind
 			return true;
 	}
 	return false;
+}
+
+void
+op_refuse_without_secret(OpSecretKind kind)
+{
+	ereport(ERROR, (errcode(ERRCODE_OP_NO_KEY),
+					errmsg("the gateway has no valid secret of the kind \"%s\"",
+						   op_secret_kinds[kind].name),
+					errhint("Agree on one with the gateway, and bring it by order_payment.set_gateway_secret().")));
+	pg_unreachable();
 }
 
 /* ---------- is a stored secret sound? ---------- */

@@ -6,6 +6,7 @@
 #ifndef OP_GATEWAY_SECRET_H
 #define OP_GATEWAY_SECRET_H
 
+#include "compat.h"
 #include "secret_kind.h"
 
 /* Of a secret: key_name is what the gateway calls it by, or NULL. */
@@ -26,5 +27,8 @@ typedef bool (*OpSecretUse)(const OpGatewaySecret *secret, void *context);
  */
 extern bool op_use_gateway_secrets(const char *store, const char *gateway, OpSecretKind kind,
 								   OpSecretUse use, void *context, int *n);
+
+/* The one error, OP013, for that there is none. */
+op_noreturn extern void op_refuse_without_secret(OpSecretKind kind);
 
 #endif

@@ -4,9 +4,10 @@
  * The schema is for everybody to use and for nobody to create in. What is not
  * named here may be called by everybody: it runs with the rights of its caller,
  * but for the triggers of a store, which act as the owner of its tables, and only
- * between tables of one owner, and for encrypt_amount() and decrypt_amount(), which
- * read secrets as the owner for those who may record outcomes. The extension makes
- * no roles: its tables and the functions below are the owner's to grant.
+ * between tables of one owner, and for encrypt_amount(), decrypt_amount(),
+ * verify_notification(), verify_reply(), open_resource() and sign_for_gateway(),
+ * which read secrets as the owner for those who may record outcomes. The extension
+ * makes no roles: its tables and the functions below are the owner's to grant.
  */
 REVOKE ALL ON SCHEMA order_payment FROM PUBLIC;
 GRANT USAGE ON SCHEMA order_payment TO PUBLIC;

@@ -75,34 +75,22 @@ read_hex(OpBytes given, OpSecret *kept)
 	return op_hex_decode((const char *) given.data, given.size, kept->data, OP_KEY_SIZE);
 }
 
-/* ---------- base64 (RFC 4648 section 4), with blanks anywhere and its padding ---------- */
+/* ---------- base64 (RFC 4648 section 4), with blanks anywhere ---------- */
 
 static bool
 read_base64(OpBytes given, OpSecret *kept)
 {
 	char   text[OP_SECRET_MAX];
 	size_t size = 0;
-	size_t padding = 0;
 	bool   done = given.size <= sizeof(text);
 
 	for (size_t i = 0; done && i < given.size; i++)
 	{
-		char c = (char) given.data[i];
-
-		if (IS_BLANK(c))
-			continue;
-		if (c == '=')
-			padding++;
-		else
-		{
-			/* what our decoder calls the last two digits */
-			done = padding == 0 && c != '-' && c != '_';
-			text[size++] = c == '+' ? '-' : (c == '/' ? '_' : c);
-		}
+		if (!IS_BLANK(given.data[i]))
+			text[size++] = (char) given.data[i];
 	}
 	kept->size = sizeof(kept->data);
-	done = done && padding <= 2 && (size + padding) % 4 == 0 &&
-		   op_base64url_decode(text, size, kept->data, &kept->size);
+	done = done && op_base64_decode(text, size, kept->data, &kept->size);
 	op_cleanse(text, sizeof(text));
 	return done;
 }

@@ -1,4 +1,4 @@
-/* needs src/card_blob.c src/crypto.c src/crypto_digest.c -lcrypto */
+/* needs src/card_blob.c src/crypto.c src/crypto_digest.c src/crypto_text.c -lcrypto */
 /*
  * fuzz_blob.c
  *		Any bytes are a card sealed outside, or the plaintext of one, that is

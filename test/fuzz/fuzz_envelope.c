@@ -1,4 +1,4 @@
-/* needs src/crypto.c src/crypto_digest.c src/envelope.c -lcrypto */
+/* needs src/crypto.c src/crypto_digest.c src/crypto_text.c src/envelope.c -lcrypto */
 /*
  * fuzz_envelope.c
  *		Any bytes, and any text, are an envelope of ours or are refused; none that

@@ -1,4 +1,4 @@
-/* needs src/secret_kind.c src/crypto.c src/crypto_digest.c src/crypto_rsa.c -lcrypto */
+/* needs src/secret_kind.c src/crypto.c src/crypto_digest.c src/crypto_text.c src/crypto_rsa.c -lcrypto */
 /*
  * fuzz_secret.c
  *		Any bytes are a secret of each kind, as that kind is kept, or are refused.
