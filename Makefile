@@ -150,6 +150,7 @@ SQL_PARTS = \
 	src/encrypted_amount.sql \
 	src/settlement.sql \
 	src/views.sql \
+	src/gateway_views.sql \
 	src/routing.sql \
 	src/store.sql \
 	src/probability.sql \
@@ -171,6 +172,7 @@ SQL_PARTS = \
 	src/request_wechatpay.sql \
 	src/settle.sql \
 	src/claim.sql \
+	src/due_work.sql \
 	src/card_functions.sql \
 	src/card_token.sql \
 	src/forget.sql \

@@ -193,6 +193,8 @@ BEGIN
 					FROM %1$I.payments p
 					WHERE p.order_id = %2$L AND p.payment_id = $1 AND p.status = ''authorized'' AND p.capture_pending_amount = 0',
 				   store, payment.order_id) USING payment.payment_id, fact.occurred_at;
+	EXECUTE format('UPDATE %I.payments SET occurred_at = $2 WHERE order_id = %L AND payment_id = $1', store, payment.order_id)
+		USING payment.payment_id, coalesce(fact.occurred_at, payment.occurred_at);
 END
 $$;
 COMMENT ON FUNCTION order_payment.reach_captured(record, order_payment.gateway_fact, name) IS
@@ -233,13 +235,13 @@ END
 $$;
 COMMENT ON FUNCTION order_payment.void_under_way(record, name) IS 'the void that was asked for of a payment. For apply_fact()';
 
-/* Known from elsewhere before the gateway told it: what was said in between is past. */
+/* Known already; what was said of it in between is past. */
 CREATE FUNCTION order_payment.confirm_success(payment record, fact order_payment.gateway_fact, store name) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF payment.occurred_at >= fact.occurred_at OR fact.occurred_at IS NULL THEN
+	IF payment.failure_code IS NULL AND (payment.occurred_at IS NOT NULL OR fact.occurred_at IS NULL) THEN
 		RETURN false;
 	END IF;
 	PERFORM order_payment.move_payment(payment, 'succeeded', fact, store);
@@ -247,7 +249,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.confirm_success(record, order_payment.gateway_fact, name) IS
-	'writes when a payment succeeded that is known to have; false if that is known. For apply_fact()';
+	'writes when a payment succeeded, and that it did not fail, if it is known to have succeeded without that; false if there is nothing to write. For apply_fact()';
 
 CREATE FUNCTION order_payment.apply_payment_fact(payment record, fact order_payment.gateway_fact, store name) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -417,7 +419,7 @@ BEGIN
 		USING found.operation_id;
 	EXECUTE format('SELECT FROM %I.payments p WHERE p.order_id = %L ORDER BY p.payment_id FOR NO KEY UPDATE', store, order_id);
 	EXECUTE format('SELECT p.order_id::text, p.payment_id, p.status, p.amount, p.currency, p.gateway_reference, p.authorized_amount,
-						   p.captured_amount, p.refund_pending_amount, p.refunded_amount, p.fee, p.fee_final, p.occurred_at
+						   p.captured_amount, p.refund_pending_amount, p.refunded_amount, p.fee, p.fee_final, p.occurred_at, p.failure_code
 					FROM %I.payments p WHERE p.order_id = %L AND p.payment_id = $1', store, order_id)
 		INTO payment USING payment_id;
 	EXECUTE format('SELECT r.operation_id, r.kind, r.status, r.amount, r.gateway_reference, r.occurred_at FROM %I.payment_operations r

@@ -239,7 +239,7 @@ BEGIN
 	END IF;
 	IF NOT status = ANY (CASE task.work
 		WHEN 'send_payment' THEN '{created}' WHEN 'send_operation' THEN '{requested}' WHEN 'retry_operation' THEN '{failed}'
-		WHEN 'revoke_payment' THEN '{created,processing,requires_action}' ELSE '{processing,requires_action,unknown}' END::text[])
+		WHEN 'revoke_payment' THEN '{processing,requires_action}' ELSE '{processing,requires_action,unknown}' END::text[])
 	THEN
 		RETURN NULL;
 	END IF;

@@ -195,6 +195,14 @@ BEGIN
 		END IF;
 		outcome := order_payment.outcome_of(code);
 		reason := order_payment.reason_of(code, sqlerrm, detail);
+		BEGIN
+			done := order_payment.find_told_payment(gateway, fact, store);
+			order_id := done.order_id;
+			payment_id := done.payment_id;
+			operation_id := done.operation_id;
+		EXCEPTION WHEN SQLSTATE 'OP017' OR SQLSTATE 'OP018' OR SQLSTATE 'OP019' THEN
+			NULL;  -- there is none to show
+		END;
 	END;
 	PERFORM set_config('order_payment.actor', actor, true);
 	PERFORM set_config('order_payment.reason', because, true);
@@ -306,7 +314,8 @@ COMMENT ON FUNCTION order_payment.count_rejection(text, text, name) IS
 
 /* The row is there before its effects, so that a second delivery waits for the first. */
 CREATE FUNCTION order_payment.store_notification(gateway text, headers jsonb, body bytea, event order_payment.gateway_event,
-												 problem text, store name, OUT is_new boolean, OUT outcome text, OUT reason text)
+												 problem text, store name)
+	RETURNS order_payment.notification_result
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -314,21 +323,25 @@ DECLARE
 	signed CONSTANT jsonb := (
 		SELECT coalesce(jsonb_object_agg(lower(h.key), h.value), '{}') FROM jsonb_each(headers) h
 		WHERE lower(h.key) ~ '^(stripe-signature|webhook-(id|timestamp|signature)|wechatpay-(timestamp|nonce|signature|serial|signature-type))$');
+	is_new boolean;
+	result order_payment.notification_result;
 BEGIN
 	EXECUTE format('INSERT INTO %I.gateway_notifications (gateway, event_id, event_type, headers, body, outcome, reason, attempts)
 					VALUES ($1, $2, $3, $4, $5, ''error'', $6, 0)
 					ON CONFLICT (gateway, event_id) DO NOTHING RETURNING true', store)
 		INTO is_new USING gateway, event.event_id, event.event_type, signed, body, problem;
+	result.event_id := event.event_id;
 	IF is_new IS NULL THEN
-		is_new := false;
 		EXECUTE format('UPDATE %I.gateway_notifications n SET deliveries = n.deliveries + 1, last_received_at = clock_timestamp()
-						WHERE n.gateway = $1 AND n.event_id = $2 RETURNING n.outcome, n.reason', store)
-			INTO outcome, reason USING gateway, event.event_id;
+						WHERE n.gateway = $1 AND n.event_id = $2
+						RETURNING n.outcome, n.reason, n.order_id::text, n.payment_id, n.operation_id', store)
+			INTO result.outcome, result.reason, result.order_id, result.payment_id, result.operation_id USING gateway, event.event_id;
 	END IF;
+	RETURN result;
 END
 $$;
 COMMENT ON FUNCTION order_payment.store_notification(text, jsonb, bytea, order_payment.gateway_event, text, name) IS
-	'puts a verified notification into the inbox, or counts one more delivery of it, and tells what had become of it. For apply_notification()';
+	'puts a verified notification into the inbox, or counts one more delivery of it, and tells what had become of it (outcome null: it is new). For apply_notification()';
 
 CREATE FUNCTION order_payment.apply_notification(gateway text, headers jsonb, body bytea,
 												 store name DEFAULT order_payment.current_store())
@@ -340,7 +353,6 @@ DECLARE
 	own record;
 	verification record;
 	told record;
-	stored record;
 	result order_payment.notification_result;
 BEGIN
 	PERFORM order_payment.require_store(store);
@@ -353,13 +365,11 @@ BEGIN
 		result.reason := verification.reason;
 	ELSE
 		told := order_payment.try_to_read(own, headers, body, store);
-		stored := order_payment.store_notification(gateway, headers, body, told.event, told.reason, store);
-		result.event_id := (told.event).event_id;
-		IF stored.outcome IN ('applied', 'stale') THEN
+		result := order_payment.store_notification(gateway, headers, body, told.event, told.reason, store);
+		IF result.outcome IN ('applied', 'stale') THEN
 			result.outcome := 'duplicate';
-		ELSIF stored.outcome = 'conflict' THEN
-			result.outcome := stored.outcome;
-			result.reason := stored.reason;
+		ELSIF result.outcome = 'conflict' THEN
+			NULL;  -- by hand only: replay_notification()
 		ELSIF told.outcome IS NOT NULL THEN
 			result.outcome := told.outcome;
 			result.reason := told.reason;

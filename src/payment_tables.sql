@@ -162,7 +162,7 @@ COMMENT ON COLUMN %1$I.payments.card_fingerprint IS 'keyed fingerprint of the nu
 COMMENT ON TABLE %1$I.used_card_tokens IS 'tokens of cards that were sealed outside, and which payment has used each. Written by the trigger that seals cards, for the owner; purge_card_tokens() deletes old ones';
 COMMENT ON COLUMN %1$I.used_card_tokens.token IS 'the random part of the token';
 COMMENT ON COLUMN %1$I.used_card_tokens.used_by IS 'the request_key of the payment, else its payment_id: who submits again with the same is the same';
-COMMENT ON COLUMN %1$I.payments.occurred_at IS 'when it happened, by the gateway''s clock';
+COMMENT ON COLUMN %1$I.payments.occurred_at IS 'when it happened, by the gateway''s clock; by ours where an answer tells no time';
 COMMENT ON TABLE %1$I.payment_operations IS 'captures, voids, refunds and chargebacks of payments. Requested by the application; outcomes recorded by the gateway role';
 COMMENT ON COLUMN %1$I.payment_operations.operation_id IS 'UUID version 7; its 32 hex digits are the number shown to the gateway, the same at every attempt';
 COMMENT ON COLUMN %1$I.payment_operations.obligatory_amount IS 'the part of a refund or chargeback that pays back what was due. Kept by the server';

@@ -34,7 +34,7 @@ BEGIN
 						'payment_passwords', 'payment_password_attempts',
 						'settlement_lines', 'settlement_facts', 'settlement_matches',
 						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
-						'daily_settlement', 'gateway_success')
+						'daily_settlement', 'gateway_success', 'gateway_worker_status')
 	ORDER BY c.relname <> 'orders', c.relname LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'schema "%" has a relation "%" already', store, taken
@@ -63,6 +63,7 @@ BEGIN
 	PERFORM order_payment.create_secret_tables(store);
 	PERFORM order_payment.create_settlement_tables(store);
 	PERFORM order_payment.create_views(store);
+	PERFORM order_payment.create_gateway_views(store);
 	PERFORM order_payment.grant_store(store, app_role, gateway_role);
 
 	IF owner IS NOT NULL THEN
@@ -100,7 +101,7 @@ GRANT SELECT (gateway, event_id, event_type, outcome, reason, payment_reference,
 			  attempts, received_at, last_received_at, applied_at) ON %1$I.gateway_notifications TO %2$I;
 GRANT SELECT (gateway, kind, secret_id, key_name, valid_from, valid_until, created_at) ON %1$I.gateway_secrets TO %2$I;
 GRANT SELECT ON %1$I.order_overview, %1$I.payment_overview, %1$I.open_work, %1$I.needs_attention,
-	%1$I.daily_settlement, %1$I.gateway_success,
+	%1$I.daily_settlement, %1$I.gateway_success, %1$I.gateway_worker_status,
 	%1$I.settlement_lines, %1$I.settlement_facts, %1$I.settlement_matches TO %2$I;
 GRANT SELECT (customer_id, set_at), INSERT (customer_id) ON %1$I.payment_passwords TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.event_consumers, %1$I.consumer_offsets TO %2$I;

@@ -257,7 +257,21 @@ UNION ALL
 SELECT format('notification "%%s" was not applied (%%s): %%s', n.event_id, n.outcome, n.reason), n.order_id, n.payment_id,
 	n.operation_id, n.gateway, NULL, NULL, n.received_at
 FROM %1$I.gateway_notifications n
-WHERE n.outcome IN ('deferred', 'orphan', 'conflict', 'error');
+WHERE n.outcome IN ('deferred', 'orphan', 'conflict', 'error')
+UNION ALL
+-- the last one of its payment or operation, while that waits for it
+SELECT format('a request (%%s) was %%s: %%s', q.work, CASE q.state WHEN 'refused' THEN 'not made' ELSE 'answered in contradiction' END, q.reason),
+	q.order_id, q.payment_id, q.operation_id, q.gateway, coalesce(r.amount, p.amount), p.currency, q.claimed_at
+FROM %1$I.gateway_requests q
+JOIN %1$I.payments p ON p.order_id = q.order_id AND p.payment_id = q.payment_id
+LEFT JOIN %1$I.payment_operations r ON r.order_id = q.order_id AND r.operation_id = q.operation_id
+WHERE q.outcome IN ('conflict', 'error')
+  AND CASE WHEN q.operation_id IS NULL THEN p.status IN ('created', 'processing', 'requires_action', 'unknown')
+		   ELSE r.status IN ('requested', 'processing', 'unknown', 'failed') END
+  AND NOT EXISTS (
+	SELECT FROM %1$I.gateway_requests n
+	WHERE n.order_id = q.order_id AND n.payment_id = q.payment_id AND n.operation_id IS NOT DISTINCT FROM q.operation_id
+	  AND n.claimed_at > q.claimed_at);
 
 CREATE VIEW %1$I.daily_settlement WITH (security_invoker = true) AS
 SELECT m.moved_at::date AS day, m.gateway, m.currency, sum(m.captured) AS captured_amount,
