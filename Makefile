@@ -173,6 +173,7 @@ SQL_PARTS = \
 	src/settle.sql \
 	src/claim.sql \
 	src/due_work.sql \
+	src/webhook.sql \
 	src/card_functions.sql \
 	src/card_token.sql \
 	src/forget.sql \

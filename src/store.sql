@@ -32,7 +32,7 @@ BEGIN
 						'gateways', 'gateway_fees', 'gateway_notifications', 'gateway_rejections', 'gateway_requests', 'gateway_sender',
 						'gateway_secrets', 'payments', 'used_card_tokens', 'payment_operations', 'refunds',
 						'payment_passwords', 'payment_password_attempts',
-						'settlement_lines', 'settlement_facts', 'settlement_matches',
+						'settlement_lines', 'settlement_facts', 'settlement_matches', 'webhook_subscribers', 'webhook_deliveries',
 						'order_overview', 'payment_overview', 'open_work', 'needs_attention',
 						'daily_settlement', 'gateway_success', 'gateway_worker_status')
 	ORDER BY c.relname <> 'orders', c.relname LIMIT 1;
@@ -62,6 +62,7 @@ BEGIN
 	PERFORM order_payment.create_password_tables(store, customer_id_type);
 	PERFORM order_payment.create_secret_tables(store);
 	PERFORM order_payment.create_settlement_tables(store);
+	PERFORM order_payment.create_webhook_tables(store, order_id_type);
 	PERFORM order_payment.create_views(store);
 	PERFORM order_payment.create_gateway_views(store);
 	PERFORM order_payment.grant_store(store, app_role, gateway_role);
@@ -102,7 +103,8 @@ GRANT SELECT (gateway, event_id, event_type, outcome, reason, payment_reference,
 GRANT SELECT (gateway, kind, secret_id, key_name, valid_from, valid_until, created_at) ON %1$I.gateway_secrets TO %2$I;
 GRANT SELECT ON %1$I.order_overview, %1$I.payment_overview, %1$I.open_work, %1$I.needs_attention,
 	%1$I.daily_settlement, %1$I.gateway_success, %1$I.gateway_worker_status,
-	%1$I.settlement_lines, %1$I.settlement_facts, %1$I.settlement_matches TO %2$I;
+	%1$I.settlement_lines, %1$I.settlement_facts, %1$I.settlement_matches,
+	%1$I.webhook_subscribers, %1$I.webhook_deliveries TO %2$I;
 GRANT SELECT (customer_id, set_at), INSERT (customer_id) ON %1$I.payment_passwords TO %2$I;
 GRANT SELECT, INSERT, UPDATE ON %1$I.event_consumers, %1$I.consumer_offsets TO %2$I;
 
@@ -116,6 +118,8 @@ GRANT SELECT, INSERT, UPDATE ON %1$I.event_consumers, %1$I.consumer_offsets TO %
 		EXECUTE format('GRANT UPDATE (status) ON %1$I.payments, %1$I.payment_operations TO %2$I', store, gateway_role);
 		EXECUTE format('GRANT INSERT ON %1$I.settlement_lines TO %2$I', store, gateway_role);
 		EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %1$I.gateway_notifications, %1$I.gateway_requests TO %2$I', store, gateway_role);
+		EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %1$I.webhook_deliveries TO %2$I', store, gateway_role);
+		EXECUTE format('GRANT UPDATE (active) ON %1$I.webhook_subscribers TO %2$I', store, gateway_role);
 		EXECUTE format('GRANT INSERT, UPDATE ON %1$I.gateway_rejections, %1$I.gateway_sender TO %2$I', store, gateway_role);
 	END IF;
 END

@@ -259,6 +259,11 @@ SELECT format('notification "%%s" was not applied (%%s): %%s', n.event_id, n.out
 FROM %1$I.gateway_notifications n
 WHERE n.outcome IN ('deferred', 'orphan', 'conflict', 'error')
 UNION ALL
+SELECT format('event %%s was not taken by "%%s", and is given up: %%s', d.event_id, d.subscriber,
+			  concat_ws(' ', d.http_status, d.reason)), d.order_id, NULL, NULL, d.subscriber, NULL, NULL, d.created_at
+FROM %1$I.webhook_deliveries d
+WHERE d.state = 'dead'
+UNION ALL
 -- the last one of its payment or operation, while that waits for it
 SELECT format('a request (%%s) was %%s: %%s', q.work, CASE q.state WHEN 'refused' THEN 'not made' ELSE 'answered in contradiction' END, q.reason),
 	q.order_id, q.payment_id, q.operation_id, q.gateway, coalesce(r.amount, p.amount), p.currency, q.claimed_at
