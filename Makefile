@@ -112,6 +112,8 @@ OBJS = \
 	src/row_name.o \
 	src/key_use.o \
 	src/forget.o \
+	src/outgoing.o \
+	src/wake.o \
 	src/beta.o \
 	src/probability.o
 

@@ -31,6 +31,7 @@
 #include "history.h"
 #include "settings.h"
 #include "sibling.h"
+#include "wake.h"
 
 /* A column of an event, besides the key of the order: its place, name and type. */
 /* clang-format off */
@@ -200,6 +201,7 @@ op_history_write(const OpHistory *history, Relation orders, TupleTableSlot *orde
 
 	if (history->n == 0)
 		return;
+	op_wake_at_commit();
 	role = &events_of_order[history->n - 1];
 	if (op_append(role, orders, order, event_columns, EVENT_NCOLUMNS, values, history->n))
 		return;

@@ -13,6 +13,7 @@
 
 #include "gateway_secret.h"
 #include "sealed.h"
+#include "signing.h"
 
 /* While it is made. */
 typedef struct Signature
@@ -83,6 +84,36 @@ signing_kind(const char *name)
 	return kind;
 }
 
+static void
+sign(const char *store, const char *gateway, OpSecretKind kind, Task *task)
+{
+	int n;
+
+	task->sign = signers[kind];
+	if (!op_use_gateway_secrets(store, gateway, kind, sign_under, task, &n))
+		op_refuse_without_secret(kind);
+}
+
+static char *
+in_base64(const Signature *signature)
+{
+	size_t size = OP_BASE64_SIZE(signature->size);
+	char  *result = palloc(size + 1);
+
+	op_base64_encode((OpBytes){signature->bytes, signature->size}, result);
+	result[size] = '\0';
+	return result;
+}
+
+char *
+op_sign_message(const char *store, const char *gateway, OpSecretKind kind, OpBytes message)
+{
+	Task task = {.signature = {.message = message}};
+
+	sign(store, gateway, kind, &task);
+	return in_base64(&task.signature);
+}
+
 PG_FUNCTION_INFO_V1(op_sign_for_gateway);
 
 /* (gateway, kind, message, store): signature, key_name */
@@ -91,23 +122,15 @@ op_sign_for_gateway(PG_FUNCTION_ARGS)
 {
 	char		*gateway = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	OpSecretKind kind = signing_kind(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	Task		 task = {.sign = signers[kind],
-						 .signature = {.message = op_varlena_bytes(PG_GETARG_BYTEA_PP(2))}};
-	OpBytes		 made;
-	char		*text;
+	Task		 task = {.signature = {.message = op_varlena_bytes(PG_GETARG_BYTEA_PP(2))}};
 	TupleDesc	 desc;
 	Datum		 values[2] = {0};
 	bool		 nulls[2] = {false, false};
-	int			 n;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (!op_use_gateway_secrets(NameStr(*PG_GETARG_NAME(3)), gateway, kind, sign_under, &task, &n))
-		op_refuse_without_secret(kind);
-	made = (OpBytes){task.signature.bytes, task.signature.size};
-	text = palloc(OP_BASE64_SIZE(made.size));
-	op_base64_encode(made, text);
-	values[0] = PointerGetDatum(cstring_to_text_with_len(text, OP_BASE64_SIZE(made.size)));
+	sign(NameStr(*PG_GETARG_NAME(3)), gateway, kind, &task);
+	values[0] = CStringGetTextDatum(in_base64(&task.signature));
 	nulls[1] = task.signature.key_name == NULL;
 	if (!nulls[1])
 		values[1] = CStringGetTextDatum(task.signature.key_name);
