@@ -198,43 +198,42 @@ append_plain(StringInfo filled, OpField field, const uint8 *plain, size_t size)
 	op_cleanse(VARDATA_ANY(shown), VARSIZE_ANY_EXHDR(shown));
 }
 
-static CardValue
-value_named(const char *name)
+static void
+append_opened(const OpSealed *sealed, OpField field, const bytea *binding, StringInfo filled)
 {
-	CardValue i = 0;
+	OpEnvelope envelope;
+	uint8	   plain[OP_PLAIN_MAX];
+	size_t	   size;
 
-	while (i < CARD_NVALUES && strcmp(name, card_values[i].name) != 0)
-		i++;
-	return i;
-}
-
-static bool
-fill_card(const char *name, StringInfo filled, void *context)
-{
-	const Card *card = context;
-	CardValue	i = value_named(name);
-	OpEnvelope	envelope;
-	uint8		plain[OP_PLAIN_MAX];
-	size_t		size;
-
-	if (i == CARD_NVALUES || card->sealed[i] == NULL)
-		return false;
-	if (!op_sealed_parse(card->sealed[i], &envelope))
+	if (!op_sealed_parse(sealed, &envelope))
 		op_refuse_to_open();
-	record_request(&envelope, card->binding);
-	if (!op_open_sealed(card->sealed[i], card_values[i].field, op_varlena_bytes(card->binding),
-						OP_OPEN_TO_SHOW, plain, &size))
+	record_request(&envelope, binding);
+	if (!op_open_sealed(sealed, field, op_varlena_bytes(binding), OP_OPEN_TO_SHOW, plain, &size))
 		op_refuse_to_open();
 	PG_TRY();
 	{
-		append_plain(filled, card_values[i].field, plain, size);
+		append_plain(filled, field, plain, size);
 	}
 	PG_FINALLY();
 	{
 		op_cleanse(plain, sizeof(plain));
 	}
 	PG_END_TRY();
-	return true;
+}
+
+static bool
+fill_card(const char *name, StringInfo filled, void *context)
+{
+	const Card *card = context;
+
+	for (int i = 0; i < CARD_NVALUES; i++)
+	{
+		if (strcmp(name, card_values[i].name) != 0 || card->sealed[i] == NULL)
+			continue;
+		append_opened(card->sealed[i], card_values[i].field, card->binding, filled);
+		return true;
+	}
+	return false;
 }
 
 char *
