@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(244);
+SELECT plan(263);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -292,6 +292,31 @@ SELECT is(order_payment.choose_gateway('2006'), 'stripe', 'choose_gateway(unknow
 SELECT is(order_payment.choose_gateway(order_id => 2006::bigint, method => 'card', period => 'all', store => 'shop'), 'stripe', 'choose_gateway() by name');
 UPDATE gateways SET active = false WHERE gateway = 'stripe';
 SELECT is(order_payment.choose_gateway(2006), NULL, 'choose_gateway(): none');
+INSERT INTO gateways (gateway, protocol, endpoint) VALUES ('own', 'json', 'https://pay.example.com/');
+INSERT INTO orders (order_id, price) VALUES (2010, 1);
+INSERT INTO payments (order_id, payment_id, gateway, amount) VALUES (2010, '20100000-0000-7000-8000-000000000000', 'own', 1);
+SELECT is((r.method, r.url, r.body)::text, '(GET,https://pay.example.com/payment/2010?number=20100000000070008000000000000000,)', 'build_request()')
+FROM order_payment.build_request('query_payment', '20100000-0000-7000-8000-000000000000') r;
+SELECT is(r.headers, '{"Content-Type": "application/json", "Idempotency-Key": "20100000000070008000000000000000"}', 'build_request() by name')
+FROM order_payment.build_request(work => 'send_payment', payment_id => '20100000-0000-7000-8000-000000000000', operation_id => NULL, store => 'shop') r;
+SELECT throws_ok($$ SELECT order_payment.sign_request(gateway => 'own', store => 'shop',
+	request => order_payment.build_request('query_payment', '20100000-0000-7000-8000-000000000000')) $$, 'OP013', NULL, 'sign_request(), without a secret');
+SELECT is(order_payment.percent_encoded(NULL), NULL, 'percent_encoded(NULL)');
+SELECT is(order_payment.percent_encoded(''), '', 'percent_encoded('''')');
+SELECT is(order_payment.percent_encoded(E'aZ09-._~ /?&=+%\n\u00e9'), 'aZ09-._~%20%2F%3F%26%3D%2B%25%0A%C3%A9', 'percent_encoded()');
+SELECT is(order_payment.path_segment(NULL), NULL, 'path_segment(NULL)');
+SELECT is(order_payment.form_encoded(NULL), NULL, 'form_encoded(NULL)');
+SELECT is(order_payment.form_encoded('{}'), '', 'form_encoded() of nothing');
+SELECT is(order_payment.form_encoded('{"b": [1, [null, true]], "a": {"c": {"d": "e f"}, "g": {}, "h": []}}'), 'a%5Bc%5D%5Bd%5D=e%20f&b%5B0%5D=1&b%5B1%5D%5B0%5D=&b%5B1%5D%5B1%5D=true', 'form_encoded()');
+SELECT is(order_payment.json_body(NULL), NULL, 'json_body(NULL)');
+SELECT is(order_payment.json_body('{"{{{": "\\{{"}'), '{"\u007b\u007b{": "\\\u007b\u007b"}', 'json_body() holds no placeholder');
+SELECT is(order_payment.default_subject(NULL), NULL, 'default_subject(NULL)');
+SELECT is(order_payment.default_subject(E'a/b=c&d\n'), 'Order a b c d ', 'default_subject()');
+SELECT is(length(order_payment.default_subject(repeat('x', 200))), 127, 'default_subject() is short');
+SELECT is(order_payment.shanghai_time(NULL), NULL, 'shanghai_time(NULL)');
+SELECT is(order_payment.shanghai_time('2030-01-31 16:00:01.9+00'), '2030-02-01 00:00:01', 'shanghai_time()');
+SELECT is(order_payment.work_action('query_operation', 'refund'), 'query_refund', 'work_action()');
+SELECT is((s.is_there, s.key_name)::text, '(f,)', 'secret_name() of none') FROM order_payment.secret_name('own', 'api_key', 'shop') s;
 
 INSERT INTO settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, fee, currency, settled_on)
 SELECT gateway, 's', 1, 'payment', replace(payment_id::text, '-', ''), 100, 3, currency, current_date FROM payments WHERE order_id = 2003;

@@ -399,16 +399,16 @@ my $now = time;
 
 sub as_bytes { return "decode('" . unpack('H*', $_[0]) . "', 'hex')" }
 
-# Taken as it is; with any byte of the body, or of these headers, changed it is not.
+# Taken as it is; with any byte of the body, or of these headers, changed it is not. $same: changes that leave what is said the same.
 sub is_theirs
 {
-	my ($function, $gateway, $headers, $body, $names, $name) = @_;
+	my ($function, $gateway, $headers, $body, $names, $name, $same) = @_;
 	utf8::encode($body) if utf8::is_utf8($body);
 	my $arguments = "'$gateway', " . quoted($json->encode($headers)) . '::jsonb, ' . as_bytes($body) . ", to_timestamp($now)";
 
 	is(sql("SELECT * FROM $function($arguments)"), 't|verified', "$name: it is taken") or return;
 	my ($tried, $taken, $said) = split /\|/, sql("SELECT * FROM public.changed_bodies('order_payment.$function', $arguments, '{1,32,128}')");
-	is("$tried $taken", 3 * length($body) . ' 0', "$name: with a byte of its body changed it is refused ($said)");
+	is("$tried $taken", 3 * length($body) . ' ' . ($same // 0), "$name: with a byte of its body changed it is refused ($said)");
 	$made{$function}++;
 	$made{changes} += $tried;
 	foreach (@$names)
@@ -433,12 +433,14 @@ my %fields = (app_id => '2021000000000001', charset => 'utf-8', sign_type => 'RS
 my %theirs = (privateKey => $their_private, publicKey => $their_public);
 $body = ask('alipay', { do => 'sign', %theirs, fields => \%fields })->{body};
 ok(ask('alipay', { do => 'verify', %theirs, body => $body })->{verified}, 'alipay: its library takes it itself');
-is_theirs('verify_notification', 'alipay', {}, $body, [], 'alipay');
+my $hex_letters = join('', $body =~ /%([0-9A-F]{2})/g) =~ tr/A-F//;
+is_theirs('verify_notification', 'alipay', {}, $body, [], 'alipay', $hex_letters);  # %2F and %2f
 my $member = 'alipay_trade_query_response';
 $body = ask('alipay', { do => 'sign_reply', %theirs, member => $member,
 		text => qq({"code":"10000","msg":"Success","out_trade_no":"$p->{number}","subject":"\x{4e24} \\"}{\\"","trade_status":"TRADE_SUCCESS"}) })->{body};
 ok(ask('alipay', { do => 'verify_reply', %theirs, member => $member, body => $body })->{verified}, 'alipay: its library takes its answer itself');
-is_theirs('verify_reply', 'alipay', {}, $body, [], 'alipay: an answer');
+# the name of the member is not signed: it is for the reader to look at. Two changes of each byte before _response leave it a name.
+is_theirs('verify_reply', 'alipay', {}, $body, [], 'alipay: an answer', 2 * length 'alipay_trade_query');
 
 my $plain = qq({"out_trade_no":"$p->{number}","trade_state":"SUCCESS","amount":{"total":8880},"note":"\x{672c}"});
 my $resource = ask('wechatpay', { do => 'seal', text => $plain, key => $apiv3_key, nonce => 'abcdefghijkl', data => 'transaction' })->{resource};
