@@ -235,6 +235,9 @@ SELECT pg_temp.pay(46, 'S-46', 'stripe', 1, 'EUR', '{"metadata[number]": "x"}'),
 SELECT pg_temp.ask('send_payment', 46);
 SELECT pg_temp.ask('send_payment', 47);
 SELECT pg_temp.ask('send_payment', 48);
+SELECT pg_temp.pay(51, 'S-51', 'stripe', 1, 'EUR', '{"": {"amount": 1}}'), pg_temp.pay(52, 'S-52', 'stripe', 1, 'EUR', '{"metadata": {"": "x"}}');
+SELECT pg_temp.ask('send_payment', 51);
+SELECT pg_temp.ask('send_payment', 52);
 SELECT pg_temp.ask('send_payment', 49);
 -- a null takes out what the gateway's row has
 SELECT pg_temp.ask('send_payment', 50);
