@@ -224,6 +224,8 @@ BEGIN
 	ELSIF request.headers IS NULL OR jsonb_typeof(request.headers) <> 'object'
 		OR request.headers @? 'strict $.keyvalue() ? (@.value.type() != "string" || !(@.key like_regex "^[A-Za-z0-9-]+$"))' THEN
 		fault := 'Its headers are no object of strings.';
+	ELSIF (SELECT count(DISTINCT lower(h.key)) < count(*) FROM jsonb_object_keys(request.headers) AS h (key)) THEN
+		fault := 'It has a header twice.';
 	ELSIF EXISTS (
 		SELECT FROM jsonb_each_text(request.headers) h
 		WHERE h.value COLLATE "C" ~ '[^ -~]' OR h.value <> btrim(h.value)

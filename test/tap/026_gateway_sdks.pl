@@ -9,6 +9,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin";
 
+use IO::Handle;
+use IPC::Open2 qw(open2);
 use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Cluster;
@@ -32,16 +34,30 @@ if (!$has_node || !$installed)
 
 # ---------- the other side, and ours ----------
 
+my %running;  # of each script what it is, what it reads and what it says
+
+sub start
+{
+	my ($script) = @_;
+	my $pid = open2(my $answers, my $requests, 'node', "$scripts/$script.mjs");
+
+	$requests->autoflush;
+	return [ $pid, $requests, $answers ];
+}
+
 # What a script answers to requests
 sub ask
 {
 	my ($script, @requests) = @_;
-	my $input = join '', map { $json->encode($_) . "\n" } @requests;
-	my ($output, $errors);
+	my (undef, $in, $out) = @{ $running{$script} //= start($script) };
+	my @answers;
 
-	IPC::Run::run([ 'node', "$scripts/$script.mjs" ], '<', \$input, '>', \$output, '2>', \$errors) or die "$script: $errors";
-	my @answers = map { $json->decode($_) } split /\n/, $output;
-	die "$script: $errors" if @answers != @requests;
+	foreach (@requests)
+	{
+		print $in $json->encode($_), "\n";
+		my $answer = <$out> // die "$script says nothing to $_->{do}";
+		push @answers, $json->decode($answer);
+	}
 	return wantarray ? @answers : $answers[0];
 }
 
@@ -467,5 +483,13 @@ cmp_ok(delete $made{changes}, '>', 10000, 'more than ten thousand changes were t
 is_deeply(\%made, { stripe_request => 13, alipay_request => 6, webhook_request => 6, wechatpay_request => 5, verify_notification => 7, verify_reply => 2 },
 	'every request and notification was checked') or diag(explain(\%made));
 
+foreach (sort keys %running)
+{
+	my ($pid, $in, $out) = @{ $running{$_} };
+
+	close $in;
+	waitpid $pid, 0;
+	is($?, 0, "$_: its script has come to its end");
+}
 $node->stop;
 done_testing();
