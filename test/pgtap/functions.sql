@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(263);
+SELECT plan(288);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -334,6 +334,29 @@ SELECT is_empty('SELECT * FROM order_payment.upgrade_store()', 'upgrade_store():
 SELECT is_empty('SELECT * FROM order_payment.upgrade_store(store => ''shop'')', 'upgrade_store() by name');
 SELECT throws_ok('SELECT * FROM order_payment.upgrade_store(NULL)', '22004', NULL, 'upgrade_store(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.verify_store() $$, 'verify_store() of all that');
+
+-- ---------- messages of gateways ----------
+
+UPDATE gateways SET protocol = 'stripe' WHERE gateway = 'stripe';
+SELECT is(v::text, '(f,header_missing)', 'verify_notification(text, jsonb, bytea)') FROM order_payment.verify_notification('stripe', '{}', '') v;
+SELECT is(v::text, '(f,header_missing)', 'verify_notification() by name') FROM order_payment.verify_notification(gateway => 'stripe', headers => '{}', body => '', at => now(), store => 'shop') v;
+SELECT is(v::text, '(t,unsigned)', 'verify_reply(text, jsonb, bytea)') FROM order_payment.verify_reply('stripe', '{}', '') v;
+SELECT is(v::text, '(t,unsigned)', 'verify_reply() by name, at NULL') FROM order_payment.verify_reply(gateway => 'stripe', headers => '{}', body => '', at => NULL, store => 'shop') v;
+SELECT throws_ok(format('SELECT order_payment.%s(%s)', f, a), '22004', NULL, format('%s(%s)', f, a)) FROM unnest('{verify_notification,verify_reply}'::text[]) f,
+	unnest(ARRAY['NULL, ''{}'', ''''', '''stripe'', NULL, ''''', '''stripe'', ''{}'', NULL', '''stripe'', ''{}'', '''', store => NULL']) a;
+SELECT throws_ok($$ SELECT order_payment.verify_notification('none', '{}', '') $$, '23503', NULL, 'verify_notification(): no such gateway');
+SELECT throws_ok($$ SELECT order_payment.verify_notification('cod', '{}', '') $$, '22023', NULL, 'verify_notification(): a gateway that does not speak');
+SELECT throws_ok($$ SELECT order_payment.verify_notification('stripe', '{}', '', '-infinity') $$, '22023', NULL, 'verify_notification(): no time');
+SELECT throws_ok($$ SELECT order_payment.sign_for_gateway('stripe', 'private_key', 'x') $$, 'OP013', NULL, 'sign_for_gateway(): no key');
+SELECT throws_ok($$ SELECT order_payment.sign_for_gateway('stripe', 'api_key', 'x') $$, '22023', NULL, 'sign_for_gateway(): a kind that does not sign');
+SELECT throws_ok($$ SELECT order_payment.open_resource('stripe', '{"algorithm": "AEAD_AES_256_GCM", "nonce": "123456789012", "ciphertext": "AAAAAAAAAAAAAAAAAAAAAAAA"}') $$, 'OP013', NULL, 'open_resource(): no key');
+SELECT throws_ok($$ SELECT order_payment.open_resource('stripe', '{}') $$, 'OP010', NULL, 'open_resource(): nothing to open');
+SELECT is(order_payment.form_fields(NULL), NULL, 'form_fields(NULL)');
+SELECT is(order_payment.form_fields(body => 'a=b'), '{"a": "b"}', 'form_fields() by name');
+SELECT is(order_payment.flat_xml_fields(NULL), NULL, 'flat_xml_fields(NULL)');
+SELECT is(order_payment.flat_xml_fields(body => '<xml><a>b</a></xml>'), '{"a": "b"}', 'flat_xml_fields() by name');
+SELECT is(order_payment.open_resource(gateway => 'stripe', resource => NULL, store => 'shop'), NULL, 'open_resource(, NULL)');
+SELECT is(s.signature, NULL, 'sign_for_gateway(, NULL, )') FROM order_payment.sign_for_gateway(gateway => 'stripe', kind => NULL, message => '', store => 'shop') s;
 
 SELECT * FROM finish();
 ROLLBACK;
