@@ -100,6 +100,11 @@ SELECT count(*) AS placeholders, (SELECT (replace(r.body, '{{card_number}}', 'no
 FROM regexp_matches((build_request('send_payment', pg_temp.pid(3))).body, '\{\{', 'g');
 SELECT sign_request('own', build_request('send_payment', pg_temp.pid(2)));
 
+-- amounts have the decimals of their currency
+SELECT pg_temp.pay(4, 'A-4', 'own', 1.5, 'KWD'), pg_temp.pay(5, 'A-5', 'own', 7, 'JPY'), pg_temp.pay(6, 'A-6', 'own', 5, 'ISK'), pg_temp.pay(7, 'A-7', 'own', 0.5, 'ETH.18');
+SELECT p.amount, p.currency, substring(r.body FROM '"fee": [0-9.]+') AS fee, substring(r.body FROM '"amount": [0-9.]+') AS amount, r.body::jsonb -> 'currency' AS currency
+FROM payments p, build_request('send_payment', p.payment_id) r WHERE p.order_id BETWEEN 'A-4' AND 'A-7' ORDER BY p.order_id;
+
 -- ---------- Stripe ----------
 
 SELECT pg_temp.pay(10, 'S-10', 'stripe', 12.5, 'EUR');
@@ -235,6 +240,9 @@ SELECT pg_temp.pay(46, 'S-46', 'stripe', 1, 'EUR', '{"metadata[number]": "x"}'),
 SELECT pg_temp.ask('send_payment', 46);
 SELECT pg_temp.ask('send_payment', 47);
 SELECT pg_temp.ask('send_payment', 48);
+SELECT pg_temp.pay(51, 'S-51', 'stripe', 1, 'EUR', '{"": {"amount": 1}}'), pg_temp.pay(52, 'S-52', 'stripe', 1, 'EUR', '{"metadata": {"": "x"}}');
+SELECT pg_temp.ask('send_payment', 51);
+SELECT pg_temp.ask('send_payment', 52);
 SELECT pg_temp.ask('send_payment', 49);
 -- a null takes out what the gateway's row has
 SELECT pg_temp.ask('send_payment', 50);
@@ -305,7 +313,7 @@ SELECT pg_temp.sign('stripe', 'POST', 'https://api.stripe.com:8443/', :headers, 
 SELECT pg_temp.sign('stripe', method, 'https://api.stripe.com/v1/refunds', headers::jsonb, body) FROM (VALUES
 	(1, 'POST', '{}', ''), (2, 'GET', '{}', NULL), (3, 'GET', '{}', ''), (4, 'POST', '{}', NULL), (5, 'PUT', '{}', ''), (6, NULL, '{}', ''), (7, 'POST', NULL, ''), (8, 'POST', '[]', ''),
 	(9, 'POST', '{"A": 1}', ''), (10, 'POST', '{"A": null}', ''), (11, 'POST', '{"A\r\nB": "x"}', ''), (12, 'POST', '{"A:": "x"}', ''), (13, 'POST', '{"": "x"}', ''), (14, 'POST', '{"A": "x\r\nB: y"}', ''),
-	(15, 'POST', '{"A": "x\ny"}', ''), (16, 'POST', '{"A": " x"}', ''), (17, 'POST', '{"A": "{{api_key}}"}', ''), (18, 'POST', '{"Authorization": "Bearer {{api_key}}"}', ''), (19, 'POST', '{"Authorization": "Bearer {{api_key}} x"}', ''))
+	(15, 'POST', '{"A": "x\ny"}', ''), (16, 'POST', '{"A": " x"}', ''), (17, 'POST', '{"A": "{{api_key}}"}', ''), (18, 'POST', '{"Authorization": "Bearer {{api_key}}"}', ''), (19, 'POST', '{"Authorization": "Bearer {{api_key}} x"}', ''), (20, 'POST', '{"Stripe-Account": "acct_1", "stripe-account": "acct_2"}', ''))
 	v (n, method, headers, body) ORDER BY n;
 SELECT sign_request('nobody', NULL);
 SELECT sign_request('own', NULL);

@@ -18,6 +18,7 @@
 
 #include "errors.h"
 #include "fields.h"
+#include "gateway.h"
 #include "gateway_secret.h"
 #include "json_member.h"
 
@@ -148,6 +149,7 @@ op_open_resource(PG_FUNCTION_ARGS)
 	Resource resource;
 	int		 n;
 
+	op_require_recorder(NameStr(*PG_GETARG_NAME(2)));
 	read_resource(PG_GETARG_JSONB_P(1), &resource);
 	if (!op_use_gateway_secrets(NameStr(*PG_GETARG_NAME(2)), gateway, OP_SECRET_APIV3_KEY,
 								open_under, &resource, &n))

@@ -346,6 +346,21 @@ signed_member(const OpFields *members)
 	return found;
 }
 
+/* The content of a string of JSON; none but a slash has a reason to be escaped in base64. */
+static OpBytes
+without_escaped_slashes(OpBytes text)
+{
+	uint8 *bytes = palloc(text.size + 1);
+	size_t size = 0;
+
+	for (size_t i = 0; i < text.size; i++)
+	{
+		if (text.data[i] != '\\' || i + 1 == text.size || text.data[i + 1] != '/')
+			bytes[size++] = text.data[i];
+	}
+	return (OpBytes){bytes, size};
+}
+
 static OpReason
 read_alipay_reply(OpMessage *message)
 {
@@ -365,7 +380,7 @@ read_alipay_reply(OpMessage *message)
 	if (sign->value.data[0] != '"')
 		return OP_REASON_BODY_MALFORMED;
 	text = (OpBytes){sign->value.data + 1, sign->value.size - 2};
-	if (!decode_signature(message, text))
+	if (!decode_signature(message, without_escaped_slashes(text)))
 		return OP_REASON_SIGNATURE_MISMATCH;
 	add_content(message, content->value);
 	return OP_REASON_VERIFIED;

@@ -551,6 +551,106 @@ test_base64url(void)
 	test_hex();
 }
 
+/* ---------- base64: RFC 4648, with padding ---------- */
+
+static bool
+is_base64(const char *chars, size_t length)
+{
+	size_t size = length;
+	uint8 *bytes = room(size);
+	char   again[MAX_VECTOR];
+	bool   taken = op_base64_decode(chars, length, bytes, &size);
+
+	if (taken)
+	{
+		op_base64_encode((OpBytes){bytes, size}, again);
+		taken = OP_BASE64_SIZE(size) == length && memcmp(again, chars, length) == 0;
+		ok(taken, "base64 of \"%.*s\" is written as it was read", (int) length, chars);
+	}
+	free(bytes);
+	return taken;
+}
+
+/* Every other character in each place of a signature: none but the text itself says the same. */
+static int
+count_synonyms(const uint8 *bytes, size_t size)
+{
+	char  text[MAX_VECTOR];
+	uint8 got[MAX_VECTOR];
+	int	  found = 0;
+
+	op_base64_encode((OpBytes){bytes, size}, text);
+	for (size_t i = 0; i < OP_BASE64_SIZE(size); i++)
+	{
+		char kept = text[i];
+
+		for (int c = 0; c < 256; c++)
+		{
+			size_t got_size = sizeof(got);
+
+			text[i] = (char) c;
+			found += (char) c != kept && op_base64_decode(text, OP_BASE64_SIZE(size), got, &got_size) &&
+					 got_size == size && memcmp(got, bytes, size) == 0;
+		}
+		text[i] = kept;
+	}
+	return found;
+}
+
+static void
+test_base64(void)
+{
+	static const char *const pairs[][2] = {
+		{"", ""},
+		{"f", "Zg=="},
+		{"fo", "Zm8="},
+		{"foo", "Zm9v"},
+		{"foob", "Zm9vYg=="},
+		{"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"},
+		{"\xfb\xff\xfe", "+//+"}};
+	static const char *const refused[] = {
+		"A", "Zg", "Zg=", "Zm8", "Zm9", "=", "==", "===", "====", "Z===", "Zg===", "Zg====", "Zm9v====", "Zg==Zg==", "Z=g=", "=Zg=", "Zh==", "Zm9=", "-__-", "-//+",
+		"Zm9v\n", "\nZm9", "Zm 9", "Zg= ", "Zg=\n", "Zm9\xc3", "Zm9vYg=", "Zm9vYg"};
+	uint8  drawn[64];
+	uint8  bytes[MAX_VECTOR];
+	char   chars[MAX_VECTOR];
+	int	   wrong = 0;
+	int	   synonyms = 0;
+	size_t size;
+
+	for (size_t i = 0; i < lengthof(pairs); i++)
+	{
+		OpBytes plain = text(pairs[i][0]);
+
+		size = plain.size;
+		op_base64_encode(plain, chars);
+		ok(OP_BASE64_SIZE(plain.size) == strlen(pairs[i][1]) && memcmp(chars, pairs[i][1], strlen(pairs[i][1])) == 0 &&
+			   op_base64_decode(chars, strlen(pairs[i][1]), bytes, &size) && size == plain.size &&
+			   memcmp(bytes, plain.data, size) == 0,
+		   "base64, \"%s\"", pairs[i][1]);
+	}
+	for (size_t i = 0; i < lengthof(refused); i++)
+		wrong += is_base64(refused[i], strlen(refused[i]));
+	wrong += is_base64("Zm9\0", 4);
+	ok(wrong == 0, "base64 refuses blanks, other alphabets, bits left over, and padding but where it is to be");
+
+	for (size = 1; size <= sizeof(drawn); size++)
+	{
+		size_t got = size - 1;
+
+		op_random(drawn, size);
+		op_base64_encode((OpBytes){drawn, size}, chars);
+		memset(bytes, FILL, sizeof(bytes));
+		wrong += op_base64_decode(chars, OP_BASE64_SIZE(size), bytes, &got) || got != 0 || bytes[size - 1] != FILL;
+		got = size;
+		wrong += !op_base64_decode(chars, OP_BASE64_SIZE(size), bytes, &got) || got != size || memcmp(bytes, drawn, size) != 0;
+		synonyms += count_synonyms(drawn, size);
+	}
+	ok(wrong == 0, "base64 there and back, and refused if there is no room");
+	ok(synonyms == 0, "no other text is base64 of the same bytes");
+}
+
 /* ---------- memory ---------- */
 
 /* All of it once, with secrets that are watched. */
@@ -659,6 +759,7 @@ test_symmetric(bool soak)
 	test_scrypt(soak);
 	test_digests();
 	test_base64url();
+	test_base64();
 	test_bytes();
 	test_memory();
 }

@@ -67,6 +67,8 @@ packages_for() {
     if [ "$1" = test ]; then
         # cards are sealed outside by the first two; the others are drivers
         printf '%s\n' openssl nodejs python3-psycopg python3-psycopg2
+        # Node from elsewhere brings its own npm, which Debian's would conflict with
+        command -v npm >/dev/null || printf '%s\n' npm
     fi
     if [ "$1" = lint ]; then
         printf '%s\n' cppcheck clang clang-tidy clang-tools clang-format universal-ctags shellcheck binutils git
@@ -233,7 +235,7 @@ list_tree() {
     else
         (cd "$ROOT" && find . -name .git -prune -o -type f ! -name '*.o' ! -name '*.bc' ! -name '*.so' \
             ! -path './sql/order_payment--?.?.?.sql' ! -path './results/*' ! -path './output_iso/*' \
-            ! -path './tmp_check/*' -print0)
+            ! -path './tmp_check/*' ! -path './test/gateway/node_modules/*' -print0)
     fi
 }
 
@@ -263,6 +265,14 @@ make_work() {
     if [ ${#AS[@]} -gt 0 ]; then chown -R postgres:postgres "$WORK"; fi
     export HOME=$WORK/home TMPDIR=$WORK/tmp
     cd "$TREE"
+}
+
+# The gateways' own libraries, as test/gateway/package-lock.json pins them, into the work copy; their install scripts are not run.
+install_node_packages() {
+    run "${AS[@]}" npm ci --prefix "$TREE/test/gateway" --ignore-scripts --no-audit --no-fund --no-update-notifier && return
+    say "npm could not install what test/gateway/package-lock.json lists (above). The npm registry must be within reach;" >&2
+    say "a mirror or a proxy is set as for any use of npm: npm_config_registry, npm_config_cafile, https_proxy." >&2
+    return 1
 }
 
 # ------------------------------------------------------------------ building, installing, the cluster

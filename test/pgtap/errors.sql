@@ -1,7 +1,7 @@
 -- The SQLSTATE of every refusal: programs test it, and no prose. Whatever is refused leaves the store in order.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(484);
+SELECT plan(500);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 INSERT INTO shop.orders (order_id, customer_id, request_key, price) VALUES (1, 7, 'a', 10), (2, 7, 'b', 10), (3, 7, 'c', NULL);
@@ -206,6 +206,22 @@ P0002	SELECT * FROM order_payment.refund_order(99, store => 'shop')
 P0002	SELECT order_payment.choose_gateway(99, store => 'shop')
 P0002	SELECT order_payment.choose_gateway(NULL::text, store => 'shop')
 P0002	SELECT order_payment.post_settlement('stripe', 'none', 'shop')
+22004	SELECT order_payment.build_request('send_payment', NULL, store => 'shop')
+22004	SELECT order_payment.build_request('send_operation', '11000000-0000-7000-8000-000000000000', store => 'shop')
+22004	SELECT order_payment.build_request('send_payment', '10000000-0000-7000-8000-000000000000', store => NULL)
+42809	SELECT order_payment.build_request('send_payment', '10000000-0000-7000-8000-000000000000', store => 'public')
+P0002	SELECT order_payment.build_request('send_payment', '99000000-0000-7000-8000-000000000000', store => 'shop')
+P0002	SELECT order_payment.build_request('send_operation', '11000000-0000-7000-8000-000000000000', '12000000-0000-7000-8000-000000000001', 'shop')
+22023	SELECT order_payment.build_request('send_payment', '10000000-0000-7000-8000-000000000000', store => 'shop')
+22023	SELECT order_payment.build_request('retry_payment', '10000000-0000-7000-8000-000000000000', store => 'shop')
+22023	SELECT order_payment.build_request(NULL, '10000000-0000-7000-8000-000000000000', store => 'shop')
+0A000	SELECT order_payment.work_action('send_operation', 'chargeback')
+23503	SELECT order_payment.sign_request('none', NULL, 'shop')
+22023	SELECT order_payment.sign_request('stripe', NULL, 'shop')
+22004	SELECT order_payment.sign_request('stripe', NULL, NULL)
+42809	SELECT order_payment.sign_request('stripe', NULL, 'public')
+22023	SELECT order_payment.path_segment('..')
+22023	SELECT order_payment.form_encoded('{"a": [{"b[": 1}]}')
 22P02	SELECT 'Paid'::order_payment.order_status
 22P02	SELECT ''::order_payment.order_status
 22P02	SELECT ' paid'::order_payment.order_status

@@ -1,7 +1,7 @@
 -- What every public function does with NULL, with nothing and with its defaults; call forms; what is recorded of the session.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(244);
+SELECT plan(288);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 SET LOCAL search_path = public, shop;
@@ -292,6 +292,31 @@ SELECT is(order_payment.choose_gateway('2006'), 'stripe', 'choose_gateway(unknow
 SELECT is(order_payment.choose_gateway(order_id => 2006::bigint, method => 'card', period => 'all', store => 'shop'), 'stripe', 'choose_gateway() by name');
 UPDATE gateways SET active = false WHERE gateway = 'stripe';
 SELECT is(order_payment.choose_gateway(2006), NULL, 'choose_gateway(): none');
+INSERT INTO gateways (gateway, protocol, endpoint) VALUES ('own', 'json', 'https://pay.example.com/');
+INSERT INTO orders (order_id, price) VALUES (2010, 1);
+INSERT INTO payments (order_id, payment_id, gateway, amount) VALUES (2010, '20100000-0000-7000-8000-000000000000', 'own', 1);
+SELECT is((r.method, r.url, r.body)::text, '(GET,https://pay.example.com/payment/2010?number=20100000000070008000000000000000,)', 'build_request()')
+FROM order_payment.build_request('query_payment', '20100000-0000-7000-8000-000000000000') r;
+SELECT is(r.headers, '{"Content-Type": "application/json", "Idempotency-Key": "20100000000070008000000000000000"}', 'build_request() by name')
+FROM order_payment.build_request(work => 'send_payment', payment_id => '20100000-0000-7000-8000-000000000000', operation_id => NULL, store => 'shop') r;
+SELECT throws_ok($$ SELECT order_payment.sign_request(gateway => 'own', store => 'shop',
+	request => order_payment.build_request('query_payment', '20100000-0000-7000-8000-000000000000')) $$, 'OP013', NULL, 'sign_request(), without a secret');
+SELECT is(order_payment.percent_encoded(NULL), NULL, 'percent_encoded(NULL)');
+SELECT is(order_payment.percent_encoded(''), '', 'percent_encoded('''')');
+SELECT is(order_payment.percent_encoded(E'aZ09-._~ /?&=+%\n\u00e9'), 'aZ09-._~%20%2F%3F%26%3D%2B%25%0A%C3%A9', 'percent_encoded()');
+SELECT is(order_payment.path_segment(NULL), NULL, 'path_segment(NULL)');
+SELECT is(order_payment.form_encoded(NULL), NULL, 'form_encoded(NULL)');
+SELECT is(order_payment.form_encoded('{}'), '', 'form_encoded() of nothing');
+SELECT is(order_payment.form_encoded('{"b": [1, [null, true]], "a": {"c": {"d": "e f"}, "g": {}, "h": []}}'), 'a%5Bc%5D%5Bd%5D=e%20f&b%5B0%5D=1&b%5B1%5D%5B0%5D=&b%5B1%5D%5B1%5D=true', 'form_encoded()');
+SELECT is(order_payment.json_body(NULL), NULL, 'json_body(NULL)');
+SELECT is(order_payment.json_body('{"{{{": "\\{{"}'), '{"\u007b\u007b{": "\\\u007b\u007b"}', 'json_body() holds no placeholder');
+SELECT is(order_payment.default_subject(NULL), NULL, 'default_subject(NULL)');
+SELECT is(order_payment.default_subject(E'a/b=c&d\n'), 'Order a b c d ', 'default_subject()');
+SELECT is(length(order_payment.default_subject(repeat('x', 200))), 127, 'default_subject() is short');
+SELECT is(order_payment.shanghai_time(NULL), NULL, 'shanghai_time(NULL)');
+SELECT is(order_payment.shanghai_time('2030-01-31 16:00:01.9+00'), '2030-02-01 00:00:01', 'shanghai_time()');
+SELECT is(order_payment.work_action('query_operation', 'refund'), 'query_refund', 'work_action()');
+SELECT is((s.is_there, s.key_name)::text, '(f,)', 'secret_name() of none') FROM order_payment.secret_name('own', 'api_key', 'shop') s;
 
 INSERT INTO settlement_lines (gateway, settlement_id, line_no, kind, gateway_number, amount, fee, currency, settled_on)
 SELECT gateway, 's', 1, 'payment', replace(payment_id::text, '-', ''), 100, 3, currency, current_date FROM payments WHERE order_id = 2003;
@@ -309,6 +334,29 @@ SELECT is_empty('SELECT * FROM order_payment.upgrade_store()', 'upgrade_store():
 SELECT is_empty('SELECT * FROM order_payment.upgrade_store(store => ''shop'')', 'upgrade_store() by name');
 SELECT throws_ok('SELECT * FROM order_payment.upgrade_store(NULL)', '22004', NULL, 'upgrade_store(NULL)');
 SELECT is_empty($$ SELECT * FROM order_payment.verify_store() $$, 'verify_store() of all that');
+
+-- ---------- messages of gateways ----------
+
+UPDATE gateways SET protocol = 'stripe' WHERE gateway = 'stripe';
+SELECT is(v::text, '(f,header_missing)', 'verify_notification(text, jsonb, bytea)') FROM order_payment.verify_notification('stripe', '{}', '') v;
+SELECT is(v::text, '(f,header_missing)', 'verify_notification() by name') FROM order_payment.verify_notification(gateway => 'stripe', headers => '{}', body => '', at => now(), store => 'shop') v;
+SELECT is(v::text, '(t,unsigned)', 'verify_reply(text, jsonb, bytea)') FROM order_payment.verify_reply('stripe', '{}', '') v;
+SELECT is(v::text, '(t,unsigned)', 'verify_reply() by name, at NULL') FROM order_payment.verify_reply(gateway => 'stripe', headers => '{}', body => '', at => NULL, store => 'shop') v;
+SELECT throws_ok(format('SELECT order_payment.%s(%s)', f, a), '22004', NULL, format('%s(%s)', f, a)) FROM unnest('{verify_notification,verify_reply}'::text[]) f,
+	unnest(ARRAY['NULL, ''{}'', ''''', '''stripe'', NULL, ''''', '''stripe'', ''{}'', NULL', '''stripe'', ''{}'', '''', store => NULL']) a;
+SELECT throws_ok($$ SELECT order_payment.verify_notification('none', '{}', '') $$, '23503', NULL, 'verify_notification(): no such gateway');
+SELECT throws_ok($$ SELECT order_payment.verify_notification('cod', '{}', '') $$, '22023', NULL, 'verify_notification(): a gateway that does not speak');
+SELECT throws_ok($$ SELECT order_payment.verify_notification('stripe', '{}', '', '-infinity') $$, '22023', NULL, 'verify_notification(): no time');
+SELECT throws_ok($$ SELECT order_payment.sign_for_gateway('stripe', 'private_key', 'x') $$, 'OP013', NULL, 'sign_for_gateway(): no key');
+SELECT throws_ok($$ SELECT order_payment.sign_for_gateway('stripe', 'api_key', 'x') $$, '22023', NULL, 'sign_for_gateway(): a kind that does not sign');
+SELECT throws_ok($$ SELECT order_payment.open_resource('stripe', '{"algorithm": "AEAD_AES_256_GCM", "nonce": "123456789012", "ciphertext": "AAAAAAAAAAAAAAAAAAAAAAAA"}') $$, 'OP013', NULL, 'open_resource(): no key');
+SELECT throws_ok($$ SELECT order_payment.open_resource('stripe', '{}') $$, 'OP010', NULL, 'open_resource(): nothing to open');
+SELECT is(order_payment.form_fields(NULL), NULL, 'form_fields(NULL)');
+SELECT is(order_payment.form_fields(body => 'a=b'), '{"a": "b"}', 'form_fields() by name');
+SELECT is(order_payment.flat_xml_fields(NULL), NULL, 'flat_xml_fields(NULL)');
+SELECT is(order_payment.flat_xml_fields(body => '<xml><a>b</a></xml>'), '{"a": "b"}', 'flat_xml_fields() by name');
+SELECT is(order_payment.open_resource(gateway => 'stripe', resource => NULL, store => 'shop'), NULL, 'open_resource(, NULL)');
+SELECT is(s.signature, NULL, 'sign_for_gateway(, NULL, )') FROM order_payment.sign_for_gateway(gateway => 'stripe', kind => NULL, message => '', store => 'shop') s;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,7 +1,7 @@
 -- Who may do what in a store: the rights of app_role and gateway_role to the letter, what they may not (S7), and what a role without rights may not.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(477);
+SELECT plan(481);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -383,7 +383,11 @@ FROM unnest(ARRAY[
 	'SELECT order_payment.grant_store(''shop'', ''regress_tap_stranger'', ''regress_tap_stranger'')',
 	'SELECT order_payment.create_payment_tables(''shop'', ''bigint'')',
 	'SELECT order_payment.create_settlement_tables(''shop'')',
-	'SELECT order_payment.create_views(''shop'')']) statement;
+	'SELECT order_payment.create_views(''shop'')',
+	'SELECT order_payment.verify_notification(''stripe'', ''{}'', '''', store => ''shop'')',
+	'SELECT order_payment.verify_reply(''stripe'', ''{}'', '''', store => ''shop'')',
+	'SELECT order_payment.open_resource(''stripe'', ''{"algorithm": "AEAD_AES_256_GCM", "nonce": "123456789012", "ciphertext": "AAAAAAAAAAAAAAAAAAAAAAAA"}'', ''shop'')',
+	'SELECT order_payment.sign_for_gateway(''stripe'', ''private_key'', ''x'', ''shop'')']) statement;
 RESET SESSION AUTHORIZATION;
 SELECT is(has_table_privilege('regress_tap_stranger', 'shop.' || relation, 'SELECT'), false, 'a stranger may not read ' || relation) FROM expected WHERE relation <> 'orders_order_id_seq';
 SET LOCAL SESSION AUTHORIZATION regress_tap_stranger;

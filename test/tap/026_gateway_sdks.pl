@@ -9,6 +9,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin";
 
+use IO::Handle;
+use IPC::Open2 qw(open2);
 use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Cluster;
@@ -32,16 +34,30 @@ if (!$has_node || !$installed)
 
 # ---------- the other side, and ours ----------
 
+my %running;  # of each script what it is, what it reads and what it says
+
+sub start
+{
+	my ($script) = @_;
+	my $pid = open2(my $answers, my $requests, 'node', "$scripts/$script.mjs");
+
+	$requests->autoflush;
+	return [ $pid, $requests, $answers ];
+}
+
 # What a script answers to requests
 sub ask
 {
 	my ($script, @requests) = @_;
-	my $input = join '', map { $json->encode($_) . "\n" } @requests;
-	my ($output, $errors);
+	my (undef, $in, $out) = @{ $running{$script} //= start($script) };
+	my @answers;
 
-	IPC::Run::run([ 'node', "$scripts/$script.mjs" ], '<', \$input, '>', \$output, '2>', \$errors) or die "$script: $errors";
-	my @answers = map { $json->decode($_) } split /\n/, $output;
-	die "$script: $errors" if @answers != @requests;
+	foreach (@requests)
+	{
+		print $in $json->encode($_), "\n";
+		my $answer = <$out> // die "$script says nothing to $_->{do}";
+		push @answers, $json->decode($answer);
+	}
 	return wantarray ? @answers : $answers[0];
 }
 
@@ -399,16 +415,16 @@ my $now = time;
 
 sub as_bytes { return "decode('" . unpack('H*', $_[0]) . "', 'hex')" }
 
-# Taken as it is; with any byte of the body, or of these headers, changed it is not.
+# Taken as it is; with any byte of the body, or of these headers, changed it is not. $same: changes that leave what is said the same.
 sub is_theirs
 {
-	my ($function, $gateway, $headers, $body, $names, $name) = @_;
+	my ($function, $gateway, $headers, $body, $names, $name, $same) = @_;
 	utf8::encode($body) if utf8::is_utf8($body);
 	my $arguments = "'$gateway', " . quoted($json->encode($headers)) . '::jsonb, ' . as_bytes($body) . ", to_timestamp($now)";
 
 	is(sql("SELECT * FROM $function($arguments)"), 't|verified', "$name: it is taken") or return;
 	my ($tried, $taken, $said) = split /\|/, sql("SELECT * FROM public.changed_bodies('order_payment.$function', $arguments, '{1,32,128}')");
-	is("$tried $taken", 3 * length($body) . ' 0', "$name: with a byte of its body changed it is refused ($said)");
+	is("$tried $taken", 3 * length($body) . ' ' . ($same // 0), "$name: with a byte of its body changed it is refused ($said)");
 	$made{$function}++;
 	$made{changes} += $tried;
 	foreach (@$names)
@@ -433,12 +449,14 @@ my %fields = (app_id => '2021000000000001', charset => 'utf-8', sign_type => 'RS
 my %theirs = (privateKey => $their_private, publicKey => $their_public);
 $body = ask('alipay', { do => 'sign', %theirs, fields => \%fields })->{body};
 ok(ask('alipay', { do => 'verify', %theirs, body => $body })->{verified}, 'alipay: its library takes it itself');
-is_theirs('verify_notification', 'alipay', {}, $body, [], 'alipay');
+my $hex_letters = join('', $body =~ /%([0-9A-F]{2})/g) =~ tr/A-F//;
+is_theirs('verify_notification', 'alipay', {}, $body, [], 'alipay', $hex_letters);  # %2F and %2f
 my $member = 'alipay_trade_query_response';
 $body = ask('alipay', { do => 'sign_reply', %theirs, member => $member,
 		text => qq({"code":"10000","msg":"Success","out_trade_no":"$p->{number}","subject":"\x{4e24} \\"}{\\"","trade_status":"TRADE_SUCCESS"}) })->{body};
 ok(ask('alipay', { do => 'verify_reply', %theirs, member => $member, body => $body })->{verified}, 'alipay: its library takes its answer itself');
-is_theirs('verify_reply', 'alipay', {}, $body, [], 'alipay: an answer');
+# the name of the member is not signed: it is for the reader to look at. Two changes of each byte before _response leave it a name.
+is_theirs('verify_reply', 'alipay', {}, $body, [], 'alipay: an answer', 2 * length 'alipay_trade_query');
 
 my $plain = qq({"out_trade_no":"$p->{number}","trade_state":"SUCCESS","amount":{"total":8880},"note":"\x{672c}"});
 my $resource = ask('wechatpay', { do => 'seal', text => $plain, key => $apiv3_key, nonce => 'abcdefghijkl', data => 'transaction' })->{resource};
@@ -465,5 +483,13 @@ cmp_ok(delete $made{changes}, '>', 10000, 'more than ten thousand changes were t
 is_deeply(\%made, { stripe_request => 13, alipay_request => 6, webhook_request => 6, wechatpay_request => 5, verify_notification => 7, verify_reply => 2 },
 	'every request and notification was checked') or diag(explain(\%made));
 
+foreach (sort keys %running)
+{
+	my ($pid, $in, $out) = @{ $running{$_} };
+
+	close $in;
+	waitpid $pid, 0;
+	is($?, 0, "$_: its script has come to its end");
+}
 $node->stop;
 done_testing();
