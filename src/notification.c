@@ -19,7 +19,7 @@
 #include "scheme.h"
 #include "sealed.h"
 
-#define BODY_MAX (1024 * 1024)
+#define BODY_MAX ((size_t) 1024 * 1024)
 
 /* seconds from the epoch of Unix to that of PostgreSQL */
 #define UNIX_EPOCH ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
