@@ -13,13 +13,13 @@ typedef struct Reader
 	uint8		*to;
 } Reader;
 
-/* Up to what ends it. */
+/* Up to one of what ends it. */
 static OpFormFault
-read_part(Reader *reader, const char *ends, OpBytes *part)
+read_part(Reader *reader, uint8 end, uint8 other_end, OpBytes *part)
 {
 	uint8 *start = reader->to;
 
-	while (reader->next < reader->end && *reader->next != ends[0] && *reader->next != ends[1])
+	while (reader->next < reader->end && *reader->next != end && *reader->next != other_end)
 	{
 		uint8 c = *reader->next++;
 
@@ -43,13 +43,13 @@ read_part(Reader *reader, const char *ends, OpBytes *part)
 static OpFormFault
 read_field(Reader *reader, OpMessageField *field)
 {
-	OpFormFault fault = read_part(reader, "=&", &field->name);
+	OpFormFault fault = read_part(reader, '=', '&', &field->name);
 
 	if (fault != OP_FORM_GOOD)
 		return fault;
 	if (field->name.size == 0 || reader->next == reader->end || *reader->next++ != '=')
 		return OP_FORM_NAME;
-	return read_part(reader, "&&", &field->value);
+	return read_part(reader, '&', '&', &field->value);
 }
 
 OpFormFault

@@ -5,6 +5,8 @@
  * What a notification is judged by comes from the row alone, and never from the
  * message. The row is read as the owner of the table, whose policies for rows may
  * hide it from the role that asks: who may record may have a message judged.
+ *
+ * No error here shows the statement, for messages stand in those that ask.
  */
 #include "postgres.h"
 
@@ -56,7 +58,7 @@ op_require_recorder(const char *store)
 					errmsg("permission denied to use the secrets of gateways"),
 					errdetail("Role \"%s\" may not record what gateways did in the store \"%s\".",
 							  GetUserNameFromId(GetUserId(), false), store),
-					errhint("The owner of the store may grant UPDATE (status) on its payments.")));
+					errhint("The owner of the store may grant UPDATE (status) on its payments."), errhidestmt(true)));
 }
 
 /* ---------- the row ---------- */
@@ -87,7 +89,8 @@ protocol_of(HeapTuple row, TupleDesc desc, const char *gateway)
 	}
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("gateway \"%s\" has no protocol", gateway),
-					errhint("Set the column protocol of its row in the table %s.", TABLE)));
+					errhint("Set the column protocol of its row in the table %s.", TABLE),
+					errhidestmt(true)));
 	pg_unreachable();
 }
 
@@ -137,7 +140,7 @@ op_read_gateway(const char *store, const char *name, OpGateway *gateway)
 	if (SPI_processed == 0)
 		ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 						errmsg("gateway \"%s\" does not exist", name),
-						errhint("Insert it into the table %s first.", from)));
+						errhint("Insert it into the table %s first.", from), errhidestmt(true)));
 	copy_row(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, gateway);
 	SPI_finish();
 	SetUserIdAndSecContext(userid, context);

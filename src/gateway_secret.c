@@ -391,7 +391,7 @@ op_refuse_without_secret(OpSecretKind kind)
 	ereport(ERROR, (errcode(ERRCODE_OP_NO_KEY),
 					errmsg("the gateway has no valid secret of the kind \"%s\"",
 						   op_secret_kinds[kind].name),
-					errhint("Agree on one with the gateway, and bring it by order_payment.set_gateway_secret().")));
+					errhint("Agree on one with the gateway, and bring it by order_payment.set_gateway_secret()."), errhidestmt(true)));
 	pg_unreachable();
 }
 

@@ -52,20 +52,33 @@ refuse(const char *refusal, const char *detail)
 					errhint("Give the body as it came, undecoded."), errhidestmt(true)));
 }
 
+/* The server's own error would show some of the bytes. */
+static void
+require_charset(OpBytes bytes, pg_enc encoding)
+{
+	if (!pg_verify_mbstr(encoding, (const char *) bytes.data, (int) bytes.size, true))
+		ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+						errmsg("the body of a message has bytes that are none of its charset"),
+						errhint("Give the body as it came, undecoded."), errhidestmt(true)));
+}
+
 /* ---------- text ---------- */
 
 /*
  * By way of UTF-8, for between the charsets of a form and that of the database
- * there need not be a conversion; errors are the server's own, 22021 and 22P05.
+ * there need not be a conversion. What has no equivalent is the server's own
+ * error, 22P05.
  */
 static void
 to_server(OpBytes bytes, pg_enc encoding, JsonbValue *value)
 {
-	/* of which none is zero */
-	char *text = pnstrdup((const char *) bytes.data, bytes.size);
-	char *utf8 = (char *) pg_do_encoding_conversion((unsigned char *) text, (int) bytes.size,
-													encoding, PG_UTF8);
+	char *text;
+	char *utf8;
 
+	require_charset(bytes, encoding);
+	text = pnstrdup((const char *) bytes.data, bytes.size); /* none is zero */
+	utf8 = (char *) pg_do_encoding_conversion((unsigned char *) text, (int) bytes.size, encoding,
+											  PG_UTF8);
 	value->type = jbvString;
 	value->val.string.val = pg_any_to_server(utf8, (int) strlen(utf8), PG_UTF8);
 	value->val.string.len = (int) strlen(value->val.string.val);
@@ -154,7 +167,7 @@ op_flat_xml_fields(PG_FUNCTION_ARGS)
 	OpBytes	  body = op_varlena_bytes(PG_GETARG_BYTEA_PP(0));
 	OpFields *fields = palloc(sizeof(OpFields));
 
-	pg_verify_mbstr(PG_UTF8, (const char *) body.data, (int) body.size, false);
+	require_charset(body, PG_UTF8);
 	if (!op_flat_xml_read(body, palloc(body.size + 1), fields))
 		refuse(XML_REFUSAL, "It is to be one element xml of elements that hold text or CDATA and nothing else.");
 	return make_jsonb(fields, PG_UTF8, XML_REFUSAL);

@@ -19,7 +19,7 @@
 #include "scheme.h"
 #include "sealed.h"
 
-#define BODY_MAX (1024 * 1024)
+#define BODY_MAX ((size_t) 1024 * 1024)
 
 /* seconds from the epoch of Unix to that of PostgreSQL */
 #define UNIX_EPOCH ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
@@ -177,12 +177,12 @@ require_arguments(FunctionCallInfo fcinfo)
 		if (PG_ARGISNULL(i) && i != ARG_AT)
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("gateway, headers, body and store of a message may not be null"),
-							errhint("A message without a body has an empty one; the store that is left out is the one that the search_path finds.")));
+							errhint("A message without a body has an empty one; the store that is left out is the one that the search_path finds."), errhidestmt(true)));
 	}
 	if (!PG_ARGISNULL(ARG_AT) && TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(ARG_AT)))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the time at which a message is verified must be finite"),
-						errhint("Leave it out to take the clock's.")));
+						errhint("Leave it out to take the clock's."), errhidestmt(true)));
 }
 
 static Datum

@@ -27,7 +27,7 @@ COMMENT ON FUNCTION order_payment.verify_reply(text, jsonb, bytea, timestamptz, 
 CREATE FUNCTION order_payment.form_fields(body bytea) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'op_form_fields' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION order_payment.form_fields(bytea) IS
-	'the fields of a body of the type application/x-www-form-urlencoded, as an object of strings; in the charset that its field charset names (UTF-8, GBK, GB2312, GB18030), else in UTF-8. 22023 if it is none, or has a name twice; 22021 for bytes that are none of the charset';
+	'the fields of a body of the type application/x-www-form-urlencoded, as an object of strings; in the charset that its field charset names (UTF-8, GBK, GB2312, GB18030), else in UTF-8. 22023 if it is none, or has a name twice; 22021 for bytes that are none of the charset, 22P05 for characters that the database has not';
 
 CREATE FUNCTION order_payment.flat_xml_fields(body bytea) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'op_flat_xml_fields' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -108,6 +108,7 @@ open_under(const OpGatewaySecret *key, void *context)
 static Datum
 parse(const char *text)
 {
+	MemoryContext  memory = CurrentMemoryContext;
 	volatile Datum result = (Datum) 0;
 
 	PG_TRY();
@@ -118,6 +119,7 @@ parse(const char *text)
 	{
 		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
+		MemoryContextSwitchTo(memory);
 		FlushErrorState();
 		refuse_resource();
 	}

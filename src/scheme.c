@@ -131,11 +131,11 @@ digest_with_key(const OpGatewaySecret *secret, const OpMessage *message, uint8 *
 	OpBytes content = message->contents[0];
 	OpBytes key = secret->secret;
 	size_t	size = content.size + strlen(WECHAT_KEY) + key.size;
-	uint8  *text = palloc(size);
+	uint8  *text = palloc(size + 1);
 	bool	done;
 
 	memcpy(text, content.data, content.size);
-	memcpy(text + content.size, WECHAT_KEY, strlen(WECHAT_KEY));
+	memcpy(text + content.size, WECHAT_KEY, sizeof(WECHAT_KEY)); /* its zero is overwritten */
 	memcpy(text + content.size + strlen(WECHAT_KEY), key.data, key.size);
 	done = message->gateway->is_md5 ? op_md5((OpBytes){text, size}, digest)
 									: op_hmac_sha256(key, (OpBytes){text, size}, digest);

@@ -80,7 +80,8 @@ signing_kind(const char *name)
 						errmsg("no message is signed by a secret of that kind"),
 						errhint("The kinds that sign are: %s, %s.",
 								op_secret_kinds[OP_SECRET_PRIVATE_KEY].name,
-								op_secret_kinds[OP_SECRET_STANDARD_WEBHOOK].name)));
+								op_secret_kinds[OP_SECRET_STANDARD_WEBHOOK].name),
+						errhidestmt(true)));
 	return kind;
 }
 
