@@ -33,6 +33,11 @@
 #error "order_payment_worker needs libcurl 7.87 or later; make WITH_WORKER=no leaves it out"
 #endif
 
+/* 8.6 gave too long a header a code of its own; before, it is as if memory were used up */
+#if LIBCURL_VERSION_NUM < 0x080600
+#define CURLE_TOO_LARGE CURLE_OUT_OF_MEMORY
+#endif
+
 #define MAX_REPLY_HEADERS 65536 /* bytes */
 #define CA_CACHE_SECONDS  600L	/* a changed file of certificates is seen after it */
 #define USER_AGENT		  "order_payment/" ORDER_PAYMENT_VERSION
@@ -128,6 +133,14 @@ is_header(const char *line, size_t size)
 		   memchr(line, '\0', size) == NULL;
 }
 
+/* Does it say where the body ends? */
+static bool
+is_bound(const char *line, size_t size)
+{
+	return (size > 15 && pg_strncasecmp(line, "Content-Length:", 15) == 0) ||
+		   (size > 18 && pg_strncasecmp(line, "Transfer-Encoding:", 18) == 0);
+}
+
 /* One line at a time; those of interim answers and trailers too, which are let go. */
 static size_t
 take_header(char *line, size_t one, size_t size, void *clientp)
@@ -145,7 +158,11 @@ take_header(char *line, size_t one, size_t size, void *clientp)
 	if (transfer->reply_body.size > 0)
 		return size;
 	if (size > 5 && memcmp(line, "HTTP/", 5) == 0)
+	{
 		headers->size = 0;
+		transfer->bounded = false;
+	}
+	transfer->bounded |= is_bound(line, size);
 	while (length > 0 && strchr(" \t\r\n", line[length - 1]) != NULL && line[length - 1] != '\0')
 		length--;
 	if (!is_header(line, length))
@@ -260,19 +277,23 @@ set_request(OpTransfer *transfer, const OpHttpsRequest *request)
 	CURL *easy = transfer->easy;
 	bool  result = true;
 
+	transfer->is_head = strcmp(request->method, "HEAD") == 0;
 	transfer->body.limit = request->body_size;
-	if (request->body != NULL && strcmp(request->method, "HEAD") != 0)
+	if (request->body != NULL)
 		result = append(transfer, &transfer->body, request->body, request->body_size) &&
 				 curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
 								  (curl_off_t) request->body_size) == CURLE_OK &&
 				 curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
 								  transfer->body.data ? transfer->body.data : "") == CURLE_OK;
-	if (strcmp(request->method, "HEAD") == 0)
+	if (transfer->is_head)
 		result &= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK;
 	else if (strcmp(request->method, "GET") != 0)
 		result &= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method) == CURLE_OK;
 	return result && set_headers(transfer, request) &&
 		   curl_easy_setopt(easy, CURLOPT_URL, request->url) == CURLE_OK &&
+		   /* a length without end would else be no length */
+		   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
+							(curl_off_t) transfer->settings->max_body) == CURLE_OK &&
 		   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) request->timeout_ms) == CURLE_OK &&
 		   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 							(long) Min(request->timeout_ms, transfer->settings->connect_timeout_ms)) == CURLE_OK;
@@ -285,7 +306,6 @@ static const struct
 	CURLcode	code;
 	const char *error;
 } errors[] = {
-	{CURLE_UNSUPPORTED_PROTOCOL, "bad_request"},
 	{CURLE_URL_MALFORMAT, "bad_request"},
 	{CURLE_COULDNT_RESOLVE_HOST, "name_not_resolved"},
 	{CURLE_COULDNT_CONNECT, "not_connected"},
@@ -301,9 +321,11 @@ static const struct
 	{CURLE_RECV_ERROR, "connection_lost"},
 	{CURLE_PARTIAL_FILE, "connection_lost"},
 	{CURLE_FILESIZE_EXCEEDED, "reply_too_large"},
+	{CURLE_TOO_LARGE, "reply_too_large"},
+	/* of the answer; that of the URL was looked at */
+	{CURLE_UNSUPPORTED_PROTOCOL, "reply_malformed"},
 	{CURLE_WEIRD_SERVER_REPLY, "reply_malformed"},
 	{CURLE_BAD_CONTENT_ENCODING, "reply_malformed"},
-	{CURLE_OUT_OF_MEMORY, "no_resources"},
 };
 
 static const char *
@@ -315,6 +337,8 @@ error_word(const OpTransfer *transfer, CURLcode result)
 		return "no_resources";
 	if (transfer->refused && result == CURLE_COULDNT_CONNECT)
 		return "address_refused";
+	if (result == CURLE_OUT_OF_MEMORY && !transfer->begun)
+		return "no_resources";
 	for (int i = 0; i < lengthof(errors); i++)
 	{
 		if (errors[i].code == result)
@@ -363,6 +387,16 @@ release_request(OpTransfer *transfer)
 	release_buffer(&transfer->body);
 }
 
+/*
+ * The end of the connection must not be the end of the answer: whoever can cut a
+ * connection could then cut an answer, for libcurl does not ask TLS which it was.
+ */
+static bool
+is_whole(const OpTransfer *transfer, long status)
+{
+	return transfer->bounded || transfer->is_head || status == 204 || status == 304;
+}
+
 void
 op_transfer_finish(OpTransfer *transfer, CURLcode result)
 {
@@ -377,7 +411,10 @@ op_transfer_finish(OpTransfer *transfer, CURLcode result)
 		fail(transfer, transfer->begun ? OP_HTTPS_LOST : OP_HTTPS_NOT_SENT,
 			 error_word(transfer, result), curl_easy_strerror(result));
 	else if (status < 200 || status > 999)
-		fail(transfer, OP_HTTPS_LOST, "reply_malformed", "The answer has no status.");
+		fail(transfer, OP_HTTPS_LOST, "reply_malformed", "the answer has no status");
+	else if (!is_whole(transfer, status))
+		fail(transfer, OP_HTTPS_LOST, "reply_malformed",
+			 "the answer does not say how long its body is");
 	else
 	{
 		transfer->outcome = OP_HTTPS_ANSWERED;

@@ -32,6 +32,7 @@ typedef struct OpTransfer
 	CURL			  *easy;
 	struct curl_slist *headers;
 	OpBuffer		   body;
+	bool			   is_head;
 
 	/* what happened */
 	bool begun;	  /* the connection was ready for it: bytes may have left */
@@ -42,6 +43,7 @@ typedef struct OpTransfer
 	/* what came; each line of the headers ends with a zero */
 	OpBuffer reply_headers;
 	OpBuffer reply_body;
+	bool	 bounded;	   /* the answer says where its body ends */
 	size_t	 header_bytes; /* of all answers, interim ones as well */
 
 	OpHttpsOutcome outcome;
