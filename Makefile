@@ -108,6 +108,7 @@ OBJS = \
 WORKER = order_payment_worker
 WORKER_OBJS = \
 	src/worker/address.o \
+	src/worker/buffer.o \
 	src/worker/curl_memory.o \
 	src/worker/https.o \
 	src/worker/request.o \

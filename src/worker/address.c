@@ -104,7 +104,7 @@ ipv4_is_public(const uint8 *address)
 static bool
 ipv6_is_public(const uint8 *address)
 {
-	for (int i = 0; i < lengthof(ipv6_with_ipv4); i++)
+	for (size_t i = 0; i < lengthof(ipv6_with_ipv4); i++)
 	{
 		if (is_in(address, &ipv6_with_ipv4[i].network))
 			return ipv4_is_public(address + ipv6_with_ipv4[i].at);
@@ -119,13 +119,17 @@ op_address_is_public(const struct sockaddr *address)
 	StaticAssertStmt(sizeof(struct in_addr) == IPV4_SIZE, "IPv4 addresses have 4 bytes");
 	StaticAssertStmt(sizeof(struct in6_addr) == IPV6_SIZE, "IPv6 addresses have 16 bytes");
 
-	switch (address->sa_family)
+	if (address->sa_family == AF_INET)
 	{
-		case AF_INET:
-			return ipv4_is_public((const uint8 *) &((const struct sockaddr_in *) address)->sin_addr);
-		case AF_INET6:
-			return ipv6_is_public((const uint8 *) &((const struct sockaddr_in6 *) address)->sin6_addr);
-		default:
-			return false;
+		const struct sockaddr_in *ipv4 = (const struct sockaddr_in *) address;
+
+		return ipv4_is_public((const uint8 *) &ipv4->sin_addr);
 	}
+	if (address->sa_family == AF_INET6)
+	{
+		const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *) address;
+
+		return ipv6_is_public((const uint8 *) &ipv6->sin6_addr);
+	}
+	return false;
 }

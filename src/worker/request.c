@@ -70,7 +70,7 @@ is_header(const char *header, const char *name)
 static bool
 is_of_ours(const char *header)
 {
-	for (int i = 0; i < lengthof(headers_of_ours); i++)
+	for (size_t i = 0; i < lengthof(headers_of_ours); i++)
 	{
 		if (is_header(header, headers_of_ours[i]))
 			return true;

@@ -42,55 +42,18 @@
 #define CA_CACHE_SECONDS  600L	/* a changed file of certificates is seen after it */
 #define USER_AGENT		  "order_payment/" ORDER_PAYMENT_VERSION
 
-/* ---------- bytes ---------- */
-
-static void
-release_buffer(OpBuffer *buffer)
-{
-	if (buffer->data != NULL)
-		explicit_bzero(buffer->data, buffer->room);
-	free(buffer->data);
-	buffer->data = NULL;
-	buffer->size = buffer->room = 0;
-}
-
-/* Not by realloc(), which would leave the old bytes where they were. */
-static bool
-make_room(OpBuffer *buffer, size_t size)
-{
-	OpBuffer larger = *buffer;
-
-	if (buffer->size + size <= buffer->room)
-		return true;
-	larger.room = Max(buffer->size + size, Min(2 * buffer->room, buffer->limit));
-	larger.data = malloc(larger.room);
-	if (larger.data == NULL)
-		return false;
-	if (buffer->size > 0)
-		memcpy(larger.data, buffer->data, buffer->size);
-	release_buffer(buffer);
-	*buffer = larger;
-	return true;
-}
+/* ---------- callbacks ---------- */
 
 static bool
 append(OpTransfer *transfer, OpBuffer *buffer, const char *data, size_t size)
 {
-	if (size > buffer->limit - buffer->size)
-		transfer->too_large = true;
-	else if (!make_room(buffer, size))
-		transfer->no_resources = true;
-	else
-	{
-		if (size > 0)
-			memcpy(buffer->data + buffer->size, data, size);
-		buffer->size += size;
-		return true;
-	}
-	return false;
+	OpBufferResult result = op_buffer_append(buffer, data, size);
+
+	transfer->too_large |= result == OP_BUFFER_FULL;
+	transfer->no_resources |= result == OP_BUFFER_NO_MEMORY;
+	return result == OP_BUFFER_OK;
 }
 
-/* ---------- callbacks ---------- */
 
 static curl_socket_t
 open_socket(void *clientp, curlsocktype purpose, struct curl_sockaddr *address)
@@ -123,7 +86,7 @@ begin(void *clientp, char *peer, char *local, int peer_port, int local_port)
 	return CURL_PREREQFUNC_OK;
 }
 
-/* What libcurl takes for a header though it is none is left out: no name, a continuation, a zero byte. */
+/* What libcurl lets pass though it is none: without a name, a continuation, with a zero byte. */
 static bool
 is_header(const char *line, size_t size)
 {
@@ -211,7 +174,7 @@ set_rules(CURL *easy, const OpHttpsSettings *settings)
 	curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
 	bool					result = true;
 
-	for (int i = 0; i < lengthof(rules); i++)
+	for (size_t i = 0; i < lengthof(rules); i++)
 		result &= curl_easy_setopt(easy, rules[i].option, rules[i].value) == CURLE_OK;
 	result &= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK;
 	/* empty is none; not told, it would be looked for in the environment */
@@ -219,7 +182,7 @@ set_rules(CURL *easy, const OpHttpsSettings *settings)
 	result &= curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK;
 	if (settings->ca_file != NULL)
 		result &= curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file) == CURLE_OK;
-	/* a directory beside the file would be trusted as well, and keep libcurl from caching the file */
+	/* a directory beside the file would be trusted too, and keep libcurl from caching the file */
 	if (settings->ca_file != NULL || version->cainfo != NULL)
 		result &= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
 	if (settings->crl_file != NULL)
@@ -275,6 +238,7 @@ static bool
 set_request(OpTransfer *transfer, const OpHttpsRequest *request)
 {
 	CURL *easy = transfer->easy;
+	int	  connect_ms = Min(request->timeout_ms, transfer->settings->connect_timeout_ms);
 	bool  result = true;
 
 	transfer->is_head = strcmp(request->method, "HEAD") == 0;
@@ -295,8 +259,7 @@ set_request(OpTransfer *transfer, const OpHttpsRequest *request)
 		   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
 							(curl_off_t) transfer->settings->max_body) == CURLE_OK &&
 		   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) request->timeout_ms) == CURLE_OK &&
-		   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-							(long) Min(request->timeout_ms, transfer->settings->connect_timeout_ms)) == CURLE_OK;
+		   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) connect_ms) == CURLE_OK;
 }
 
 /* ---------- how it ends ---------- */
@@ -339,7 +302,7 @@ error_word(const OpTransfer *transfer, CURLcode result)
 		return "address_refused";
 	if (result == CURLE_OUT_OF_MEMORY && !transfer->begun)
 		return "no_resources";
-	for (int i = 0; i < lengthof(errors); i++)
+	for (size_t i = 0; i < lengthof(errors); i++)
 	{
 		if (errors[i].code == result)
 			return errors[i].error;
@@ -384,7 +347,7 @@ release_request(OpTransfer *transfer)
 		curl_easy_cleanup(transfer->easy);
 	transfer->easy = NULL;
 	release_headers(transfer);
-	release_buffer(&transfer->body);
+	op_buffer_release(&transfer->body);
 }
 
 /*
@@ -490,6 +453,6 @@ void
 op_transfer_release(OpTransfer *transfer)
 {
 	release_request(transfer);
-	release_buffer(&transfer->reply_headers);
-	release_buffer(&transfer->reply_body);
+	op_buffer_release(&transfer->reply_headers);
+	op_buffer_release(&transfer->reply_body);
 }

@@ -10,16 +10,8 @@
 #include "lib/ilist.h"
 #include "portability/instr_time.h"
 
+#include "buffer.h"
 #include "https.h"
-
-/* Bytes of malloc(), for they come in callbacks of libcurl; wiped when freed. */
-typedef struct OpBuffer
-{
-	char  *data;
-	size_t size;
-	size_t room;
-	size_t limit;
-} OpBuffer;
 
 typedef struct OpTransfer
 {

@@ -34,7 +34,7 @@ use Time::HiRes qw(time usleep);
 
 my $build = PostgreSQL::Test::Utils::tempdir();
 my $source = "$FindBin::RealBin/../../src";
-my @parts = qw(address curl_memory https request sockets transfer);
+my @parts = qw(address buffer curl_memory https request sockets transfer);
 
 copy("$FindBin::RealBin/https_probe.c", $build) or die "https_probe.c: $!";
 copy("$source/worker/$_.c", $build) or die "$_.c: $!" foreach @parts;
