@@ -96,12 +96,24 @@ is_header(const char *line, size_t size)
 		   memchr(line, '\0', size) == NULL;
 }
 
-/* Does it say where the body ends? */
+/* Does it say where the body ends? A coding alone does not, but chunks do. */
 static bool
 is_bound(const char *line, size_t size)
 {
-	return (size > 15 && pg_strncasecmp(line, "Content-Length:", 15) == 0) ||
-		   (size > 18 && pg_strncasecmp(line, "Transfer-Encoding:", 18) == 0);
+	static const char length[] = "Content-Length:";
+	static const char coding[] = "Transfer-Encoding:";
+	static const char chunks[] = "chunked";
+
+	if (size >= sizeof(length) && pg_strncasecmp(line, length, sizeof(length) - 1) == 0)
+		return true;
+	if (size < sizeof(coding) || pg_strncasecmp(line, coding, sizeof(coding) - 1) != 0)
+		return false;
+	for (const char *at = line; at + sizeof(chunks) - 1 <= line + size; at++)
+	{
+		if (pg_strncasecmp(at, chunks, sizeof(chunks) - 1) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* One line at a time; those of interim answers and trailers too, which are let go. */

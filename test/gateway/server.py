@@ -507,6 +507,12 @@ def behave_gzip_transfer(connection, answer, options):
     connection.send(head(200, ['Transfer-Encoding: gzip, chunked']) + b'%x\r\n%s\r\n0\r\n\r\n' % (len(body), body))
 
 
+def behave_transfer_unbound(connection, answer, options):
+    """A coding that is not chunks ends where the connection does."""
+    connection.send(head(200, ['Transfer-Encoding: identity']) + answer.body)
+    connection.sock.close()
+
+
 def behave_wrong_type(connection, answer, options):
     answer.headers[0] = 'Content-Type: image/png'
     connection.send(answer.whole())

@@ -270,6 +270,7 @@ my %expected = (
 	close_inside => 'lost connection_lost',
 	until_close => 'lost reply_malformed',
 	no_close_notify => 'lost reply_malformed',
+	transfer_unbound => 'lost reply_malformed',
 	tls_alert => 'lost connection_lost',
 	tls_garbage => 'lost connection_lost',
 	oversize => 'lost reply_too_large',
