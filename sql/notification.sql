@@ -302,12 +302,12 @@ SELECT form_fields('a=1'), flat_xml_fields('<xml><a>1</a></xml>');
 SET ROLE regress_notify_gateway;
 -- rows that a policy hides are read all the same
 RESET ROLE;
-ALTER TABLE gateways ENABLE ROW LEVEL SECURITY;
+ALTER TABLE gateways ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 SET ROLE regress_notify_gateway;
 SELECT count(*) FROM gateways;
 SELECT pg_temp.reason('hooks', :'hooks_headers', :'hooks_body');
 RESET ROLE;
-ALTER TABLE gateways DISABLE ROW LEVEL SECURITY;
+ALTER TABLE gateways DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
 SET ROLE regress_notify_gateway;
 
 -- ---------- replies ----------
@@ -429,7 +429,16 @@ SELECT open_resource('alipay', :'good');
 \set by_openssl `printf 'a message' | openssl dgst -sha256 -sign :'directory'/private.pem | openssl base64 -A`
 SELECT signature = :'by_openssl' AS the_same, key_name FROM sign_for_gateway('peer', 'private_key', 'a message');
 SELECT * FROM sign_for_gateway('hooks', 'standard_webhook_secret', 'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}');
-SELECT length(signature), key_name FROM sign_for_gateway('json', 'standard_webhook_secret', '');
+-- the latest that is valid signs, and says what it is called by
+\set next `printf %s whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA | :seal json standard_webhook_secret`
+\set later `printf %s whsec_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB | :seal json standard_webhook_secret`
+SELECT signature = encode(pg_temp.hmac(decode('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'base64'), 'x'), 'base64') AS first, key_name FROM sign_for_gateway('json', 'standard_webhook_secret', 'x');
+SET ROLE regress_notify_owner;
+SELECT count(set_gateway_secret('json', 'standard_webhook_secret', :'later', now() + interval '1 day', key_name => 'later')), count(set_gateway_secret('json', 'standard_webhook_secret', :'next', key_name => 'next'));
+SET ROLE regress_notify_gateway;
+SELECT signature = encode(pg_temp.hmac(decode('AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 'base64'), 'x'), 'base64') AS next, key_name FROM sign_for_gateway('json', 'standard_webhook_secret', 'x');
+-- and both verify
+SELECT pg_temp.reason('json', :'hooks_headers', :'hooks_body');
 \set VERBOSITY default
 SELECT sign_for_gateway('alipay', 'private_key', 'x');
 SELECT sign_for_gateway('nobody', 'private_key', 'x');
