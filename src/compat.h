@@ -19,10 +19,10 @@
 
 /* 18 shows name and version of a loaded library in pg_get_loaded_modules() */
 #if PG_VERSION_NUM >= 180000
-#define OP_MODULE_MAGIC \
-	PG_MODULE_MAGIC_EXT(.name = "order_payment", .version = ORDER_PAYMENT_VERSION)
+#define OP_MODULE_MAGIC(library) \
+	PG_MODULE_MAGIC_EXT(.name = library, .version = ORDER_PAYMENT_VERSION)
 #else
-#define OP_MODULE_MAGIC PG_MODULE_MAGIC
+#define OP_MODULE_MAGIC(library) PG_MODULE_MAGIC
 #endif
 
 /*

@@ -19,7 +19,7 @@
 #include "root_key.h"
 #include "settings.h"
 
-OP_MODULE_MAGIC;
+OP_MODULE_MAGIC("order_payment");
 
 void _PG_init(void);
 
