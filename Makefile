@@ -127,14 +127,13 @@ WORKER_OBJS = \
 	src/worker/https.o \
 	src/worker/request.o \
 	src/worker/sockets.o \
-	src/worker/transfer.o
-# What does the work is one with its main loop: without it there is no worker to register.
-ifneq ($(wildcard src/worker/delivery.c),)
-WORKER_OBJS += \
+	src/worker/transfer.o \
+	src/worker/wakeup.o \
+	src/worker/claimed.o \
+	src/worker/filling.o \
 	src/worker/delivery.o \
-	src/worker/order_payment_worker.o \
-	src/worker/worker_settings.o
-endif
+	src/worker/worker_settings.o \
+	src/worker/order_payment_worker.o
 WITH_WORKER ?= yes
 
 # The install script is these, in this order. header.sql is first (it stops psql), privileges.sql last.

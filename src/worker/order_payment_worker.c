@@ -31,6 +31,7 @@
 
 #include "compat.h"
 #include "delivery.h"
+#include "wakeup.h"
 #include "worker_settings.h"
 
 OP_MODULE_MAGIC("order_payment_worker");
@@ -66,6 +67,7 @@ register_worker(const char *database)
 void
 _PG_init(void)
 {
+	List	 *names;
 	ListCell *name;
 
 	if (!process_shared_preload_libraries_in_progress)
@@ -73,7 +75,9 @@ _PG_init(void)
 	op_worker_settings_init();
 	if (IsBinaryUpgrade)
 		return;
-	foreach (name, op_worker_database_names())
+	names = op_worker_database_names();
+	op_wakeup_init(list_length(names));
+	foreach (name, names)
 		register_worker(strVal(lfirst(name)));
 }
 
@@ -213,6 +217,7 @@ op_worker_main(Datum unused)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	connect_to_database();
+	op_wakeup_me();
 	context = AllocSetContextCreate(TopMemoryContext, "order_payment_worker turn",
 									ALLOCSET_DEFAULT_SIZES);
 	pgstat_report_activity(STATE_IDLE, NULL);

@@ -22,7 +22,7 @@ use Time::HiRes qw(time usleep);
 
 my $build = PostgreSQL::Test::Utils::tempdir();
 my $source = "$FindBin::RealBin/../../src";
-my @parts = qw(address buffer curl_memory https order_payment_worker request sockets transfer worker_settings);
+my @parts = qw(address buffer curl_memory https order_payment_worker request sockets transfer wakeup worker_settings);
 
 copy("$FindBin::RealBin/delivery_probe.c", $build) or die "delivery_probe.c: $!";
 copy("$source/worker/$_.c", $build) or die "$_.c: $!" foreach @parts;
