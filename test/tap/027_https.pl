@@ -20,12 +20,14 @@ BEGIN
 }
 
 use File::Copy qw(copy);
+use Digest::SHA qw(hmac_sha256);
 use FindBin;
 use lib "$FindBin::RealBin";
 
 use GatewayTest;
 use IPC::Run ();
 use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -395,6 +397,29 @@ start_gateway($gateway);
 is(answer_of('/payment/1', 'k1', 'GET'), '200 succeeded', 'killed and started again, it knows what it has done');
 is(answer_of('/refund/1', 'k4', 'GET'), '200 succeeded', 'all of it');
 is(effects('k1') + effects('k4'), 2, 'and did nothing twice');
+{
+	my $now = time;
+	my $url = gateway_url($gateway, '/payment/9');
+	my $body = '{"amount": "5.00", "card_number": "4242424242424242"}';
+	my $signature = encode_base64(hmac_sha256("k9." . int($now) . ".$body", 'key of 24 bytes and more'), '');
+	my $signed = sub {
+		my ($signature, $authorization) = @_;
+
+		return query("SELECT status FROM probe(ARRAY['$url'], 'POST', ARRAY['Idempotency-Key: k9', 'Webhook-Id: k9', 'Webhook-Timestamp: " . int($now)
+			. "', 'Webhook-Signature: v1,AAAA v1,$signature', 'Authorization: $authorization'], '$body')");
+	};
+
+	set_control($gateway, authorization => 'Bearer secret', webhook_secret => encode_base64('key of 24 bytes and more', ''));
+	is($signed->($signature =~ tr/A-Za-z/B-ZAb-za/r, 'Bearer secret'), 401, 'a signature that is wrong');
+	is($signed->($signature, 'Bearer {{api_key}}'), 401, 'a key that is wrong');
+	is(effects('k9'), 0, 'nothing is done');
+	is($signed->($signature, 'Bearer secret'), 200, 'signature and key');
+	is(effects('k9'), 1, 'done');
+	my @seen = gateway_log($gateway, what => 'request', number => 'k9');
+
+	is(join(' ', map { ($_->{placeholders} ? 'placeholder' : 'none') . " $_->{card}" } @seen), 'none 4242 placeholder 4242 none 4242',
+		'its log tells of placeholders that were left, and which card it was');
+}
 set_rules($gateway);
 
 # ---------- nothing is left behind ----------
