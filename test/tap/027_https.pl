@@ -60,9 +60,10 @@ my $proxy = gateway_url($gateway, '', listener => 'plain', scheme => 'http');
 
 append_to_file("$home/.netrc", "default login eve password secret\n");
 chmod 0600, "$home/.netrc";
-local $ENV{HOME} = $home;
-local $ENV{$_} = $proxy foreach qw(http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY);
-local $ENV{$_} = $ca foreach qw(CURL_CA_BUNDLE SSL_CERT_FILE);
+$ENV{HOME} = $home;
+$ENV{$_} = $proxy foreach qw(http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY);
+$ENV{$_} = $ca foreach qw(CURL_CA_BUNDLE SSL_CERT_FILE);
+delete $ENV{$_} foreach qw(no_proxy NO_PROXY);
 
 my $node = PostgreSQL::Test::Cluster->new('https');
 $node->init;

@@ -158,7 +158,8 @@ takes_signals(const char *task)
 	char			 path[MAXPGPATH];
 	char			 line[256];
 	FILE			*status;
-	unsigned long	 blocked = ~0UL; /* so that one that has ended counts as good */
+	unsigned long	 blocked = 0;
+	unsigned long	 caught = 0; /* of a thread that is ending nothing is shown */
 	bool			 result = false;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
@@ -166,9 +167,12 @@ takes_signals(const char *task)
 	if (status == NULL)
 		return false;
 	while (fgets(line, sizeof(line), status) != NULL)
+	{
 		(void) sscanf(line, "SigBlk: %lx", &blocked);
+		(void) sscanf(line, "SigCgt: %lx", &caught);
+	}
 	fclose(status);
-	for (int i = 0; i < lengthof(signals); i++)
+	for (int i = 0; caught != 0 && i < lengthof(signals); i++)
 		result |= (blocked & (1UL << (signals[i] - 1))) == 0;
 	return result;
 }
