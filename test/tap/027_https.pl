@@ -65,6 +65,11 @@ $ENV{$_} = $proxy foreach qw(http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PR
 $ENV{$_} = $ca foreach qw(CURL_CA_BUNDLE SSL_CERT_FILE);
 delete $ENV{$_} foreach qw(no_proxy NO_PROXY);
 
+# Nor does OpenSSL's configuration lower what is asked of TLS.
+append_to_file("$home/openssl.cnf", "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = lowest\n"
+	. "[lowest]\nMinProtocol = TLSv1\nCipherString = ALL:\@SECLEVEL=0\n");
+$ENV{OPENSSL_CONF} = "$home/openssl.cnf";
+
 my $node = PostgreSQL::Test::Cluster->new('https');
 $node->init;
 $node->append_conf('postgresql.conf', "log_statement = none\nlog_min_duration_statement = -1\n");
