@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """
-server.py FOLDER: a payment gateway for tests. It speaks HTTPS on 127.0.0.1, moves no money, and keeps its own account of what
-it did, to be compared with what a store believes.
+server.py FOLDER [--with-parent]: a payment gateway for tests. It speaks HTTPS on 127.0.0.1, moves no money, and keeps its own
+account of what it did, to be compared with what a store believes. It ends by SIGTERM, and with the option also when the
+process that started it has ended.
 
 FOLDER holds certificates (see make_ca.sh). There the server writes
   ports.json    {listener: port}, once all of them listen
@@ -681,6 +682,7 @@ def accept(name, sock, context, serve):
 
 def main():
     folder = sys.argv[1]
+    parent = os.getppid()
     gateway = Gateway(folder)
     threading.stack_size(512 << 10)
     ports = {}
@@ -693,7 +695,9 @@ def main():
         json.dump(ports, file)
     os.rename(path + '.new', path)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.pause()
+    while '--with-parent' not in sys.argv or os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
 
 
 if __name__ == '__main__':

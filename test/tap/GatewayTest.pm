@@ -44,7 +44,7 @@ sub start_gateway
 		system_or_bail('sh', "$PLACE/make_ca.sh", $gateway->{folder});
 	}
 	unlink "$gateway->{folder}/ports.json";
-	$gateway->{run} = IPC::Run::start([ 'python3', "$PLACE/server.py", $gateway->{folder} ], '<', \undef, '2>', \$gateway->{err});
+	$gateway->{run} = IPC::Run::start([ 'python3', "$PLACE/server.py", $gateway->{folder}, '--with-parent' ], '<', \undef, '2>', \$gateway->{err});
 	$gateway->{ports} = wait_for_ports($gateway);
 	return $gateway;
 }
