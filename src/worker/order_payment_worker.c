@@ -149,7 +149,7 @@ reload(void)
 	op_delivery_reload();
 }
 
-/* Also if the latch is set meanwhile, unless we are told something: that has not mended the error. */
+/* Ended by what we are told, but not by the latch: that has not mended the error. */
 static void
 pause_after_error(void)
 {

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """
-server.py FOLDER: a payment gateway for tests. It speaks HTTPS on 127.0.0.1, moves no money, and keeps its own account of what
-it did, to be compared with what a store believes.
+server.py FOLDER [--with-parent]: a payment gateway for tests. It speaks HTTPS on 127.0.0.1, moves no money, and keeps its own
+account of what it did, to be compared with what a store believes. It ends by SIGTERM, and with the option also when the
+process that started it has ended.
 
 FOLDER holds certificates (see make_ca.sh). There the server writes
   ports.json    {listener: port}, once all of them listen
   gateway.log   a JSON object a line, only ever appended to; effects are on disk before anything is answered
 and reads, whenever it has changed,
-  control.json  {"rules": [rule, ...]}: the first rule that fits a request and is not used up says what is done
+  control.json  {"rules": [rule, ...]}: the first rule that fits a request and is not used up says what is done.
+                Further "authorization": what that header must be, "webhook_secret": base64 of the key by which requests must
+                be signed (Standard Webhooks). A request that is not so is answered 401, and nothing is done
 
 listener   good, or one that must be refused: expired, wrong_host, self_signed, other_ca, revoked, tls1_0, tls1_1; further
            plain (HTTP without TLS), garbage (answers no TLS) and silent (answers nothing)
@@ -30,6 +33,8 @@ What was done survives SIGKILL and a new start: it is read from the log.
 """
 import base64
 import gzip
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -107,24 +112,32 @@ class Control:
         self.path = path
         self.lock = threading.Lock()
         self.stamp = None
-        self.rules = []
+        self.data = {}
 
     def refresh(self):
         try:
             stat = os.stat(self.path)
         except FileNotFoundError:
-            self.rules, self.stamp = [], None
+            self.data, self.stamp = {}, None
             return
         stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if stamp != self.stamp:
             with open(self.path, encoding='utf-8') as file:
-                self.rules = json.load(file)['rules']
+                self.data = json.load(file)
             self.stamp = stamp
+
+    def is_authentic(self, request):
+        with self.lock:
+            self.refresh()
+            data = self.data
+        if data.get('authorization', request.headers.get('authorization')) != request.headers.get('authorization'):
+            return False
+        return 'webhook_secret' not in data or request.is_signed_by(base64.b64decode(data['webhook_secret']))
 
     def rule_for(self, request):
         with self.lock:
             self.refresh()
-            for rule in self.rules:
+            for rule in self.data.get('rules', []):
                 if rule.get('times', 1) > 0 and request.fits(rule):
                     if 'times' in rule:
                         rule['times'] -= 1
@@ -153,6 +166,14 @@ class Request:
         if not isinstance(self.data, dict):
             self.data = {}
         self.number = self.query.get('number') or self.headers.get('idempotency-key') or self.data.get('number')
+
+    def is_signed_by(self, secret):
+        number, at = self.headers.get('webhook-id', ''), self.headers.get('webhook-timestamp', '')
+        if not number or not at.isdigit() or abs(time.time() - int(at)) > 300:
+            return False
+        digest = hmac.new(secret, f'{number}.{at}.'.encode() + self.body, hashlib.sha256).digest()
+        wanted = 'v1,' + base64.b64encode(digest).decode()
+        return any(hmac.compare_digest(wanted, signature) for signature in self.headers.get('webhook-signature', '').split(' '))
 
     def fits(self, rule):
         return (rule.get('method', self.method) == self.method and self.path.startswith(rule.get('path', ''))
@@ -558,7 +579,8 @@ class Gateway:
         # names of headers only, for some of their values are secrets
         self.account.write('request', listener=listener, method=request.method, target=request.target,
                            number=request.number, headers=sorted(request.headers), bytes=len(request.body),
-                           do=rule.get('do'))
+                           do=rule.get('do'), card=str(request.data.get('card_number', ''))[-4:],
+                           placeholders=any('{{' in text for text in (str(request.headers), request.body.decode('latin-1'))))
 
     def behave(self, connection, request, rule):
         """True: the connection can serve another request."""
@@ -566,6 +588,9 @@ class Gateway:
         if parts[0] == 'behave':
             name, options = parts[1], request.query
             answer = json_answer(200, {'said': name, 'received': len(request.body)})
+        elif not self.control.is_authentic(request):
+            name, options = None, {}
+            answer = json_answer(401, {'status': 'failed', 'failure_code': 'not_authentic'})
         else:
             name, options = rule.get('do'), rule
             answer = answer_to(self.account, request, rule)
@@ -657,6 +682,7 @@ def accept(name, sock, context, serve):
 
 def main():
     folder = sys.argv[1]
+    parent = os.getppid()
     gateway = Gateway(folder)
     threading.stack_size(512 << 10)
     ports = {}
@@ -669,7 +695,9 @@ def main():
         json.dump(ports, file)
     os.rename(path + '.new', path)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.pause()
+    while '--with-parent' not in sys.argv or os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
 
 
 if __name__ == '__main__':

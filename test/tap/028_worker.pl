@@ -139,7 +139,7 @@ foreach my $round (1 .. 10)
 	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid") or die 'it does not end';
 	my $next = worker_of('postgres');
 
-	cmp_ok(time - $start, '<', 3, "terminated, it is back soon, $round") if $next ne 'none';
+	cmp_ok(time - $start, '<', 5, "terminated, it is back soon, $round") if $next ne 'none';
 	isnt($next, $pid, 'as another process');
 	$pid = $next;
 }
