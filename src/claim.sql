@@ -188,40 +188,40 @@ COMMENT ON FUNCTION order_payment.gateways_with_room(name) IS
  * What is older than the timeline, and not sent yet, is asked for first: by the
  * schedule of queries, until the gateway says that it knows nothing of it.
  */
-CREATE FUNCTION order_payment.due_requests(gateways jsonb, cards boolean, timeline_since timestamptz, store name)
-	RETURNS TABLE (work text, order_id text, payment_id uuid, operation_id uuid, gateway text, since timestamptz)
-	LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE FUNCTION order_payment.due_requests(store name) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY EXECUTE format($query$
+BEGIN ATOMIC
+	SELECT format($query$
 
-SELECT d.work, d.order_id, d.payment_id, d.operation_id, d.gateway, d.since
-FROM (
 SELECT CASE WHEN NOT a.asks_first THEN w.work WHEN w.operation_id IS NULL THEN 'query_payment' ELSE 'query_operation' END AS work,
-	   w.order_id::text AS order_id, w.payment_id, w.operation_id, w.gateway, w.since,
-	   row_number() OVER (PARTITION BY w.gateway ORDER BY w.since) AS n
+	   w.order_id::text AS order_id, w.payment_id, w.operation_id, w.gateway, g.request_timeout
 FROM (
-	SELECT w.work, w.order_id, w.payment_id, w.operation_id, w.gateway, w.since FROM %1$I.open_work w
-	WHERE w.work IN ('send_payment', 'revoke_payment', 'query_payment', 'send_operation', 'retry_operation', 'query_operation')
-	UNION ALL
-	SELECT 'query_payment', p.order_id, p.payment_id, NULL, p.gateway, coalesce(p.processing_at, p.created_at)
-	FROM %1$I.payments p WHERE p.status = 'processing'
-	UNION ALL
-	SELECT 'query_payment', p.order_id, p.payment_id, NULL, p.gateway, r.since
-	FROM %1$I.payments p
-	CROSS JOIN LATERAL (
-		SELECT min(r.settled_at) AS since FROM %1$I.gateway_requests r
-		WHERE r.order_id = p.order_id AND r.payment_id = p.payment_id AND r.operation_id IS NULL
-		  AND r.work = 'revoke_payment' AND r.outcome IN ('failed', 'unknown', 'conflict', 'error')
-		  AND r.claimed_at > p.requires_action_at) r
-	WHERE p.status = 'requires_action' AND r.since IS NOT NULL
-	UNION ALL
-	SELECT 'query_operation', r.order_id, r.payment_id, r.operation_id, p.gateway, coalesce(r.processing_at, r.created_at)
-	FROM %1$I.payment_operations r
-	JOIN %1$I.payments p ON p.order_id = r.order_id AND p.payment_id = r.payment_id
-	WHERE r.status = 'processing') w
-JOIN %1$I.gateways g ON g.gateway = w.gateway
+	-- sorted first, that no row is looked into behind those that are taken
+	SELECT * FROM (
+		SELECT w.work, w.order_id, w.payment_id, w.operation_id, w.gateway, w.since FROM %1$I.open_work w
+		WHERE w.work IN ('send_payment', 'revoke_payment', 'query_payment', 'send_operation', 'retry_operation', 'query_operation')
+		UNION ALL
+		SELECT 'query_payment', p.order_id, p.payment_id, NULL, p.gateway, coalesce(p.processing_at, p.created_at)
+		FROM %1$I.payments p WHERE p.status = 'processing'
+		UNION ALL
+		SELECT 'query_payment', p.order_id, p.payment_id, NULL, p.gateway, r.since
+		FROM %1$I.payments p
+		CROSS JOIN LATERAL (
+			SELECT min(r.settled_at) AS since FROM %1$I.gateway_requests r
+			WHERE r.order_id = p.order_id AND r.payment_id = p.payment_id AND r.operation_id IS NULL
+			  AND r.work = 'revoke_payment' AND r.outcome IN ('failed', 'unknown', 'conflict', 'error')
+			  AND r.claimed_at > p.requires_action_at) r
+		WHERE p.status = 'requires_action' AND r.since IS NOT NULL
+		UNION ALL
+		SELECT 'query_operation', r.order_id, r.payment_id, r.operation_id, p.gateway, coalesce(r.processing_at, r.created_at)
+		FROM %1$I.payment_operations r
+		JOIN %1$I.payments p ON p.order_id = r.order_id AND p.payment_id = r.payment_id
+		WHERE r.status = 'processing') w
+	WHERE $1 ? w.gateway
+	ORDER BY w.since OFFSET 0) w
+CROSS JOIN LATERAL (
+	SELECT g.request_timeout, g.query_schedule, g.protocol FROM %1$I.gateways g WHERE g.gateway = w.gateway OFFSET 0) g
 CROSS JOIN LATERAL (
 	SELECT coalesce(bool_or(r.state = 'claimed'), false) AS is_claimed,
 		   w.work IN ('send_payment', 'send_operation', 'retry_operation') AND w.since < $3
@@ -231,25 +231,21 @@ CROSS JOIN LATERAL (
 								  AND (w.work ~ '^(query|revoke)' OR r.state = 'refused')) AS tries,
 		   max(r.claimed_at) FILTER (WHERE r.work = w.work OR r.work LIKE 'query%%') AS last_at
 	FROM %1$I.gateway_requests r
-	WHERE r.order_id = w.order_id AND r.payment_id = w.payment_id AND r.operation_id IS NOT DISTINCT FROM w.operation_id) a
-WHERE $1 ? w.gateway AND NOT a.is_claimed
+	WHERE r.order_id = w.order_id AND r.payment_id = w.payment_id AND r.operation_id IS NOT DISTINCT FROM w.operation_id
+	OFFSET 0) a
+WHERE NOT a.is_claimed
   AND CASE
 	  WHEN a.asks_first THEN clock_timestamp() >= greatest(w.since, a.last_at) + g.query_schedule[a.first_queries + 1]
 	  WHEN w.work LIKE 'query%%' THEN clock_timestamp() >= greatest(w.since, a.last_at) + g.query_schedule[a.tries + 1]
 	  WHEN a.tries > 0 THEN clock_timestamp() >= a.last_at + g.query_schedule[a.tries]
 	  ELSE true END
-  AND ($2 OR w.work <> 'send_payment' OR g.protocol <> 'json' OR a.asks_first OR NOT EXISTS (
-	SELECT FROM %1$I.payments c
-	WHERE c.order_id = w.order_id AND c.payment_id = w.payment_id AND c.card_number_sealed IS NOT NULL))) d
--- more than there is room for, as some are held by others; but none takes the place of another gateway's
-WHERE d.n <= ($1 ->> d.gateway)::integer + 100
-ORDER BY d.since
+  AND ($2 OR w.work <> 'send_payment' OR g.protocol <> 'json' OR a.asks_first OR (
+	SELECT c.card_number_sealed IS NULL FROM %1$I.payments c WHERE c.order_id = w.order_id AND c.payment_id = w.payment_id))
 
-	$query$, store) USING gateways, cards, timeline_since;
-END
-$$;
-COMMENT ON FUNCTION order_payment.due_requests(jsonb, boolean, timestamptz, name) IS
-	'rows of open_work for which a request is to be sent now to one of the gateways, the oldest first. For claim_requests()';
+	$query$, store);
+END;
+COMMENT ON FUNCTION order_payment.due_requests(name) IS
+	'the query for rows of open_work for which a request is to be sent now, the oldest first; $1: gateways with room (object), $2: cards, $3: since when the timeline is written. For claim_requests()';
 
 /* ---------- taking one ---------- */
 
@@ -363,7 +359,7 @@ COMMENT ON TYPE order_payment.claimed_request IS
  * In a subtransaction: what cannot be made takes nothing with it, and is
  * written down as refused, to be looked at again by its schedule.
  */
-CREATE FUNCTION order_payment.claim_request(task record, own record, sender text, cards boolean, timeline_since timestamptz, store name)
+CREATE FUNCTION order_payment.claim_request(task record, sender text, cards boolean, timeline_since timestamptz, store name)
 	RETURNS order_payment.claimed_request
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -410,7 +406,7 @@ BEGIN
 					RETURNING r.request_id', store, task.order_id)
 		INTO claimed.request_id
 		USING task.payment_id, task.work, task.operation_id, made.method, made.url, made.headers, made.body, sender,
-			  order_payment.current_timeline(), own.request_timeout;
+			  order_payment.current_timeline(), task.request_timeout;
 	claimed.order_id := task.order_id;
 	claimed.gateway := task.gateway;
 	claimed.work := task.work;
@@ -420,11 +416,11 @@ BEGIN
 	claimed.url := sent.url;
 	claimed.headers := sent.headers;
 	claimed.body := sent.body;
-	claimed.timeout := own.request_timeout;
+	claimed.timeout := task.request_timeout;
 	RETURN claimed;
 END
 $$;
-COMMENT ON FUNCTION order_payment.claim_request(record, record, text, boolean, timestamptz, name) IS
+COMMENT ON FUNCTION order_payment.claim_request(record, text, boolean, timestamptz, name) IS
 	'takes one row of open_work; null if another session has it, it is done, or its request cannot be made, which is then written down. For claim_requests()';
 
 CREATE FUNCTION order_payment.claim_requests(batch integer DEFAULT 10, sender text DEFAULT session_user,
@@ -438,7 +434,6 @@ DECLARE
 	timeline_since timestamptz;
 	room jsonb;
 	task record;
-	own record;
 	claimed order_payment.claimed_request;
 BEGIN
 	PERFORM order_payment.require_store(store);
@@ -449,15 +444,17 @@ BEGIN
 	IF room = '{}' THEN
 		RETURN;
 	END IF;
-	FOR task IN SELECT * FROM order_payment.due_requests(room, coalesce(cards, false), timeline_since, store) LOOP
-		EXIT WHEN n >= batch;
-		CONTINUE WHEN (room ->> task.gateway)::integer <= 0;
-		EXECUTE format('SELECT g.request_timeout FROM %I.gateways g WHERE g.gateway = $1', store) INTO own USING task.gateway;
-		claimed := order_payment.claim_request(task, own, coalesce(sender, session_user), coalesce(cards, false), timeline_since, store);
+	FOR task IN EXECUTE order_payment.due_requests(store) USING room, coalesce(cards, false), timeline_since LOOP
+		CONTINUE WHEN NOT room ? task.gateway;
+		claimed := order_payment.claim_request(task, coalesce(sender, session_user), coalesce(cards, false), timeline_since, store);
 		CONTINUE WHEN claimed.request_id IS NULL;
-		room := room || jsonb_build_object(task.gateway, (room ->> task.gateway)::integer - 1);
-		n := n + 1;
 		RETURN NEXT claimed;
+		n := n + 1;
+		room := jsonb_set(room, ARRAY[task.gateway], to_jsonb((room ->> task.gateway)::integer - 1));
+		IF room -> task.gateway = '0' THEN
+			room := room - task.gateway;
+		END IF;
+		EXIT WHEN n = batch OR room = '{}';
 	END LOOP;
 END
 $$;
