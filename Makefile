@@ -2,6 +2,7 @@
 #
 #   make, make install, make installcheck      as for any extension; installcheck runs on a running server (PG* variables),
 #                                              without preload: regression tests, then isolation tests
+#   make WITH_WORKER=no                        all of them without the second library, the only one that needs libcurl
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
 #   make demo | test | lint | fuzz | bench     one command on a bare machine: see test/harness/lib.sh
@@ -115,6 +116,18 @@ OBJS = \
 	src/beta.o \
 	src/probability.o
 
+# The second library. PGXS builds one library a Makefile; this one has rules of its own below, with the same flags.
+WORKER = order_payment_worker
+WORKER_OBJS = \
+	src/worker/address.o \
+	src/worker/buffer.o \
+	src/worker/curl_memory.o \
+	src/worker/https.o \
+	src/worker/request.o \
+	src/worker/sockets.o \
+	src/worker/transfer.o
+WITH_WORKER ?= yes
+
 # The install script is these, in this order. header.sql is first (it stops psql), privileges.sql last.
 SQL_PARTS = \
 	src/header.sql \
@@ -204,6 +217,7 @@ ISOLATION = iso_move iso_version iso_upsert iso_card iso_lines iso_order iso_dea
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check
+comma := ,
 
 PG_CPPFLAGS = -DORDER_PAYMENT_VERSION='"$(EXTVERSION)"'
 
@@ -223,6 +237,51 @@ endif
 
 # PGXS as Debian builds it tracks no headers. The control file is here for the version inside the library.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h) $(srcdir)/order_payment.control
+
+ifneq ($(WITH_WORKER), no)
+all: $(WORKER)$(DLSUFFIX)
+
+$(WORKER_OBJS) $(WORKER_OBJS:.o=.bc): override CPPFLAGS += -I$(srcdir)/src
+$(WORKER_OBJS) $(WORKER_OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/worker/*.h) $(srcdir)/order_payment.control
+$(WORKER_OBJS) $(WORKER_OBJS:.o=.bc): | libcurl-headers
+
+# What PGXS adds to SHLIB_LINK is its own affair, but for the flags that make the table of symbols read-only.
+$(WORKER)$(DLSUFFIX): $(WORKER_OBJS)
+	$(LINK.shared) -o $@ $(WORKER_OBJS) $(LDFLAGS) $(LDFLAGS_SL) $(filter -Wl$(comma)-z$(comma)%, $(SHLIB_LINK)) $(BE_DLLLIBS) -lcurl
+
+.PHONY: libcurl-headers install-worker
+libcurl-headers:
+	@echo '#include <curl/curl.h>' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || { \
+		echo "order_payment: the library $(WORKER) needs the headers of libcurl, which are not here." >&2; \
+		echo "Install them (Debian, Ubuntu: apt install libcurl4-openssl-dev)," >&2; \
+		echo "or build without that library, and thus without requests to gateways: make WITH_WORKER=no" >&2; \
+		exit 1; }
+
+install: install-worker
+install-worker: $(WORKER)$(DLSUFFIX) installdirs
+	$(INSTALL_SHLIB) $(WORKER)$(DLSUFFIX) '$(DESTDIR)$(pkglibdir)/$(WORKER)$(DLSUFFIX)'
+
+ifeq ($(with_llvm), yes)
+all: $(WORKER_OBJS:.o=.bc)
+install-worker: install-worker-bitcode
+.PHONY: install-worker-bitcode
+install-worker-bitcode: $(WORKER_OBJS:.o=.bc) installdirs
+	$(call install_llvm_module,$(WORKER),$(WORKER_OBJS))
+endif
+endif
+
+# Whatever was built or installed before goes, also if this time the library is left out.
+.PHONY: uninstall-worker clean-worker
+uninstall: uninstall-worker
+uninstall-worker:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(WORKER)$(DLSUFFIX)'
+ifeq ($(with_llvm), yes)
+	$(call uninstall_llvm_module,$(WORKER))
+endif
+
+clean: clean-worker
+clean-worker:
+	rm -f $(WORKER)$(DLSUFFIX) $(WORKER_OBJS) $(WORKER_OBJS:.o=.bc)
 
 # Each part is preceded by a line with its name, so that a line number in an error message leads back to it.
 $(INSTALL_SCRIPT_SQL): $(SQL_PARTS) $(srcdir)/order_payment.control $(srcdir)/Makefile

@@ -65,6 +65,13 @@
 #define OP_EXECUTOR_RUN_ARGUMENTS query, direction, count, execute_once
 #endif
 
+/* Lives until it is freed. 17 would tie it to a resource owner, if it were given one. */
+#if PG_VERSION_NUM >= 170000
+#define op_create_wait_event_set(n) CreateWaitEventSet(NULL, n)
+#else
+#define op_create_wait_event_set(n) CreateWaitEventSet(TopMemoryContext, n)
+#endif
+
 /* 17 wants the relation, not its OID */
 #if PG_VERSION_NUM >= 170000
 #define op_identity_sequence(rel, column) getIdentitySequence(rel, column, true)

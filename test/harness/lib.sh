@@ -62,7 +62,7 @@ find_major() {
 }
 
 packages_for() {
-    printf '%s\n' gcc libc6-dev libssl-dev make perl python3 "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" \
+    printf '%s\n' gcc libc6-dev libssl-dev libcurl4-openssl-dev make perl python3 "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" \
         "postgresql-$PG_MAJOR-pgtap" libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
     if [ "$1" = test ]; then
         # cards are sealed outside by the first two; the others are drivers
