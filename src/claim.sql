@@ -17,6 +17,22 @@
 
 /* ---------- who may send ---------- */
 
+CREATE FUNCTION order_payment.require_dispatcher(store name) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM order_payment.require_store(store);
+	IF NOT has_table_privilege(format('%I.gateway_requests', store), 'INSERT') THEN
+		RAISE EXCEPTION 'role "%" may not send requests to gateways', current_user
+			USING ERRCODE = 'insufficient_privilege',
+				  HINT = format('Let a role do it that records outcomes: the gateway_role of create_store(''%s'').', store);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.require_dispatcher(name) IS
+	'returns if the current role may claim and settle requests of a store, else raises 42501. For claim_requests() and settle_request()';
+
 /* The timeline of now; pg_control_checkpoint() tells it only after the next checkpoint. */
 CREATE FUNCTION order_payment.current_timeline() RETURNS integer
 	LANGUAGE sql VOLATILE PARALLEL SAFE
@@ -66,7 +82,7 @@ CREATE FUNCTION order_payment.resume_sending(store name DEFAULT order_payment.cu
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM order_payment.require_store(store);
+	PERFORM order_payment.require_dispatcher(store);
 	EXECUTE format('INSERT INTO %I.gateway_sender AS s (system_identifier, timeline, timeline_since)
 					SELECT c.system_identifier, $1, clock_timestamp() FROM pg_control_system() c
 					ON CONFLICT (is_only) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
@@ -436,7 +452,7 @@ DECLARE
 	task record;
 	claimed order_payment.claimed_request;
 BEGIN
-	PERFORM order_payment.require_store(store);
+	PERFORM order_payment.require_dispatcher(store);
 	PERFORM order_payment.require_batch(batch);
 	timeline_since := order_payment.require_sender(store);
 	PERFORM order_payment.lose_requests(store);

@@ -119,8 +119,7 @@ BEGIN
 			INTO is_done USING request.payment_id, status, failure.failure_class, code, failure.failure_message;
 	ELSE
 		-- an operation is tried again on its own row, so its time is written here; the last failure is for people
-		retry_at := nullif(order_payment.next_retry(target.retry_schedule, failure.failure_class::text, target.attempt_no, clock_timestamp()),
-						   'infinity');
+		retry_at := order_payment.operation_retry(target.retry_schedule, failure.failure_class, target.attempt_no);
 		EXECUTE format('UPDATE %I.payment_operations
 						SET status = $2::order_payment.operation_status, failure_class = $3, failure_code = $4, failure_message = $5,
 							retry_at = CASE WHEN $2 = ''failed'' THEN $6 END
@@ -261,7 +260,7 @@ BEGIN
 	EXECUTE format('UPDATE %I.gateway_requests r
 					SET state = $2, settled_at = clock_timestamp(), http_status = $3, outcome = $4, reason = left($5, 500),
 						reply = CASE WHEN $4 IN (''conflict'', ''error'') THEN substr($6, 1, 65536) END
-					WHERE r.order_id = %L AND r.request_id = $1 AND (r.state <> ''answered'' OR $4 <> ''stale'')', store, request.order_id)
+					WHERE r.order_id = %L AND r.request_id = $1 AND (r.state <> ''answered'' OR $4 IN (''applied'', ''conflict'', ''error''))', store, request.order_id)
 		USING request.request_id, state, http_status, tried.outcome, tried.reason, body;
 	RETURN tried.outcome;
 END
@@ -313,7 +312,7 @@ DECLARE
 	request record;
 	outcome text;
 BEGIN
-	PERFORM order_payment.require_store(store);
+	PERFORM order_payment.require_dispatcher(store);
 	IF state IS NULL OR state NOT IN ('answered', 'not_sent', 'lost') OR (state = 'answered') <> (http_status IS NOT NULL)
 		OR http_status NOT BETWEEN 100 AND 999
 	THEN
