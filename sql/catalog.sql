@@ -211,7 +211,7 @@ WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regty
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',
                         'order_timeline', 'record_reveal', 'read_events', 'ack_events', 'notify_events',
                         'binding', 'is_masked_card', 'protect_card_columns', 'reveal_card', 'find_card', 'card_public_key', 'issue_card_token', 'purge_card_tokens',
-                        'set_gateway_secret', 'set_gateway_secret_from_file', 'forget_cards',
+                        'set_gateway_secret', 'set_gateway_secret_from_file', 'verify_notification', 'verify_reply', 'forget_cards',
                         'set_payment_password', 'verify_payment_password', 'rebind_payment_passwords',
                         -- called by those, with what may be null
                         'admit_payment', 'wants_password', 'charge_password_attempt', 'clear_password_attempts', 'add_payment', 'add_refunds', 'find_payment', 'find_refunds', 'payable', 'expire_order', 'judge_retry',
