@@ -151,8 +151,8 @@ BEGIN ATOMIC
 				-- types that are not of payments tell nothing here
 				CASE WHEN content ->> 'type' ~ '^(payment|capture|void|refund|chargeback)\.'
 					 THEN ARRAY[order_payment.json_fact(
-						jsonb_build_object('entity', split_part(content ->> 'type', '.', 1),
-										   'occurred_at', content ->> 'timestamp') || (content -> 'data'))]
+						jsonb_build_object('occurred_at', content ->> 'timestamp') || (content -> 'data')
+						|| jsonb_build_object('entity', split_part(content ->> 'type', '.', 1)))]
 					 ELSE '{}' END)::order_payment.gateway_event;
 END;
 COMMENT ON FUNCTION order_payment.standard_webhooks_event(jsonb, text) IS
