@@ -28,7 +28,7 @@ AS $$
 BEGIN
 	RAISE EXCEPTION '%', problem
 		USING ERRCODE = sqlstate_,
-			  DETAIL = format('The gateway tells %s; here it is %s.', coalesce(told, 'none'), coalesce(ours, 'none')),
+			  DETAIL = format('The gateway tells %s; here it is %s.', coalesce(nullif(told, ''), 'none'), coalesce(ours, 'none')),
 			  HINT = 'Nothing was changed. Look into it with the gateway; replay_notification() applies a notification anew.';
 END
 $$;
@@ -162,7 +162,7 @@ BEGIN ATOMIC
 		WHEN status = told OR status = 'succeeded' THEN false
 		WHEN told = 'succeeded' THEN true
 		WHEN status IN ('failed', 'revoked') THEN told = 'authorized' AND coalesce(told_at > stood_at, false)
-		WHEN status = 'authorized' THEN told = 'revoked'
+		WHEN status = 'authorized' THEN told = 'revoked' OR told = 'failed' AND coalesce(told_at > stood_at, false)
 		WHEN told IN ('authorized', 'failed', 'revoked') THEN true
 		WHEN told = 'unknown' THEN status IN ('processing', 'requires_action')
 		WHEN told NOT IN ('processing', 'requires_action') THEN false
@@ -271,7 +271,9 @@ CREATE FUNCTION order_payment.apply_payment_fact(payment record, fact order_paym
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	told CONSTANT order_payment.payment_status := fact.status;
+	-- an authorisation that failed afterwards is let go
+	told CONSTANT order_payment.payment_status :=
+		CASE WHEN payment.status = 'authorized' AND fact.status = 'failed' AND fact.occurred_at > payment.occurred_at THEN 'revoked' ELSE fact.status END;
 	is_part CONSTANT boolean := fact.captured < payment.amount;
 	void_id uuid;
 	changed boolean := false;
@@ -291,6 +293,12 @@ BEGIN
 			USING ERRCODE = 'OP019', HINT = 'Let it send its notifications of refunds as well.';
 	ELSIF told = 'succeeded' AND payment.status = 'succeeded' THEN
 		RETURN order_payment.confirm_success(payment, fact, store) OR changed;
+	ELSIF told = 'requires_action' AND payment.status = told
+		  AND (fact.occurred_at > coalesce(payment.occurred_at, '-infinity')
+			   OR fact.occurred_at = payment.occurred_at AND fact.failure_code IS NOT NULL AND payment.failure_code IS NULL)
+	THEN
+		PERFORM order_payment.move_payment(payment, told::text, fact, store);  -- declined, and to be tried once more
+		RETURN true;
 	ELSIF told IS NULL OR NOT order_payment.moves_payment(payment.status, payment.occurred_at, told, fact.occurred_at) THEN
 		RETURN changed;
 	END IF;
@@ -306,7 +314,7 @@ BEGIN
 			EXECUTE format('UPDATE %I.payment_operations SET status = ''succeeded'', occurred_at = coalesce($2, occurred_at)
 							WHERE order_id = %L AND operation_id = $1', store, payment.order_id) USING void_id, fact.occurred_at;
 		ELSE
-			PERFORM order_payment.move_payment(payment, fact.status, fact, store);
+			PERFORM order_payment.move_payment(payment, told::text, fact, store);
 		END IF;
 	END IF;
 	RETURN true;

@@ -264,7 +264,7 @@ $$;
 COMMENT ON FUNCTION order_payment.try_to_apply(text, order_payment.gateway_event, name) IS
 	'applies all that an event tells, or nothing, and says what became of it. For apply_notification()';
 
-/* A row of the inbox that the caller has locked. */
+/* A row of the inbox that the caller has locked. What was applied stays so, whatever a replay finds. */
 CREATE FUNCTION order_payment.work_notification(own record, event_id text, event order_payment.gateway_event, store name)
 	RETURNS order_payment.notification_result
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -275,12 +275,14 @@ DECLARE
 	result order_payment.notification_result;
 BEGIN
 	tried := order_payment.try_to_apply(own.gateway, event, store);
+	EXECUTE format('UPDATE %I.gateway_notifications n SET attempts = n.attempts + 1 WHERE n.gateway = $1 AND n.event_id = $2', store)
+		USING own.gateway, event_id;
 	EXECUTE format(
 		'UPDATE %1$I.gateway_notifications n
 		 SET event_type = $3, outcome = $4, reason = $5, payment_reference = $6, order_id = o.order_id, payment_id = $7,
-			 operation_id = $8, attempts = n.attempts + 1, applied_at = CASE WHEN $4 = ''applied'' THEN clock_timestamp() END
+			 operation_id = $8, applied_at = CASE WHEN $4 = ''applied'' THEN clock_timestamp() END
 		 FROM (SELECT) one LEFT JOIN %1$I.orders o ON o.order_id = %2$L
-		 WHERE n.gateway = $1 AND n.event_id = $2', store, tried.order_id)
+		 WHERE n.gateway = $1 AND n.event_id = $2 AND n.outcome <> ''applied''', store, tried.order_id)
 		USING own.gateway, event_id, event.event_type, tried.outcome, tried.reason, tried.payment_reference, tried.payment_id,
 			  tried.operation_id;
 	result.outcome := tried.outcome;
@@ -530,7 +532,9 @@ BEGIN
 		result.outcome := told.outcome;
 		result.reason := told.reason;
 		result.event_id := event_id;
-		EXECUTE format('UPDATE %I.gateway_notifications n SET outcome = $3, reason = $4, attempts = n.attempts + 1
+		EXECUTE format('UPDATE %I.gateway_notifications n
+						SET outcome = CASE WHEN n.outcome = ''applied'' THEN n.outcome ELSE $3 END,
+							reason = CASE WHEN n.outcome = ''applied'' THEN n.reason ELSE $4 END, attempts = n.attempts + 1
 						WHERE n.gateway = $1 AND n.event_id = $2', store)
 			USING gateway, event_id, told.outcome, told.reason;
 	END IF;

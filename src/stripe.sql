@@ -158,8 +158,11 @@ BEGIN
 	event.event_type := order_payment.require_member(content, 'type');
 	event.facts := '{}';
 	IF event.event_type ~ '^(payment_intent|refund|charge\.dispute|charge\.refund)\.' OR event.event_type = 'charge.refunded' THEN
-		PERFORM order_payment.translate_status(object ->> 'object',
-			'{"payment_intent": "", "refund": "", "dispute": "", "charge": ""}');
+		IF coalesce(object ->> 'object', '') NOT IN ('payment_intent', 'refund', 'dispute', 'charge') THEN
+			RAISE EXCEPTION 'an event of Stripe tells of another object than its type says'
+				USING ERRCODE = 'invalid_parameter_value',
+					  HINT = 'Send events with their object (snapshot, not thin), in an API version that this release knows.';
+		END IF;
 		PERFORM order_payment.require_member(content, 'created');
 		event.facts := order_payment.stripe_facts(object, exponents);
 	END IF;
