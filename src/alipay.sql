@@ -27,7 +27,7 @@ CREATE FUNCTION order_payment.alipay_facts(trade jsonb) RETURNS order_payment.ga
 AS $$
 DECLARE
 	is_refunded CONSTANT boolean := coalesce(nullif(trade ->> 'gmt_refund', '') IS NOT NULL
-											 OR nullif(trade ->> 'refund_fee', '')::numeric > 0, false);
+											 OR nullif(trade ->> 'refund_fee', '')::numeric <> 0, false);
 	payment order_payment.gateway_fact;
 	refund order_payment.gateway_fact;
 BEGIN

@@ -119,6 +119,10 @@ BEGIN
 	PERFORM order_payment.require_member(result, 'status');
 	fact := jsonb_populate_record(NULL::order_payment.gateway_fact, result - 'fee');
 	fact.entity := coalesce(fact.entity, 'payment');
+	fact.number := nullif(fact.number, '');
+	fact.reference := nullif(fact.reference, '');
+	fact.payment_number := nullif(fact.payment_number, '');
+	fact.payment_reference := nullif(fact.payment_reference, '');
 	IF fact.entity = 'payment' THEN
 		fact.fee := (result ->> 'fee')::numeric;
 		fact.status := fact.status::order_payment.payment_status::text;

@@ -198,7 +198,7 @@ BEGIN
 		event := order_payment.read_notification(own, told_id, content, store);
 		told_id := event.event_id;
 		PERFORM order_payment.require_sound_event(event);
-	EXCEPTION WHEN OTHERS THEN
+	EXCEPTION WHEN OTHERS OR assert_failure THEN
 		GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, detail = PG_EXCEPTION_DETAIL;
 		IF order_payment.is_transient(code) THEN
 			RAISE;
@@ -241,7 +241,7 @@ BEGIN
 			operation_id := coalesce(done.operation_id, operation_id);
 			outcome := CASE WHEN done.changed THEN 'applied' ELSE outcome END;
 		END LOOP;
-	EXCEPTION WHEN OTHERS THEN
+	EXCEPTION WHEN OTHERS OR assert_failure THEN
 		GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, detail = PG_EXCEPTION_DETAIL;
 		IF order_payment.is_transient(code) THEN
 			RAISE;
