@@ -200,7 +200,7 @@ REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = iso_move iso_version iso_upsert iso_card iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
 	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement \
 	iso_money_lines iso_upgrade iso_reseal iso_key_state iso_password \
-	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc
+	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc iso_notification
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check

@@ -456,6 +456,35 @@ $$;
 COMMENT ON FUNCTION order_payment.store_notification(record, jsonb, bytea, order_payment.gateway_event, text, name) IS
 	'puts a verified notification into the inbox, or counts one more delivery of it, and tells what had become of it (outcome null: it is new). For apply_notification()';
 
+CREATE FUNCTION order_payment.take_notification(own record, headers jsonb, body bytea, store name)
+	RETURNS order_payment.notification_result
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	told CONSTANT record := order_payment.try_to_read(own, headers, body, store);
+	result order_payment.notification_result;
+BEGIN
+	result := order_payment.store_notification(own, headers, body, told.event, told.reason, store);
+	IF result.outcome IN ('applied', 'stale') THEN
+		result.outcome := 'duplicate';
+	ELSIF result.outcome = 'conflict' THEN
+		NULL;  -- by hand only: replay_notification()
+	ELSIF told.outcome IS NOT NULL THEN
+		result.outcome := told.outcome;
+		result.reason := told.reason;
+	ELSE
+		result := order_payment.work_notification(own, result.event_id, told.event, store);
+		IF result.outcome = 'applied' THEN
+			PERFORM order_payment.retry_deferred(own, result.payment_id, store);
+		END IF;
+	END IF;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION order_payment.take_notification(record, jsonb, bytea, name) IS
+	'stores a notification that was verified, applies it, and what waited for it. For apply_notification()';
+
 CREATE FUNCTION order_payment.apply_notification(gateway text, headers jsonb, body bytea,
 												 store name DEFAULT order_payment.current_store())
 	RETURNS order_payment.notification_result
@@ -465,33 +494,18 @@ AS $$
 DECLARE
 	own record;
 	verification record;
-	told record;
 	result order_payment.notification_result;
 BEGIN
 	PERFORM order_payment.require_store(store);
 	verification := order_payment.verify_notification(gateway, headers, body, NULL, store);
 	EXECUTE format('SELECT g.gateway, g.protocol, g.minor_unit_exponents FROM %I.gateways g WHERE g.gateway = $1', store)
 		INTO own USING gateway;
-	IF NOT verification.verified THEN
+	IF verification.verified THEN
+		result := order_payment.take_notification(own, headers, body, store);
+	ELSE
 		PERFORM order_payment.count_rejection(gateway, verification.reason, store);
 		result.outcome := 'rejected';
 		result.reason := verification.reason;
-	ELSE
-		told := order_payment.try_to_read(own, headers, body, store);
-		result := order_payment.store_notification(own, headers, body, told.event, told.reason, store);
-		IF result.outcome IN ('applied', 'stale') THEN
-			result.outcome := 'duplicate';
-		ELSIF result.outcome = 'conflict' THEN
-			NULL;  -- by hand only: replay_notification()
-		ELSIF told.outcome IS NOT NULL THEN
-			result.outcome := told.outcome;
-			result.reason := told.reason;
-		ELSE
-			result := order_payment.work_notification(own, result.event_id, told.event, store);
-			IF result.outcome = 'applied' THEN
-				PERFORM order_payment.retry_deferred(own, result.payment_id, store);
-			END IF;
-		END IF;
 	END IF;
 	SELECT a.http_status, a.content_type, a.acknowledgement
 	INTO result.http_status, result.content_type, result.acknowledgement
