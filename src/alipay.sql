@@ -27,7 +27,7 @@ CREATE FUNCTION order_payment.alipay_facts(trade jsonb) RETURNS order_payment.ga
 AS $$
 DECLARE
 	is_refunded CONSTANT boolean := coalesce(nullif(trade ->> 'gmt_refund', '') IS NOT NULL
-											 OR nullif(trade ->> 'refund_fee', '')::numeric > 0, false);
+											 OR nullif(trade ->> 'refund_fee', '')::numeric <> 0, false);
 	payment order_payment.gateway_fact;
 	refund order_payment.gateway_fact;
 BEGIN
@@ -71,7 +71,7 @@ BEGIN
 	event.facts := CASE WHEN content ->> 'notify_type' = 'trade_status_sync' THEN order_payment.alipay_facts(content) ELSE '{}' END;
 	FOR i IN 1 .. cardinality(event.facts) LOOP
 		event.facts[i].app_id := order_payment.require_member(content, 'app_id');
-		event.facts[i].merchant_id := content ->> 'seller_id';
+		event.facts[i].merchant_id := coalesce(content ->> 'seller_id', '');
 	END LOOP;
 	RETURN event;
 END

@@ -91,7 +91,8 @@ COMMENT ON FUNCTION order_payment.retry_due_payments(integer, name) IS
 	'tries failed payments again whose retry_at has come, at most batch: due_retries() and retry_payment() in one; returns how many';
 
 CREATE FUNCTION order_payment.do_due_work(batch integer DEFAULT 100, store name DEFAULT order_payment.current_store(),
-										  OUT expired integer, OUT revoked integer, OUT retried integer, OUT refunds integer, OUT voids integer)
+										  OUT expired integer, OUT revoked integer, OUT retried integer, OUT refunds integer, OUT voids integer,
+										  OUT notifications integer)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -101,7 +102,8 @@ BEGIN
 	retried := order_payment.retry_due_payments(batch, store);
 	SELECT count(*) INTO refunds FROM order_payment.request_due_refunds(batch, store);
 	voids := order_payment.request_due_voids(batch, store);
+	notifications := order_payment.retry_notifications(batch, store);
 END
 $$;
 COMMENT ON FUNCTION order_payment.do_due_work(integer, name) IS
-	'does what time brings, each at most batch: expire_orders(), revoke_unsent(), retry_due_payments(), request_due_refunds(), request_due_voids(). For a timer, or the worker';
+	'does what time brings, each at most batch: expire_orders(), revoke_unsent(), retry_due_payments(), request_due_refunds(), request_due_voids(), retry_notifications(). For a timer, or the worker';

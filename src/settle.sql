@@ -268,7 +268,7 @@ $$;
 COMMENT ON FUNCTION order_payment.settle(record, text, integer, jsonb, bytea, text, name) IS
 	'records what became of a request that is locked. For settle_request() and lose_requests()';
 
-/* A record of a row of gateway_requests, in the order of locks: the operation and the payments come before it. */
+/* A record of a row of gateway_requests, in the order of locks: the operations and the payments come before it. */
 CREATE FUNCTION order_payment.lock_request(order_id text, request_id uuid, store name) RETURNS record
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -283,8 +283,7 @@ BEGIN
 		RAISE EXCEPTION 'request % of order % does not exist', request_id, order_id
 			USING ERRCODE = 'no_data_found', HINT = 'Give order_id and request_id as claim_requests() returned them.';
 	END IF;
-	EXECUTE format('SELECT FROM %I.payment_operations r WHERE r.order_id = %L AND r.operation_id = $1 FOR NO KEY UPDATE', store, order_id)
-		USING request.operation_id;
+	EXECUTE format('SELECT FROM %I.payment_operations r WHERE r.order_id = %L ORDER BY r.operation_id FOR NO KEY UPDATE', store, order_id);
 	EXECUTE format('SELECT FROM %I.payments p WHERE p.order_id = %L ORDER BY p.payment_id FOR NO KEY UPDATE', store, order_id);
 	-- who had them before may have settled it
 	EXECUTE format('SELECT r.state FROM %I.gateway_requests r WHERE r.order_id = %L AND r.request_id = $1', store, order_id)
@@ -293,7 +292,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.lock_request(text, uuid, name) IS
-	'a request, with its operation and the payments of its order locked; P0002 if there is none. For settle_request()';
+	'a request, with the operations and payments of its order locked, as apply_fact() locks them; P0002 if there is none. For settle_request()';
 
 CREATE FUNCTION order_payment.settle_request(
 		order_id text,
