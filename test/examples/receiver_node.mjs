@@ -8,8 +8,11 @@ createServer(async (request, response) => {
 	try {
 		const [, gateway] = /^\/in\/([^/?]+)/.exec(request.url) ?? [];
 		const body = []; // the bytes as they came; more than 1 MiB is refused, and need not be kept
-		let length = 0;
-		for await (const part of request) if ((length += part.length) - part.length <= 2 ** 20) body.push(part);
+		let room = 2 ** 20 + 1;
+		for await (const part of request) {
+			if (room > 0) body.push(part);
+			room -= part.length;
+		}
 		const { rows: [answer] } = await pool.query("SELECT * FROM order_payment.apply_notification($1, $2, $3, 'shop')",
 			[gateway, JSON.stringify(request.headersDistinct), Buffer.concat(body)]);
 		response.writeHead(answer.http_status, { 'Content-Type': answer.content_type }).end(answer.acknowledgement); // committed
