@@ -6,7 +6,7 @@ const pool = new pg.Pool().on('error', (error) => console.error(error.message));
 
 createServer(async (request, response) => {
 	try {
-		const [, gateway] = /^\/in\/([^/?]+)/.exec(request.url) ?? [];
+		const [, gateway] = /^\/in\/([^/?]+)(\?|$)/.exec(request.url) ?? [];
 		const body = []; // the bytes as they came; more than 1 MiB is refused, and need not be kept
 		let room = 2 ** 20 + 1;
 		for await (const part of request) {

@@ -7,6 +7,9 @@ when the database goes away: let a service manager start it again.
 
 At least once: a mail is sent, then its event is acknowledged. After a crash in between it is sent again with the same
 Message-ID, by which a mailbox drops the repeat.
+
+The first start tells all that ever was. In a shop that has a history, let that count as told before:
+    SELECT ack_events('mail', array_agg(event_id)) FROM order_events;
 """
 import logging
 import os
@@ -27,7 +30,7 @@ TEXTS = {
 MAIL_SERVER = os.environ.get('SMTP_HOST', 'localhost'), int(os.environ.get('SMTP_PORT', '25'))
 PAUSE = float(os.environ.get('PAUSE', '5'))  # seconds
 
-database = psycopg2.connect('')
+database = psycopg2.connect('', options='-c search_path=shop,order_payment')
 database.autocommit = True  # no transaction is open while a mail is sent
 cursor = database.cursor()
 
@@ -65,12 +68,11 @@ def tell(order_id, event_id, to_status, amount, recorded_at):
     return True
 
 
-query("SELECT set_config('search_path', 'shop, order_payment', false)")
 while not query("SELECT pg_try_advisory_lock(hashtext('tell_customers'))")[0][0]:
     time.sleep(PAUSE)  # another copy is at work: this one stands by
 while True:
     events = query("SELECT order_id, event_id, entity, to_status, amount, recorded_at FROM read_events('mail', 1000)")
-    held = set()  # orders whose mail has to wait: what follows of them waits as well
+    held = set()  # orders whose mail has to wait: what follows of them waits as well, all others go on
     try:
         for order_id, event_id, entity, to_status, amount, recorded_at in events:
             if order_id not in held:

@@ -289,8 +289,29 @@ foreach my $name ('flask', 'node')
 		is(sql($stored), 'error|t', "$name, $kind: and stored, for it cannot be read");
 	}
 	my $refusals = rejections('stripe', 'body_too_large');
-	is(post($name, signed('x' x (2**20 + 1))), $refused{stripe}, "$name: more than one MiB is refused");
-	is(rejections('stripe', 'body_too_large'), $refusals + 1, "$name: for its size");
+	my $answer = post($name, signed($name x 2**20));
+	# by Flask itself from 2.3 on, and it may close the connection while we still send
+	if ($name eq 'flask' && $answer =~ /^(?:413|599) /) { pass("$name: more than one MiB is refused"); }
+	else
+	{
+		is($answer, $refused{stripe}, "$name: more than one MiB is refused");
+		is(rejections('stripe', 'body_too_large'), $refusals + 1, "$name: for its size");
+	}
+	is(sql('SELECT count(*) FROM gateway_notifications WHERE length(body) > 1048576'), '0', "$name: nothing of it is stored");
+
+	# in chunks, without a length
+	my $message = message('stripe');
+	my @chunks = unpack '(a100)*', $message->{body};
+	is(post($name, $message, body => sub { shift @chunks }), $accepted{stripe}, "$name: what comes in chunks is taken");
+	is(inbox($message->{number}), 'applied|1|1', "$name: as a whole");
+
+	$message = message('stripe');
+	my $signature = $message->{headers}{'Stripe-Signature'};
+	is(post($name, $message, headers => { 'Stripe-Signature' => [ $signature, $signature ] }), $refused{stripe}, "$name: two signatures are refused");
+	is(inbox($message->{number}), '', "$name: and nothing is stored");
+	like(post($name, $message, gateway => 'stripe/x'), qr/^[45]/, "$name: another path");
+	like(post($name, $message, gateway => ''), qr/^[45]/, "$name: nor none");
+	is(inbox($message->{number}), '', "$name: is not taken");
 }
 
 # ---------- errors ----------
