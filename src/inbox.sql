@@ -170,12 +170,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION order_payment.outcome_of(text) IS 'the outcome of a notification whose effects were refused with a SQLSTATE';
 
-/* What a message says is stored beside it, so the reason may; but it is no second copy. */
+/* Seen by more roles than the body: PostgreSQL's own words of a value that cannot be read would show it. */
 CREATE FUNCTION order_payment.reason_of(code text, message text, detail text) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT left(concat_ws(': ', CASE WHEN order_payment.outcome_of(code) = 'error' THEN code END, message, nullif(detail, '')), 500);
+	SELECT left(CASE
+		WHEN order_payment.outcome_of(code) <> 'error' THEN concat_ws(': ', message, nullif(detail, ''))
+		WHEN left(code, 2) = '22' AND code <> '22023' THEN concat_ws(': ', code, regexp_replace(message, '".*"', '"..."'))
+		ELSE concat_ws(': ', code, message, nullif(detail, '')) END, 500);
 END;
 COMMENT ON FUNCTION order_payment.reason_of(text, text, text) IS 'why a notification was not applied, for gateway_notifications.reason';
 
