@@ -1,7 +1,7 @@
 -- Who may do what in a store: the rights of app_role and gateway_role to the letter, what they may not (S7), and what a role without rights may not.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(550);
+SELECT plan(568);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -47,6 +47,8 @@ INSERT INTO expected VALUES
 ('gateway_rejections', 'SELECT', 'SELECT,INSERT,UPDATE'),
 ('gateway_sender', 'SELECT', 'SELECT,INSERT,UPDATE'),
 ('gateway_worker_status', 'SELECT', 'SELECT'),
+('webhook_subscribers', 'SELECT', 'SELECT'),
+('webhook_deliveries', 'SELECT', 'SELECT,INSERT,UPDATE,DELETE'),
 ('used_card_tokens', NULL, NULL),
 ('refunds', 'SELECT,INSERT,UPDATE', 'SELECT,INSERT,UPDATE'),
 ('order_overview', 'SELECT', 'SELECT'),
@@ -72,7 +74,8 @@ SELECT bag_eq($$ SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regr
 SELECT bag_eq($$ SELECT c.relname::text, t.attname::text, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type, a.is_grantable
                  FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(t.attacl) a WHERE c.relnamespace = 'shop'::regnamespace $$,
               $$ VALUES ('payments', 'status', 'regress_tap_gateway', 'UPDATE', false),
-                        ('payment_operations', 'status', 'regress_tap_gateway', 'UPDATE', false)
+                        ('payment_operations', 'status', 'regress_tap_gateway', 'UPDATE', false),
+                        ('webhook_subscribers', 'active', 'regress_tap_gateway', 'UPDATE', false)
                  UNION ALL SELECT 'gateway_secrets', c, r, 'SELECT', false
                  FROM unnest('{gateway,kind,secret_id,key_name,valid_from,valid_until,created_at}'::text[]) c, unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r
                  UNION ALL SELECT 'gateway_notifications', c, r, 'SELECT', false
