@@ -184,7 +184,9 @@ SQL_PARTS = \
 	src/stripe.sql \
 	src/alipay.sql \
 	src/wechatpay.sql \
+	src/told_payment.sql \
 	src/apply_fact.sql \
+	src/notification_reading.sql \
 	src/inbox.sql \
 	src/request.sql \
 	src/request_json.sql \
