@@ -210,7 +210,7 @@ SELECT t.kind, t.http_status, t.answer, x.work, x.outcome, x.becomes, x.reason
 FROM (VALUES (1, 'payment', 200, '{"status":"succeeded","amount":"10.00"}'), (2, 'payment', 200, '{"status":"failed","failure_class":"soft_decline"}'), (3, 'payment', 404, ''), (4, 'payment', 404, '{"title":"Not Found","status":404}'), (5, 'payment', 404, '<html>'),
 	(6, 'payment', 200, '{"status":"processing"}'), (7, 'payment', 200, '{"status":"unknown"}'), (8, 'payment', 200, ''), (9, 'payment', 400, ''), (10, 'payment', 503, ''), (11, 'payment', 429, ''),
 	(12, 'refund', 200, '{"status":"succeeded","amount":"4.00"}'), (13, 'refund', 200, '{"status":"failed","failure_class":"other"}'), (14, 'refund', 404, ''), (15, 'refund', 200, '{"status":"processing"}'), (16, 'refund', 403, ''),
-	(17, 'capture', 200, '{"status":"succeeded","amount":"10.00"}'), (18, 'capture', 404, ''), (19, 'void', 200, '{"status":"succeeded"}'), (20, 'void', 404, '')) t (n, kind, http_status, answer)
+	(17, 'capture', 200, '{"status":"succeeded","amount":"10.00"}'), (18, 'capture', 404, ''), (19, 'void', 200, '{"status":"succeeded"}'), (20, 'void', 404, ''), (21, 'payment', 404, '{"status":"not_found"}'), (22, 'payment', 404, '{"status":"failed"}')) t (n, kind, http_status, answer)
 CROSS JOIN LATERAL pg_temp.trial(t.kind, 'own', t.answer, t.http_status, true) x ORDER BY t.n;
 
 -- ---------- answers: Stripe ----------
