@@ -81,7 +81,8 @@ is(claim($primary), "3|send_payment\n4|send_payment", 'its original goes on');
 $copy->safe_psql('postgres', q{SET ROLE shop_gateway; SELECT order_payment.resume_sending('shop')});
 is(claim($copy), "3|query_payment\n4|query_payment", 'when it is told to send, it asks for what waited');
 is(answer($copy, 3, 'succeeded') . ' ' . status_of($copy, 3), 'applied succeeded', 'what the original had sent is known, and not sent again');
-is(answer($copy, 4, undef) . ' ' . status_of($copy, 4), 'unknown created', 'what the gateway does not find by a search that lags, it may find later');
+is(answer($copy, 4, undef) . ' ' . status_of($copy, 4), 'absent created', 'what the gateway knows nothing of');
+is(claim($copy), '4|send_payment', '... is sent');
 is($copy->safe_psql('postgres', q{SELECT state FROM shop.gateway_requests WHERE order_id = 2}), 'claimed', 'what was being sent waits for its lease');
 is($copy->safe_psql('postgres', q{SELECT count(*) FROM order_payment.verify_store('shop')}), '0', 'the copy is sound');
 $copy->stop;
@@ -101,7 +102,7 @@ is(claim($recovered), "3|query_payment\n4|query_payment\n5|query_payment",
 is(answer($recovered, 3, 'succeeded') . ' ' . status_of($recovered, 3), 'applied succeeded', 'it was: it is not sent again');
 is(answer($recovered, 5, 'processing') . ' ' . status_of($recovered, 5), 'applied processing', 'or is under way');
 $recovered->safe_psql('postgres', 'SELECT pay()');
-is(claim($recovered), '6|send_payment', 'what comes later is sent');
+is(claim($recovered), "5|query_payment\n6|send_payment", 'what comes later is sent, what is under way is asked for');
 is($recovered->safe_psql('postgres', q{SELECT timeline, timeline_since > now() - interval '1 hour' FROM shop.gateway_sender}), '2|t', 'the timeline is written down');
 is($recovered->safe_psql('postgres', q{SELECT count(*) FROM order_payment.verify_store('shop')}), '0', 'the recovered server is sound');
 $recovered->stop;
