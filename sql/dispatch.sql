@@ -566,10 +566,10 @@ UPDATE payments SET status = 'succeeded' WHERE order_id = :paid;
 UPDATE orders SET status = 'cancelled' WHERE order_id = :paid;
 SELECT o AS retried, p AS p_retried FROM pg_temp.prepare('payment', 'own') \gset
 UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = :retried;
-UPDATE payments SET retry_at = now() WHERE order_id = :retried;
+UPDATE payments SET retry_at = now(), request_options = '{"subject": "Books"}' WHERE order_id = :retried;
 SELECT * FROM do_due_work();
 SELECT * FROM do_due_work();
-SELECT o.status, p.status, p.attempt_no FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;
+SELECT o.status, p.status, p.attempt_no, p.request_options FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;
 SELECT kind, status, amount, reason FROM payment_operations WHERE order_id IN (:held, :paid) ORDER BY kind;
 SELECT work, method, regexp_replace(regexp_replace(url, '[0-9a-f]{32}', '<number>'), '/[0-9]+', '/<order>') AS url, headers ->> 'Idempotency-Key' ~ '-revoke$' AS revokes FROM claim_requests() ORDER BY url;
 SELECT count(settle_request(order_id::text, request_id, 'answered', 200, '{}', CASE work WHEN 'revoke_payment' THEN '{"status":"revoked"}' WHEN 'send_payment' THEN '{"status":"succeeded","amount":10}' ELSE '{"status":"succeeded"}' END::bytea)) FROM gateway_requests WHERE state = 'claimed';

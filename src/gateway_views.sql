@@ -32,7 +32,9 @@ LEFT JOIN LATERAL (
 	SELECT r.reason, r.settled_at FROM %1$I.gateway_requests r
 	WHERE r.gateway = g.gateway AND r.settled_at > now() - interval '1 day' AND r.reason IS NOT NULL
 	ORDER BY r.settled_at DESC LIMIT 1) e ON true
-CROSS JOIN LATERAL order_payment.gateway_failures(g.gateway, %2$L) b
+JOIN pg_class c ON c.oid = g.tableoid
+JOIN pg_namespace n ON n.oid = c.relnamespace  -- the store: no name of one stands in its views
+CROSS JOIN LATERAL order_payment.gateway_failures(g.gateway, n.nspname) b
 WHERE g.protocol IS NOT NULL;
 
 COMMENT ON VIEW %1$I.gateway_worker_status IS 'requests to each gateway: under way, and of the last hour how many were sent, what became of them and how long they took; whoever sent them';
@@ -42,7 +44,7 @@ COMMENT ON COLUMN %1$I.gateway_worker_status.trouble IS 'answers that contradict
 COMMENT ON COLUMN %1$I.gateway_worker_status.last_error IS 'the last reason that was written down, of the last day';
 COMMENT ON COLUMN %1$I.gateway_worker_status.breaker_until IS 'the gateway failed five times in a row, or more: nothing is sent until then; null: all is well';
 
-	$ddl$, store, store);
+	$ddl$, store);
 END
 $$;
 COMMENT ON FUNCTION order_payment.create_gateway_views(name) IS
