@@ -21,7 +21,7 @@
 /* ---------- which payment, which operation ---------- */
 
 CREATE FUNCTION order_payment.refuse_fact(sqlstate_ text, problem text, told text, ours text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -328,7 +328,7 @@ COMMENT ON FUNCTION order_payment.next_operation_status(order_payment.operation_
 /* On its own row; what was made at the gateway is tried again there, or not. */
 CREATE FUNCTION order_payment.operation_retry(schedule jsonb, failure_class order_payment.failure_class, attempt_no integer)
 	RETURNS timestamptz
-	LANGUAGE sql VOLATILE PARALLEL SAFE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT nullif(order_payment.next_retry(schedule, failure_class::text, attempt_no, clock_timestamp()), 'infinity');

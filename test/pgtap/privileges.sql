@@ -1,7 +1,7 @@
 -- Who may do what in a store: the rights of app_role and gateway_role to the letter, what they may not (S7), and what a role without rights may not.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(477);
+SELECT plan(520);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -50,6 +50,11 @@ INSERT INTO expected VALUES
 ('needs_attention', 'SELECT', 'SELECT'),
 ('daily_settlement', 'SELECT', 'SELECT'),
 ('gateway_success', 'SELECT', 'SELECT'),
+('gateway_worker_status', 'SELECT', 'SELECT'),
+('gateway_rejections', 'SELECT', 'SELECT,INSERT,UPDATE'),
+('gateway_sender', 'SELECT', 'SELECT,INSERT,UPDATE'),
+('gateway_notifications', NULL, 'SELECT,INSERT,UPDATE'),
+('gateway_requests', NULL, 'SELECT,INSERT,UPDATE'),
 ('settlement_facts', 'SELECT', 'SELECT'),
 ('settlement_matches', 'SELECT', 'SELECT'),
 ('orders_order_id_seq', 'SELECT', 'SELECT');
@@ -70,6 +75,12 @@ SELECT bag_eq($$ SELECT c.relname::text, t.attname::text, CASE a.grantee WHEN 0 
                         ('payment_operations', 'status', 'regress_tap_gateway', 'UPDATE', false)
                  UNION ALL SELECT 'gateway_secrets', c, r, 'SELECT', false
                  FROM unnest('{gateway,kind,secret_id,key_name,valid_from,valid_until,created_at}'::text[]) c, unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r
+                 UNION ALL SELECT 'gateway_requests', c, r, 'SELECT', false
+                 FROM unnest('{order_id,request_id,gateway,work,payment_id,operation_id,state,claimed_at,claimed_by,timeline,lease_until,settled_at,http_status,outcome,reason}'::text[]) c,
+					  unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r
+                 UNION ALL SELECT 'gateway_notifications', c, r, 'SELECT', false
+                 FROM unnest('{gateway,event_id,event_type,outcome,reason,payment_reference,order_id,payment_id,operation_id,deliveries,attempts,received_at,last_received_at,applied_at}'::text[]) c,
+					  unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r
                  UNION ALL SELECT 'payment_passwords', c, r, p, false
                  FROM (VALUES ('customer_id', 'SELECT'), ('customer_id', 'INSERT'), ('set_at', 'SELECT')) v (c, p), unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r $$,
               'all that is granted on single columns: by it the server knows who records outcomes, and who may ask for a payment password; and secrets are seen to be there, but not read');
