@@ -194,6 +194,15 @@ FROM (VALUES (1, 200, '{"number":"{n}","status":"succeeded","amount":"10.00","cu
 	(33, 404, '{"title":"Not Found","status":404}'), (34, 404, '<html>'), (35, 408, ''), (36, 409, '{"title":"Conflict","status":409}'), (37, 425, ''), (38, 429, ''), (39, 429, '<html>slow down</html>'),
 	(40, 500, ''), (41, 502, '<html>'), (42, 503, '{"status":"failed"}'), (43, 500, '{"status":"succeeded","amount":"10.00"}'), (44, 999, '')) t (n, http_status, answer)
 CROSS JOIN LATERAL pg_temp.trial('payment', 'own', t.answer, t.http_status) x ORDER BY t.n;
+-- whatever it is, it is an answer, and the outcome is unknown
+SELECT t.n, x.outcome, x.becomes, left(x.reason, 6) AS reason
+FROM (VALUES (1, repeat('[', 100000)), (2, repeat('{"a":', 100000)), (3, '{"status":"succeeded","amount":"' || repeat('9', 100000) || '"}'), (4, '{"status":"succeeded","reference":"' || repeat('r', 100000) || '","amount":"11"}'),
+	(5, '{"status":"failed","failure_message":"' || repeat('m', 100000) || '","failure_class":"none"}'), (6, '{"status":"succeeded","amount":"-10.00"}'), (7, '{"status":"succeeded","amount":["10.00"]}'), (8, '{"status":"succeeded","captured":"0","amount":"10.00"}'),
+	(9, '{"status":"succeeded","captured":"11","amount":"10.00"}'), (10, '{"status":"succeeded","refunded":"5","amount":"10.00"}'), (11, '{"status":"succeeded","occurred_at":"yesterday or so"}')) t (n, answer)
+CROSS JOIN LATERAL pg_temp.trial('payment', 'own', t.answer, 200) x ORDER BY t.n;
+BEGIN;
+SELECT settle.* FROM (SELECT o, p FROM pg_temp.prepare('payment', 'own')) t, LATERAL claim_requests() c, LATERAL settle_request(c.order_id, c.request_id, 'answered', 200, '{}', '\xff00fe') settle;
+ROLLBACK;
 -- an empty 200 is a success only where the row of the gateway says so, and only for a payment
 SELECT t.kind, t.http_status, t.answer, x.outcome, x.becomes, x.reason
 FROM (VALUES (1, 'payment', 200, ''), (2, 'payment', 200, E' \r\n'), (3, 'payment', 201, ''), (4, 'payment', 200, '{}'), (5, 'refund', 200, ''), (6, 'payment', 500, '')) t (n, kind, http_status, answer)
@@ -210,7 +219,7 @@ SELECT t.kind, t.http_status, t.answer, x.work, x.outcome, x.becomes, x.reason
 FROM (VALUES (1, 'payment', 200, '{"status":"succeeded","amount":"10.00"}'), (2, 'payment', 200, '{"status":"failed","failure_class":"soft_decline"}'), (3, 'payment', 404, ''), (4, 'payment', 404, '{"title":"Not Found","status":404}'), (5, 'payment', 404, '<html>'),
 	(6, 'payment', 200, '{"status":"processing"}'), (7, 'payment', 200, '{"status":"unknown"}'), (8, 'payment', 200, ''), (9, 'payment', 400, ''), (10, 'payment', 503, ''), (11, 'payment', 429, ''),
 	(12, 'refund', 200, '{"status":"succeeded","amount":"4.00"}'), (13, 'refund', 200, '{"status":"failed","failure_class":"other"}'), (14, 'refund', 404, ''), (15, 'refund', 200, '{"status":"processing"}'), (16, 'refund', 403, ''),
-	(17, 'capture', 200, '{"status":"succeeded","amount":"10.00"}'), (18, 'capture', 404, ''), (19, 'void', 200, '{"status":"succeeded"}'), (20, 'void', 404, '')) t (n, kind, http_status, answer)
+	(17, 'capture', 200, '{"status":"succeeded","amount":"10.00"}'), (18, 'capture', 404, ''), (19, 'void', 200, '{"status":"succeeded"}'), (20, 'void', 404, ''), (21, 'payment', 404, '{"status":"not_found"}'), (22, 'payment', 404, '{"status":"failed"}')) t (n, kind, http_status, answer)
 CROSS JOIN LATERAL pg_temp.trial(t.kind, 'own', t.answer, t.http_status, true) x ORDER BY t.n;
 
 -- ---------- answers: Stripe ----------
@@ -406,6 +415,30 @@ SELECT pg_temp.pass_time(interval '2 hours');
 SELECT work, url FROM claim_requests() WHERE order_id::bigint = :mute;
 SELECT count(*) FROM needs_attention WHERE order_id = :mute;
 
+-- what a trigger of the owner's forbids is one row's affair: neither other claims nor the ends of other leases wait for it
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = 'OP999'; END $$;
+UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
+DELETE FROM gateway_requests;
+SET ROLE regress_dispatch_gateway;
+SELECT o AS bad FROM pg_temp.prepare('payment', 'own') \gset
+SELECT o AS lost FROM pg_temp.prepare('payment', 'own') \gset
+SELECT o AS good FROM pg_temp.prepare('payment', 'own') \gset
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+SELECT format('CREATE TRIGGER aaa BEFORE UPDATE ON payments FOR EACH ROW WHEN (OLD.order_id = %s AND NEW.status = ''processing'' OR OLD.order_id = %s AND NEW.status = ''unknown'') EXECUTE FUNCTION refuse()', :bad, :lost) \gexec
+SET ROLE regress_dispatch_gateway;
+SELECT order_id::bigint - :bad AS "order", work FROM claim_requests();
+SELECT pg_temp.pass_time(interval '2 minutes');
+SELECT order_id::bigint - :bad AS "order", work FROM claim_requests();
+SELECT o - :bad AS "order", work, state, outcome, reason FROM log WHERE o >= :bad;
+SELECT settle_request(order_id::text, request_id, 'answered', 200, '{}', '{"status":"succeeded","amount":"10"}') FROM gateway_requests WHERE state = 'claimed';
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+DROP TRIGGER aaa ON payments;
+DROP FUNCTION refuse;
+
 -- ---------- cards: for the worker alone ----------
 
 RESET ROLE;
@@ -566,10 +599,10 @@ UPDATE payments SET status = 'succeeded' WHERE order_id = :paid;
 UPDATE orders SET status = 'cancelled' WHERE order_id = :paid;
 SELECT o AS retried, p AS p_retried FROM pg_temp.prepare('payment', 'own') \gset
 UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = :retried;
-UPDATE payments SET retry_at = now() WHERE order_id = :retried;
+UPDATE payments SET retry_at = now(), request_options = '{"subject": "Books"}' WHERE order_id = :retried;
 SELECT * FROM do_due_work();
 SELECT * FROM do_due_work();
-SELECT o.status, p.status, p.attempt_no FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;
+SELECT o.status, p.status, p.attempt_no, p.request_options FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;
 SELECT kind, status, amount, reason FROM payment_operations WHERE order_id IN (:held, :paid) ORDER BY kind;
 SELECT work, method, regexp_replace(regexp_replace(url, '[0-9a-f]{32}', '<number>'), '/[0-9]+', '/<order>') AS url, headers ->> 'Idempotency-Key' ~ '-revoke$' AS revokes FROM claim_requests() ORDER BY url;
 SELECT count(settle_request(order_id::text, request_id, 'answered', 200, '{}', CASE work WHEN 'revoke_payment' THEN '{"status":"revoked"}' WHEN 'send_payment' THEN '{"status":"succeeded","amount":10}' ELSE '{"status":"succeeded"}' END::bytea)) FROM gateway_requests WHERE state = 'claimed';

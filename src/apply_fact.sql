@@ -228,7 +228,7 @@ COMMENT ON FUNCTION order_payment.operation_steps(order_payment.operation_status
 /* On its own row; what was made at the gateway is tried again there, or not. */
 CREATE FUNCTION order_payment.operation_retry(schedule jsonb, failure_class order_payment.failure_class, attempt_no integer)
 	RETURNS timestamptz
-	LANGUAGE sql VOLATILE PARALLEL SAFE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT nullif(order_payment.next_retry(schedule, failure_class::text, attempt_no, clock_timestamp()), 'infinity');

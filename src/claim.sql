@@ -35,7 +35,7 @@ COMMENT ON FUNCTION order_payment.require_dispatcher(name) IS
 
 /* The timeline of now; pg_control_checkpoint() tells it only after the next checkpoint. */
 CREATE FUNCTION order_payment.current_timeline() RETURNS integer
-	LANGUAGE sql VOLATILE PARALLEL SAFE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer;
@@ -118,7 +118,7 @@ COMMENT ON FUNCTION order_payment.gateway_failures(text, name) IS
 
 /* Five failures open it for ten seconds, each further one for twice as long, at most ten minutes. */
 CREATE FUNCTION order_payment.breaker_until(failures integer, last_at timestamptz) RETURNS timestamptz
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT CASE WHEN failures >= 5 THEN last_at + least(interval '10 minutes', interval '10 seconds' * 2 ^ (failures - 5)) END;
@@ -205,7 +205,7 @@ COMMENT ON FUNCTION order_payment.gateways_with_room(name) IS
  * schedule of queries, until the gateway says that it knows nothing of it.
  */
 CREATE FUNCTION order_payment.due_requests(store name) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT format($query$
@@ -444,6 +444,7 @@ CREATE FUNCTION order_payment.claim_requests(batch integer DEFAULT 10, sender te
 	RETURNS SETOF order_payment.claimed_request
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off  -- planned anew each time, for a few rows of many
 AS $$
 DECLARE
 	n integer := 0;

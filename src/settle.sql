@@ -75,7 +75,7 @@ COMMENT ON FUNCTION order_payment.read_reply(record, integer, bytea) IS
 
 /* An answer is about what was asked; what it leaves out is that. */
 CREATE FUNCTION order_payment.require_asked(fact order_payment.gateway_fact, target record) RETURNS order_payment.gateway_fact
-	LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

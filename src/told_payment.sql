@@ -7,7 +7,7 @@
  */
 
 CREATE FUNCTION order_payment.refuse_fact(sqlstate_ text, problem text, told text, ours text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

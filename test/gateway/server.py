@@ -27,7 +27,7 @@ A rule: {"method": "POST", "path": "/payment/", "number": "...", "amount": "12.0
 
 /behave/NAME?seconds=...&size=...&to=... shows a behaviour without any effect.
 Protocol json: POST /payment/{order_id}, /capture/{order_id}, /void/{order_id}, /refund/{order_id} with a JSON object, and GET of
-the same paths with ?number=..., 404 if that is not known here.
+the same paths with ?number=... (and &key=... of what was tried again), 404 if that is not known here.
 
 What was done survives SIGKILL and a new start: it is read from the log.
 """
@@ -165,7 +165,7 @@ class Request:
             self.data = None
         if not isinstance(self.data, dict):
             self.data = {}
-        self.number = self.query.get('number') or self.headers.get('idempotency-key') or self.data.get('number')
+        self.number = self.query.get('key') or self.query.get('number') or self.headers.get('idempotency-key') or self.data.get('number')
 
     def is_signed_by(self, secret):
         number, at = self.headers.get('webhook-id', ''), self.headers.get('webhook-timestamp', '')
@@ -219,7 +219,7 @@ def act_on(account, request, rule, operation, order_id):
         return json_answer(400, {'status': 'failed', 'failure_code': 'number_missing'})
     if rule.get('effect') is False:
         return json_answer(500, {'status': 'failed', 'failure_code': 'not_done'})
-    answer = {'number': request.number, 'order_id': order_id, 'status': OPERATIONS[operation],
+    answer = {'number': request.data.get('number', request.number), 'order_id': order_id, 'status': OPERATIONS[operation],
               'reference': 'gw_' + uuid.uuid4().hex, 'amount': request.data.get('amount'),
               'currency': request.data.get('currency'), **rule.get('result', {})}
     wanted = {'key': request.number, 'operation': operation, 'order_id': order_id, 'amount': request.data.get('amount'),
