@@ -83,10 +83,10 @@ CREATE FUNCTION order_payment.require_sound_event(event order_payment.gateway_ev
 AS $$
 DECLARE
 	fact order_payment.gateway_fact;
-	problem text;
+	problem text := CASE WHEN cardinality(event.facts) > 100 THEN 'a message of a gateway tells of more than a hundred things' END;
 BEGIN
 	FOREACH fact IN ARRAY event.facts LOOP
-		problem := CASE
+		problem := coalesce(problem, CASE
 			WHEN fact.entity = 'payment' AND fact.status IN ('authorized', 'succeeded') AND (fact.amount IS NULL OR fact.currency IS NULL)
 				 OR fact.entity <> 'payment' AND (coalesce(fact.amount, fact.refunded) IS NULL OR fact.currency IS NULL)
 			THEN 'a message of a gateway lacks amount and currency'
@@ -97,7 +97,7 @@ BEGIN
 			THEN 'a message of a gateway has a number or reference of more than 255 characters'
 			WHEN NOT isfinite(fact.occurred_at) OR NOT isfinite(fact.capture_before) OR fact.occurred_at > now() + interval '1 day'
 			THEN 'a message of a gateway has a time that cannot be'
-			END;
+			END);
 		IF problem IS NOT NULL THEN
 			RAISE EXCEPTION '%', problem
 				USING ERRCODE = 'invalid_parameter_value', HINT = 'Money is recorded only if what is told of it is whole, and can be.';
@@ -106,4 +106,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.require_sound_event(order_payment.gateway_event) IS
-	'raises 22023 if an event tells of money without telling how much, or tells what cannot be: an amount that is none, a name of more than 255 characters, a time without end or a day from now. For apply_notification()';
+	'raises 22023 if an event tells of money without telling how much, or tells what cannot be: an amount that is none, a name of more than 255 characters, a time without end or a day from now, or more than a hundred things. For apply_notification()';

@@ -98,8 +98,8 @@ BEGIN
 										  greatest(fact.amount, fact.refunded)::text, payment.amount::text);
 	ELSIF fact.captured > payment.amount THEN
 		PERFORM order_payment.refuse_fact('OP017', 'a gateway has captured more than was asked for', fact.captured::text, payment.amount::text);
-	ELSIF fact.captured = 0 AND fact.status = 'succeeded' THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of a success that brought nothing', '0', payment.amount::text);
+	ELSIF fact.captured <= 0 AND fact.status = 'succeeded' THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of a success that brought nothing', fact.captured::text, payment.amount::text);
 	ELSIF fact.status = 'succeeded' AND payment.status = 'succeeded' AND fact.captured <> payment.captured_amount THEN
 		PERFORM order_payment.refuse_fact('OP017', 'a gateway has captured another sum', fact.captured::text, payment.captured_amount::text);
 	END IF;

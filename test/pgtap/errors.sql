@@ -1,7 +1,7 @@
 -- The SQLSTATE of every refusal: programs test it, and no prose. Whatever is refused leaves the store in order.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(531);
+SELECT plan(532);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 INSERT INTO shop.orders (order_id, customer_id, request_key, price) VALUES (1, 7, 'a', 10), (2, 7, 'b', 10), (3, 7, 'c', NULL);
@@ -486,6 +486,7 @@ OP006	WITH l AS (INSERT INTO shop.order_items (order_id, line_no, kind, price) V
 OP017	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "status": "succeeded", "amount": 1, "currency": "USD"}'), 'shop')
 OP017	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "status": "succeeded", "amount": 10, "currency": "EUR"}'), 'shop')
 OP017	SELECT order_payment.apply_fact('off', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "status": "succeeded"}'), 'shop')
+OP017	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "status": "succeeded", "captured": -1}'), 'shop')
 OP018	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "99000000000070008000000000000000", "status": "succeeded"}'), 'shop')
 OP018	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "status": "succeeded"}'), 'shop')
 OP019	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "reference": "pi_1", "status": "succeeded"}'), 'shop')
