@@ -600,6 +600,21 @@ UPDATE orders SET status = 'cancelled' WHERE order_id = :paid;
 SELECT o AS retried, p AS p_retried FROM pg_temp.prepare('payment', 'own') \gset
 UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = :retried;
 UPDATE payments SET retry_at = now(), request_options = '{"subject": "Books"}' WHERE order_id = :retried;
+-- a retry that a trigger forbids keeps nothing else from being done
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = 'OP999'; END $$;
+CREATE TRIGGER aaa BEFORE INSERT ON payments FOR EACH ROW EXECUTE FUNCTION refuse();
+SET ROLE regress_dispatch_gateway;
+BEGIN;
+SET LOCAL client_min_messages = error;
+SELECT * FROM do_due_work();
+ROLLBACK;
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+DROP TRIGGER aaa ON payments;
+DROP FUNCTION refuse;
+SET ROLE regress_dispatch_gateway;
 SELECT * FROM do_due_work();
 SELECT * FROM do_due_work();
 SELECT o.status, p.status, p.attempt_no, p.request_options FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;

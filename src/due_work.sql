@@ -73,6 +73,7 @@ AS $$
 DECLARE
 	n integer := 0;
 	due record;
+	code text;
 BEGIN
 	FOR due IN SELECT d.order_id, d.payment_id FROM order_payment.due_retries(batch, store) d LOOP
 		-- nothing is waited for with so much in hand
@@ -80,8 +81,16 @@ BEGIN
 		BEGIN
 			PERFORM order_payment.retry_payment(due.payment_id, NULL, store);
 			n := n + 1;
-		EXCEPTION WHEN SQLSTATE 'OP005' OR SQLSTATE 'OP006' THEN
-			NULL;  -- another payment came in between: due_retries() will settle this one
+		EXCEPTION
+			WHEN SQLSTATE 'OP005' OR SQLSTATE 'OP006' THEN
+				NULL;  -- another payment came in between: due_retries() will settle this one
+			WHEN OTHERS THEN
+				GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE;
+				IF order_payment.is_transient(code) THEN
+					RAISE;
+				END IF;
+				-- as when its card cannot be opened any more: the others do not wait for it
+				RAISE WARNING 'payment % could not be tried again: %', due.payment_id, sqlerrm USING ERRCODE = code;
 		END;
 	END LOOP;
 	RETURN n;
