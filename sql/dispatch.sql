@@ -57,10 +57,15 @@ CREATE FUNCTION pg_temp.headers(gateway text, body text) RETURNS jsonb LANGUAGE 
 		'Wechatpay-Signature', pg_temp.rsa(concat(t, E'\nn\n', body, E'\n'))) ELSE '{"Content-Type": "application/json"}' END
 	FROM CAST(floor(extract(epoch FROM clock_timestamp())) AS text) t
 $$;
+-- what answers the request of a payment that is under way
+CREATE FUNCTION pg_temp.member(payment uuid) RETURNS text LANGUAGE sql AS $$
+	SELECT replace((regexp_match(q.body, 'method=([a-z.]+)'))[1], '.', '_') || '_response'
+	FROM dispatch.gateway_requests q WHERE q.payment_id = payment AND q.state = 'claimed'
+$$;
 -- {n}, {p}: the number of what was asked for, and of its payment
 CREATE FUNCTION pg_temp.filled(gateway text, body text, payment uuid, operation uuid) RETURNS text LANGUAGE sql AS $$
 	SELECT CASE WHEN gateway = 'alipay' AND b LIKE '{%' AND b NOT LIKE '%_response%'
-				THEN format('{"alipay_trade_response":%s,"sign":"%s"}', b, pg_temp.rsa(b)) ELSE b END
+				THEN format('{%s:%s,"sign":"%s"}', to_json(pg_temp.member(payment)), b, pg_temp.rsa(b)) ELSE b END
 	FROM replace(replace(body, '{n}', pg_temp.num(coalesce(operation, payment))), '{p}', pg_temp.num(payment)) b
 $$;
 -- work that waits to be sent: a payment, or an operation of one that has been authorised or captured
@@ -95,7 +100,6 @@ DECLARE
 BEGIN
 	BEGIN
 		target := pg_temp.prepare(kind, gateway);
-		body := pg_temp.filled(gateway, answer, target.p, target.r);
 		SELECT * INTO STRICT request FROM order_payment.claim_requests(store => 'dispatch');
 		IF is_query THEN
 			PERFORM order_payment.settle_request(request.order_id, request.request_id, 'lost', store => 'dispatch');
@@ -103,6 +107,7 @@ BEGIN
 			SELECT * INTO STRICT request FROM order_payment.claim_requests(store => 'dispatch');
 		END IF;
 		work := request.work;
+		body := pg_temp.filled(gateway, answer, target.p, target.r);
 		outcome := order_payment.settle_request(request.order_id, request.request_id, 'answered', http_status,
 			coalesce(headers, pg_temp.headers(gateway, body)), convert_to(body, 'UTF8'), store => 'dispatch');
 		becomes := pg_temp.state(target.o, target.p, target.r);
@@ -269,6 +274,10 @@ FROM (VALUES (1, 'payment', '{' || :'trade' || ',"trade_status":"TRADE_SUCCESS",
 	(10, 'refund', '{' || :'trade' || ',"out_request_no":"other","refund_amount":"4.00","refund_status":"REFUND_SUCCESS"}')) t (n, kind, answer)
 CROSS JOIN LATERAL pg_temp.trial(t.kind, 'alipay', replace(t.answer, '"trade_no":"2026"', CASE t.kind WHEN 'refund' THEN '"trade_no":"pi_{p}"' ELSE '"trade_no":"2026"' END), 200, true) x ORDER BY t.n;
 
+-- an answer to another method, which the signature does not tell
+SELECT x.outcome, x.becomes FROM (VALUES ('{"code":"10000","qr_code":"https://qr"}')) v (a),
+	LATERAL pg_temp.trial('payment', 'alipay', format('{"alipay_trade_query_response":%1$s,"sign":"%2$s"}', a, pg_temp.rsa(a)), 200) x;
+
 -- ---------- answers: WeChat Pay ----------
 
 \set deal '"appid":"wx0000000000000001","mchid":"1900000001","out_trade_no":"{p}","transaction_id":"42","amount":{"total":1000,"currency":"CNY"}'
@@ -365,6 +374,21 @@ UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
 SELECT q AS q2, work FROM pg_temp.claimed() \gset
 SELECT :'work' AS work, settle_request(:'o', :'asked', 'answered', 404), pg_temp.state(:o, :'p', :'r');
 SELECT settle_request(:'o', :'q2', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o, :'p', :'r');
+
+-- what did not arrive is sent again by the same key, should it arrive yet; what was refused by a new one
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') AS is_number FROM claim_requests() \gset
+SELECT :'is_number' AS is_number, settle_request(:'o', :'q', 'not_sent', problem => 'connection refused'), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') AS is_number FROM claim_requests() \gset
+SELECT :'is_number' AS is_number, settle_request(:'o', :'q', 'not_sent', problem => 'connection refused'), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') AS is_number FROM claim_requests() \gset
+SELECT :'is_number' AS is_number, settle_request(:'o', :'q', 'answered', 402, '{}', '{"status":"failed","failure_class":"soft_decline"}'), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') || '-2' AS is_second FROM claim_requests() \gset
+SELECT :'is_second' AS is_second, settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), attempt_no
+FROM payment_operations WHERE operation_id = :'r';
 
 -- what cannot be revoked may be paid: it is asked for
 SELECT o, p FROM pg_temp.prepare('revoke', 'alipay') \gset

@@ -105,6 +105,21 @@ END;
 COMMENT ON FUNCTION order_payment.alipay_refund_reply(text, jsonb, jsonb) IS
 	'what a successful answer of Alipay tells of a refund';
 
+/* The name of the member is not signed; an answer to another method is none. */
+CREATE FUNCTION order_payment.alipay_answers(action text, member text) RETURNS boolean
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT member = 'error_response' OR member = ANY (CASE action
+		WHEN 'pay' THEN '{alipay_trade_precreate_response,alipay_trade_pay_response}'
+		WHEN 'query' THEN '{alipay_trade_query_response}'
+		WHEN 'refund' THEN '{alipay_trade_refund_response}'
+		WHEN 'query_refund' THEN '{alipay_trade_fastpay_refund_query_response}'
+		WHEN 'revoke' THEN '{alipay_trade_close_response}' END::text[]);
+END;
+COMMENT ON FUNCTION order_payment.alipay_answers(text, text) IS
+	'is that the member of an answer of Alipay which answers the action?';
+
 CREATE FUNCTION order_payment.alipay_reply(action text, http_status integer, answer jsonb, asked jsonb)
 	RETURNS order_payment.gateway_reply
 	LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -338,13 +338,15 @@ CREATE FUNCTION order_payment.begin_work(work text, order_id text, payment_id uu
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- what was not sent, or did not arrive, is sent again by the same key: should it arrive yet, it is known
 	CASE work
 		WHEN 'send_payment' THEN
 			EXECUTE format('UPDATE %I.payments SET status = ''processing'' WHERE order_id = %L AND payment_id = $1', store, order_id)
 				USING payment_id;
 		WHEN 'send_operation', 'retry_operation' THEN
 			EXECUTE format('UPDATE %I.payment_operations
-							SET status = ''processing'', attempt_no = attempt_no + (status = ''failed'')::integer, retry_at = NULL
+							SET status = ''processing'', retry_at = NULL,
+								attempt_no = attempt_no + (status = ''failed'' AND failure_class IS DISTINCT FROM ''not_sent'')::integer
 							WHERE order_id = %L AND operation_id = $1', store, order_id) USING operation_id;
 		ELSE
 			NULL;

@@ -23,7 +23,8 @@ DECLARE
 BEGIN
 	EXECUTE format($query$
 
-SELECT coalesce(r.status::text, p.status::text), r.kind, g.protocol, g.bare_success, g.minor_unit_exponents, g.retry_schedule, r.attempt_no,
+SELECT coalesce(r.status::text, p.status::text), r.kind, g.protocol, g.bare_success, g.minor_unit_exponents, g.retry_schedule,
+	   greatest(r.attempt_no, s.times),
 	   jsonb_strip_nulls(jsonb_build_object(
 		   'number', replace(coalesce(r.operation_id, p.payment_id)::text, '-', ''),
 		   'payment_number', CASE WHEN r.operation_id IS NOT NULL THEN replace(p.payment_id::text, '-', '') END,
@@ -34,7 +35,7 @@ SELECT coalesce(r.status::text, p.status::text), r.kind, g.protocol, g.bare_succ
 FROM %1$I.payments p
 JOIN %1$I.gateways g ON g.gateway = p.gateway
 CROSS JOIN LATERAL (
-	SELECT max(s.claimed_at) AS sent_at FROM %1$I.gateway_requests s
+	SELECT max(s.claimed_at) AS sent_at, count(*)::integer AS times FROM %1$I.gateway_requests s
 	WHERE s.order_id = p.order_id AND s.payment_id = p.payment_id AND s.operation_id IS NOT DISTINCT FROM $2
 	  AND s.work IN ('send_payment', 'send_operation', 'retry_operation') AND s.state <> 'refused') s
 LEFT JOIN %1$I.payment_operations r ON r.order_id = p.order_id AND r.operation_id = $2
@@ -65,7 +66,7 @@ BEGIN
 	RETURN CASE target.protocol
 		WHEN 'stripe' THEN order_payment.stripe_reply(target.action, http_status, answer, target.asked, target.exponents)
 		WHEN 'alipay' THEN order_payment.alipay_reply(target.action, http_status,
-			(SELECT a.value FROM jsonb_each(answer) a WHERE a.key LIKE '%\_response' LIMIT 1), target.asked)
+			(SELECT a.value FROM jsonb_each(answer) a WHERE order_payment.alipay_answers(target.action, a.key) LIMIT 1), target.asked)
 		WHEN 'wechatpay_v3' THEN order_payment.wechatpay_reply(target.action, http_status, coalesce(answer, '{}'), target.asked, target.exponents)
 		END;
 END
