@@ -126,8 +126,11 @@ BEGIN
 			RETURN order_payment.make_reply('told', ARRAY[order_payment.make_fact(payment || '{"status": "revoked"}')]);
 		WHEN code <> '10000' AND fault = 'ACQ.TRADE_NOT_EXIST' AND starts_with(action, 'query') THEN
 			RETURN order_payment.make_reply('absent', '{}', NULL, fault, message);
+		WHEN code <> '10000' AND fault IN ('ACQ.TRADE_HAS_SUCCESS', 'ACQ.TRADE_HAS_CLOSE') AND action = 'pay' THEN  -- it knows our number
+			RETURN order_payment.make_reply('unclear', '{}', NULL, fault, message);
 		WHEN code <> '10000' THEN
-			RETURN order_payment.make_reply('refused', '{}', 'other', fault, message);
+			RETURN order_payment.make_reply('refused', '{}',
+				CASE fault WHEN 'ACQ.SELLER_BALANCE_NOT_ENOUGH' THEN 'soft_decline' ELSE 'other' END::order_payment.failure_class, fault, message);
 		WHEN action IN ('refund', 'query_refund') THEN
 			RETURN order_payment.alipay_refund_reply(action, answer, asked);
 		WHEN action = 'query' THEN

@@ -325,6 +325,17 @@ END;
 COMMENT ON FUNCTION order_payment.next_operation_status(order_payment.operation_status, timestamptz, order_payment.operation_status, timestamptz) IS
 	'where an operation goes by what a gateway tells; null: nowhere. What failed after it had succeeded is reversed; what is told to be reversed succeeds first. For apply_fact()';
 
+/* On its own row; what was made at the gateway is tried again there, or not. */
+CREATE FUNCTION order_payment.operation_retry(schedule jsonb, failure_class order_payment.failure_class, attempt_no integer)
+	RETURNS timestamptz
+	LANGUAGE sql VOLATILE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT nullif(order_payment.next_retry(schedule, failure_class::text, attempt_no, clock_timestamp()), 'infinity');
+END;
+COMMENT ON FUNCTION order_payment.operation_retry(jsonb, order_payment.failure_class, integer) IS
+	'when an operation that failed now is to be sent again, by its gateway''s retry_schedule; null: never, it is for people. For apply_fact() and settle_request()';
+
 CREATE FUNCTION order_payment.move_operation(payment record, operation record, fact order_payment.gateway_fact, store name)
 	RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -335,17 +346,21 @@ DECLARE
 	stood_at timestamptz := operation.occurred_at;
 	step order_payment.operation_status;
 	moved boolean := false;
+	schedule jsonb;
 BEGIN
+	EXECUTE format('SELECT g.retry_schedule FROM %1$I.payments p JOIN %1$I.gateways g ON g.gateway = p.gateway
+					WHERE p.order_id = %2$L AND p.payment_id = $1', store, payment.order_id) INTO schedule USING payment.payment_id;
 	LOOP
 		step := order_payment.next_operation_status(status, stood_at, fact.status::order_payment.operation_status, fact.occurred_at);
 		EXIT WHEN step IS NULL;
 		EXECUTE format(
 			'UPDATE %I.payment_operations
 			 SET status = $2, gateway_reference = coalesce($3, gateway_reference), occurred_at = coalesce($4, occurred_at),
-				 fee = coalesce($5, fee), failure_class = $6, failure_code = $7, failure_message = $8
+				 fee = coalesce($5, fee), failure_class = $6, failure_code = $7, failure_message = $8,
+				 retry_at = CASE WHEN $2 = ''failed'' AND requested_at IS NOT NULL THEN order_payment.operation_retry($9, $6, attempt_no) END
 			 WHERE order_id = %L AND operation_id = $1', store, payment.order_id)
 			USING operation.operation_id, step, fact.reference, fact.occurred_at, fact.fee,
-				  fact.failure_class, fact.failure_code, fact.failure_message;
+				  fact.failure_class, fact.failure_code, fact.failure_message, schedule;
 		status := step;
 		moved := true;
 	END LOOP;

@@ -17,6 +17,22 @@
 
 /* ---------- who may send ---------- */
 
+CREATE FUNCTION order_payment.require_dispatcher(store name) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM order_payment.require_store(store);
+	IF NOT has_table_privilege(format('%I.gateway_requests', store), 'INSERT') THEN
+		RAISE EXCEPTION 'role "%" may not send requests to gateways', current_user
+			USING ERRCODE = 'insufficient_privilege',
+				  HINT = format('Let a role do it that records outcomes: the gateway_role of create_store(''%s'').', store);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.require_dispatcher(name) IS
+	'returns if the current role may claim and settle requests of a store, else raises 42501. For claim_requests() and settle_request()';
+
 /* The timeline of now; pg_control_checkpoint() tells it only after the next checkpoint. */
 CREATE FUNCTION order_payment.current_timeline() RETURNS integer
 	LANGUAGE sql VOLATILE PARALLEL SAFE
@@ -66,7 +82,7 @@ CREATE FUNCTION order_payment.resume_sending(store name DEFAULT order_payment.cu
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM order_payment.require_store(store);
+	PERFORM order_payment.require_dispatcher(store);
 	EXECUTE format('INSERT INTO %I.gateway_sender AS s (system_identifier, timeline, timeline_since)
 					SELECT c.system_identifier, $1, clock_timestamp() FROM pg_control_system() c
 					ON CONFLICT (is_only) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
@@ -110,6 +126,19 @@ END;
 COMMENT ON FUNCTION order_payment.breaker_until(integer, timestamptz) IS
 	'until when nothing is sent to a gateway that fails; null: the breaker is closed';
 
+/*
+ * Who claims for a gateway has it to himself until COMMIT: else two would each
+ * fill the same room. Nobody waits for that; the next call finds it free.
+ */
+CREATE FUNCTION order_payment.hold_gateway(gateway text, store name) RETURNS boolean
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT pg_try_advisory_xact_lock(hashtextextended(format('order_payment %I %s', store, gateway), 0));
+END;
+COMMENT ON FUNCTION order_payment.hold_gateway(text, name) IS
+	'keeps other sessions from claiming for a gateway until the transaction ends; false if one does so now. For claim_requests()';
+
 CREATE FUNCTION order_payment.gateway_room(gateway text, max_in_flight integer, max_per_second integer, store name)
 	RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -120,11 +149,15 @@ DECLARE
 	in_flight integer;
 	recent integer;
 BEGIN
+	IF NOT order_payment.hold_gateway(gateway, store) THEN
+		RETURN 0;
+	END IF;
 	EXECUTE format('SELECT count(*) FROM %I.gateway_requests r WHERE r.gateway = $1 AND r.state = ''claimed''', store)
 		INTO in_flight USING gateway;
 	IF max_per_second IS NOT NULL THEN
 		EXECUTE format('SELECT count(*) FROM %I.gateway_requests r
-						WHERE r.gateway = $1 AND r.claimed_at > clock_timestamp() - interval ''1 second''', store)
+						WHERE r.gateway = $1 AND r.claimed_at > clock_timestamp() - interval ''1 second''
+						  AND r.state <> ''refused''', store)
 			INTO recent USING gateway;
 	END IF;
 	failures := order_payment.gateway_failures(gateway, store);
@@ -137,56 +170,98 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.gateway_room(text, integer, integer, name) IS
-	'how many more requests a gateway may be sent now: by what is under way, by the rate, and by its breaker. For claim_requests()';
+	'how many more requests a gateway may be sent now: by what is under way, by the rate, and by its breaker; 0 while another session claims for it. For claim_requests()';
+
+CREATE FUNCTION order_payment.gateways_with_room(store name) RETURNS jsonb
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	gateways jsonb;
+BEGIN
+	EXECUTE format($query$
+
+SELECT coalesce(jsonb_object_agg(g.gateway, g.room) FILTER (WHERE g.room > 0), '{}')
+FROM (SELECT g.gateway, order_payment.gateway_room(g.gateway, g.max_in_flight, g.max_per_second, %2$L) AS room
+	  FROM %1$I.gateways g
+	  WHERE g.active AND g.protocol IN ('json', 'stripe', 'alipay', 'wechatpay_v3')) g
+
+	$query$, store, store) INTO gateways;
+	RETURN gateways;
+END
+$$;
+COMMENT ON FUNCTION order_payment.gateways_with_room(name) IS
+	'gateways that take requests now, with how many. For claim_requests()';
 
 /* ---------- what is to be sent ---------- */
 
 /*
  * Work whose time has come, the oldest first. A query has its schedule; so has
  * what could not be made, for its row must not be looked at by every call. What
- * was answered "processing", and not heard of since, is asked for as well.
+ * was answered "processing", and not heard of since, is asked for as well, and
+ * what could not be revoked: it may be paid.
+ *
+ * What is older than the timeline, and not sent yet, is asked for first: by the
+ * schedule of queries, until the gateway says that it knows nothing of it.
  */
-CREATE FUNCTION order_payment.due_requests(store name, limit_ integer)
-	RETURNS TABLE (work text, order_id text, payment_id uuid, operation_id uuid, gateway text, since timestamptz)
-	LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE FUNCTION order_payment.due_requests(store name) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY EXECUTE format($query$
+BEGIN ATOMIC
+	SELECT format($query$
 
-SELECT w.work, w.order_id::text, w.payment_id, w.operation_id, w.gateway, w.since
+SELECT CASE WHEN NOT a.asks_first THEN w.work WHEN w.operation_id IS NULL THEN 'query_payment' ELSE 'query_operation' END AS work,
+	   w.order_id::text AS order_id, w.payment_id, w.operation_id, w.gateway, g.request_timeout
 FROM (
-	SELECT w.work, w.order_id, w.payment_id, w.operation_id, w.gateway, w.since FROM %1$I.open_work w
-	WHERE w.work IN ('send_payment', 'revoke_payment', 'query_payment', 'send_operation', 'retry_operation', 'query_operation')
-	UNION ALL
-	SELECT 'query_payment', p.order_id, p.payment_id, NULL, p.gateway, coalesce(p.processing_at, p.created_at)
-	FROM %1$I.payments p WHERE p.status = 'processing'
-	UNION ALL
-	SELECT 'query_operation', r.order_id, r.payment_id, r.operation_id, p.gateway, coalesce(r.processing_at, r.created_at)
-	FROM %1$I.payment_operations r
-	JOIN %1$I.payments p ON p.order_id = r.order_id AND p.payment_id = r.payment_id
-	WHERE r.status = 'processing') w
-JOIN %1$I.gateways g ON g.gateway = w.gateway AND g.active AND g.protocol IN ('json', 'stripe', 'alipay', 'wechatpay_v3')
+	-- sorted first, that no row is looked into behind those that are taken
+	SELECT * FROM (
+		SELECT w.work, w.order_id, w.payment_id, w.operation_id, w.gateway, w.since FROM %1$I.open_work w
+		WHERE w.work IN ('send_payment', 'revoke_payment', 'query_payment', 'send_operation', 'retry_operation', 'query_operation')
+		UNION ALL
+		SELECT 'query_payment', p.order_id, p.payment_id, NULL, p.gateway, coalesce(p.processing_at, p.created_at)
+		FROM %1$I.payments p WHERE p.status = 'processing'
+		UNION ALL
+		SELECT 'query_payment', p.order_id, p.payment_id, NULL, p.gateway, r.since
+		FROM %1$I.payments p
+		CROSS JOIN LATERAL (
+			SELECT min(r.settled_at) AS since FROM %1$I.gateway_requests r
+			WHERE r.order_id = p.order_id AND r.payment_id = p.payment_id AND r.operation_id IS NULL
+			  AND r.work = 'revoke_payment' AND r.outcome IN ('failed', 'unknown', 'conflict', 'error')
+			  AND r.claimed_at > p.requires_action_at) r
+		WHERE p.status = 'requires_action' AND r.since IS NOT NULL
+		UNION ALL
+		SELECT 'query_operation', r.order_id, r.payment_id, r.operation_id, p.gateway, coalesce(r.processing_at, r.created_at)
+		FROM %1$I.payment_operations r
+		JOIN %1$I.payments p ON p.order_id = r.order_id AND p.payment_id = r.payment_id
+		WHERE r.status = 'processing') w
+	WHERE $1 ? w.gateway
+	ORDER BY w.since OFFSET 0) w
 CROSS JOIN LATERAL (
-	SELECT count(*) FILTER (WHERE r.work = w.work AND r.claimed_at >= w.since
-								  AND (w.work ~ '^(query|revoke)' OR r.state = 'refused'))::integer AS n,
-		   max(r.claimed_at) FILTER (WHERE r.work = w.work) AS last_at,
-		   coalesce(bool_or(r.state = 'claimed'), false) AS is_claimed
+	SELECT g.request_timeout, g.query_schedule, g.protocol FROM %1$I.gateways g WHERE g.gateway = w.gateway OFFSET 0) g
+CROSS JOIN LATERAL (
+	SELECT coalesce(bool_or(r.state = 'claimed'), false) AS is_claimed,
+		   w.work IN ('send_payment', 'send_operation', 'retry_operation') AND w.since < $3
+			   AND NOT coalesce(bool_or(r.work LIKE 'query%%' AND r.outcome = 'absent' AND r.claimed_at > $3), false) AS asks_first,
+		   count(*) FILTER (WHERE r.work LIKE 'query%%' AND r.claimed_at > $3) AS first_queries,
+		   count(*) FILTER (WHERE r.work = w.work AND r.claimed_at >= w.since
+								  AND (w.work ~ '^(query|revoke)' OR r.state = 'refused')) AS tries,
+		   max(r.claimed_at) FILTER (WHERE r.work = w.work OR r.work LIKE 'query%%') AS last_at
 	FROM %1$I.gateway_requests r
-	WHERE r.order_id = w.order_id AND r.payment_id = w.payment_id AND r.operation_id IS NOT DISTINCT FROM w.operation_id) a
+	WHERE r.order_id = w.order_id AND r.payment_id = w.payment_id AND r.operation_id IS NOT DISTINCT FROM w.operation_id
+	OFFSET 0) a
 WHERE NOT a.is_claimed
   AND CASE
-	  WHEN w.work LIKE 'query%%' THEN
-		clock_timestamp() >= greatest(w.since, a.last_at) + g.query_schedule[a.n + 1]
-	  WHEN a.n > 0 THEN clock_timestamp() >= a.last_at + g.query_schedule[a.n]
+	  WHEN a.asks_first THEN clock_timestamp() >= greatest(w.since, a.last_at) + g.query_schedule[a.first_queries + 1]
+	  WHEN w.work LIKE 'query%%' THEN clock_timestamp() >= greatest(w.since, a.last_at) + g.query_schedule[a.tries + 1]
+	  WHEN a.tries > 0 THEN clock_timestamp() >= a.last_at + g.query_schedule[a.tries]
 	  ELSE true END
-ORDER BY w.since LIMIT $1
+  AND ($2 OR w.work <> 'send_payment' OR g.protocol <> 'json' OR a.asks_first OR (
+	SELECT c.card_number_sealed IS NULL FROM %1$I.payments c WHERE c.order_id = w.order_id AND c.payment_id = w.payment_id))
 
-	$query$, store) USING limit_;
-END
-$$;
-COMMENT ON FUNCTION order_payment.due_requests(name, integer) IS
-	'rows of open_work for which a request is to be sent now, the oldest first. For claim_requests()';
+	$query$, store);
+END;
+COMMENT ON FUNCTION order_payment.due_requests(name) IS
+	'the query for rows of open_work for which a request is to be sent now, the oldest first; $1: gateways with room (object), $2: cards, $3: since when the timeline is written. For claim_requests()';
 
 /* ---------- taking one ---------- */
 
@@ -217,8 +292,8 @@ $$;
 COMMENT ON FUNCTION order_payment.hold_order(text, uuid, name) IS
 	'locks an operation, the payments of its order, and the order, unless another session has one of them. For claim_requests()';
 
-/* Under the locks: is it still to be done, and is it to be asked for first? Null: it is not. */
-CREATE FUNCTION order_payment.judge_work(task record, timeline_since timestamptz, store name) RETURNS text
+/* Under the locks, by what has been committed meanwhile. */
+CREATE FUNCTION order_payment.is_due(task record, timeline_since timestamptz, store name) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -227,37 +302,36 @@ DECLARE
 	made_at timestamptz;
 	is_claimed boolean;
 	was_asked boolean;
-	first_send CONSTANT boolean := task.work IN ('send_payment', 'send_operation', 'retry_operation');
+	not_sent boolean;  -- by this server
 BEGIN
 	IF task.operation_id IS NULL THEN
 		EXECUTE format('SELECT p.status, p.created_at FROM %I.payments p WHERE p.order_id = %L AND p.payment_id = $1', store, task.order_id)
 			INTO status, made_at USING task.payment_id;
 	ELSE
-		EXECUTE format('SELECT r.status, coalesce(r.failed_at, r.requested_at, r.created_at) FROM %I.payment_operations r
-						WHERE r.order_id = %L AND r.operation_id = $1', store, task.order_id)
+		EXECUTE format('SELECT r.status, CASE r.status WHEN ''failed'' THEN r.retry_at ELSE coalesce(r.requested_at, r.created_at) END
+						FROM %I.payment_operations r WHERE r.order_id = %L AND r.operation_id = $1', store, task.order_id)
 			INTO status, made_at USING task.operation_id;
 	END IF;
-	IF NOT status = ANY (CASE task.work
-		WHEN 'send_payment' THEN '{created}' WHEN 'send_operation' THEN '{requested}' WHEN 'retry_operation' THEN '{failed}'
-		WHEN 'revoke_payment' THEN '{processing,requires_action}' ELSE '{processing,requires_action,unknown}' END::text[])
+	not_sent := coalesce(status IN ('created', 'requested') OR status = 'failed' AND made_at IS NOT NULL, false);
+	IF NOT coalesce(CASE task.work
+		WHEN 'send_payment' THEN status = 'created' WHEN 'send_operation' THEN status = 'requested'
+		WHEN 'retry_operation' THEN status = 'failed' AND made_at <= clock_timestamp()
+		WHEN 'revoke_payment' THEN status IN ('processing', 'requires_action')
+		ELSE status IN ('processing', 'requires_action', 'unknown') OR not_sent AND made_at < timeline_since END, false)
 	THEN
-		RETURN NULL;
+		RETURN false;
 	END IF;
 	EXECUTE format('SELECT coalesce(bool_or(r.state = ''claimed''), false),
 						   coalesce(bool_or(r.work LIKE ''query%%'' AND r.claimed_at > $3 AND r.outcome = ''absent''), false)
 					FROM %I.gateway_requests r
 					WHERE r.order_id = %L AND r.payment_id = $1 AND r.operation_id IS NOT DISTINCT FROM $2', store, task.order_id)
-		INTO is_claimed, was_asked USING task.payment_id, task.operation_id, greatest(timeline_since, made_at);
-	IF is_claimed THEN
-		RETURN NULL;
-	ELSIF first_send AND made_at < timeline_since AND NOT was_asked THEN
-		RETURN CASE WHEN task.operation_id IS NULL THEN 'query_payment' ELSE 'query_operation' END;
-	END IF;
-	RETURN task.work;
+		INTO is_claimed, was_asked USING task.payment_id, task.operation_id, timeline_since;
+	RETURN NOT is_claimed
+		AND (NOT not_sent OR made_at >= timeline_since OR was_asked <> starts_with(task.work, 'query'));
 END
 $$;
-COMMENT ON FUNCTION order_payment.judge_work(record, timestamptz, name) IS
-	'the work that is to be done for a row of open_work that is locked: the same, a query before it (what is older than the timeline may have been sent), or nothing (null). For claim_requests()';
+COMMENT ON FUNCTION order_payment.is_due(record, timestamptz, name) IS
+	'is work that due_requests() returned still to be done? For claim_requests()';
 
 CREATE FUNCTION order_payment.begin_work(work text, order_id text, payment_id uuid, operation_id uuid, store name) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -301,27 +375,25 @@ COMMENT ON TYPE order_payment.claimed_request IS
  * In a subtransaction: what cannot be made takes nothing with it, and is
  * written down as refused, to be looked at again by its schedule.
  */
-CREATE FUNCTION order_payment.claim_request(task record, own record, sender text, cards boolean, timeline_since timestamptz, store name)
+CREATE FUNCTION order_payment.claim_request(task record, sender text, cards boolean, timeline_since timestamptz, store name)
 	RETURNS order_payment.claimed_request
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	work text;
 	made order_payment.gateway_request;
 	sent order_payment.gateway_request;
 	claimed order_payment.claimed_request;
 	code text;
 BEGIN
 	BEGIN
-		IF order_payment.hold_order(task.order_id, task.operation_id, store) THEN
-			work := order_payment.judge_work(task, timeline_since, store);
-		END IF;
-		IF work IS NULL THEN
+		IF NOT order_payment.hold_order(task.order_id, task.operation_id, store)
+			OR NOT order_payment.is_due(task, timeline_since, store)
+		THEN
 			RAISE EXCEPTION USING ERRCODE = 'lock_not_available';
 		END IF;
-		PERFORM order_payment.begin_work(work, task.order_id, task.payment_id, task.operation_id, store);
-		made := order_payment.build_request(work, task.payment_id, task.operation_id, store);
+		PERFORM order_payment.begin_work(task.work, task.order_id, task.payment_id, task.operation_id, store);
+		made := order_payment.build_request(task.work, task.payment_id, task.operation_id, store);
 		claimed.has_card := coalesce(made.body LIKE '%{{%', false);
 		IF claimed.has_card AND NOT cards THEN
 			RAISE EXCEPTION USING ERRCODE = 'lock_not_available';
@@ -349,22 +421,22 @@ BEGIN
 					FROM %1$I.payments p WHERE p.order_id = %2$L AND p.payment_id = $1
 					RETURNING r.request_id', store, task.order_id)
 		INTO claimed.request_id
-		USING task.payment_id, work, task.operation_id, made.method, made.url, made.headers, made.body, sender,
-			  order_payment.current_timeline(), own.request_timeout;
+		USING task.payment_id, task.work, task.operation_id, made.method, made.url, made.headers, made.body, sender,
+			  order_payment.current_timeline(), task.request_timeout;
 	claimed.order_id := task.order_id;
 	claimed.gateway := task.gateway;
-	claimed.work := work;
+	claimed.work := task.work;
 	claimed.payment_id := task.payment_id;
 	claimed.operation_id := task.operation_id;
 	claimed.method := sent.method;
 	claimed.url := sent.url;
 	claimed.headers := sent.headers;
 	claimed.body := sent.body;
-	claimed.timeout := own.request_timeout;
+	claimed.timeout := task.request_timeout;
 	RETURN claimed;
 END
 $$;
-COMMENT ON FUNCTION order_payment.claim_request(record, record, text, boolean, timestamptz, name) IS
+COMMENT ON FUNCTION order_payment.claim_request(record, text, boolean, timestamptz, name) IS
 	'takes one row of open_work; null if another session has it, it is done, or its request cannot be made, which is then written down. For claim_requests()';
 
 CREATE FUNCTION order_payment.claim_requests(batch integer DEFAULT 10, sender text DEFAULT session_user,
@@ -376,30 +448,29 @@ AS $$
 DECLARE
 	n integer := 0;
 	timeline_since timestamptz;
-	room jsonb := '{}';
+	room jsonb;
 	task record;
-	own record;
 	claimed order_payment.claimed_request;
 BEGIN
-	PERFORM order_payment.require_store(store);
+	PERFORM order_payment.require_dispatcher(store);
 	PERFORM order_payment.require_batch(batch);
 	timeline_since := order_payment.require_sender(store);
 	PERFORM order_payment.lose_requests(store);
-	-- more than are wanted, for some are held by others, and some gateways have no room
-	FOR task IN SELECT * FROM order_payment.due_requests(store, 10 * batch + 100) LOOP
-		EXIT WHEN n >= batch;
-		EXECUTE format('SELECT g.request_timeout, g.max_in_flight, g.max_per_second FROM %I.gateways g WHERE g.gateway = $1', store)
-			INTO own USING task.gateway;
-		IF NOT room ? task.gateway THEN
-			room := room || jsonb_build_object(task.gateway,
-				order_payment.gateway_room(task.gateway, own.max_in_flight, own.max_per_second, store));
-		END IF;
-		CONTINUE WHEN (room ->> task.gateway)::integer <= 0;
-		claimed := order_payment.claim_request(task, own, coalesce(sender, session_user), coalesce(cards, false), timeline_since, store);
+	room := order_payment.gateways_with_room(store);
+	IF room = '{}' THEN
+		RETURN;
+	END IF;
+	FOR task IN EXECUTE order_payment.due_requests(store) USING room, coalesce(cards, false), timeline_since LOOP
+		CONTINUE WHEN NOT room ? task.gateway;
+		claimed := order_payment.claim_request(task, coalesce(sender, session_user), coalesce(cards, false), timeline_since, store);
 		CONTINUE WHEN claimed.request_id IS NULL;
-		room := room || jsonb_build_object(task.gateway, (room ->> task.gateway)::integer - 1);
-		n := n + 1;
 		RETURN NEXT claimed;
+		n := n + 1;
+		room := jsonb_set(room, ARRAY[task.gateway], to_jsonb((room ->> task.gateway)::integer - 1));
+		IF room -> task.gateway = '0' THEN
+			room := room - task.gateway;
+		END IF;
+		EXIT WHEN n = batch OR room = '{}';
 	END LOOP;
 END
 $$;

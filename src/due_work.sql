@@ -74,7 +74,9 @@ DECLARE
 	n integer := 0;
 	due record;
 BEGIN
-	FOR due IN SELECT d.payment_id FROM order_payment.due_retries(batch, store) d LOOP
+	FOR due IN SELECT d.order_id, d.payment_id FROM order_payment.due_retries(batch, store) d LOOP
+		-- nothing is waited for with so much in hand
+		CONTINUE WHEN NOT order_payment.hold_order(due.order_id, NULL, store);
 		BEGIN
 			PERFORM order_payment.retry_payment(due.payment_id, NULL, store);
 			n := n + 1;

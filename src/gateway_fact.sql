@@ -227,7 +227,9 @@ BEGIN
 		RETURN order_payment.reply_by_status(http_status, action, NULL, NULL);
 	END IF;
 	content := body::jsonb;
-	IF http_status NOT BETWEEN 200 AND 499 OR http_status BETWEEN 300 AND 399 OR jsonb_typeof(content) <> 'object' OR NOT content ? 'status' THEN
+	IF http_status NOT BETWEEN 200 AND 499 OR http_status BETWEEN 300 AND 399 OR jsonb_typeof(content) <> 'object'
+		OR coalesce(jsonb_typeof(content -> 'status') <> 'string', true)  -- a number is that of HTTP (RFC 9457)
+	THEN
 		RETURN order_payment.reply_by_status(http_status, action, content ->> 'failure_code', content ->> 'failure_message');
 	END IF;
 	RETURN order_payment.make_reply('told', ARRAY[order_payment.json_fact(jsonb_build_object('entity', entity) || content)]);

@@ -13,7 +13,8 @@
 
 CREATE FUNCTION order_payment.request_target(request record, store name,
 											 OUT status text, OUT action text, OUT protocol text, OUT bare_success boolean,
-											 OUT exponents jsonb, OUT retry_schedule jsonb, OUT attempt_no integer, OUT asked jsonb)
+											 OUT exponents jsonb, OUT retry_schedule jsonb, OUT attempt_no integer, OUT asked jsonb,
+											 OUT is_current boolean, OUT may_be_under_way boolean)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -28,20 +29,25 @@ SELECT coalesce(r.status::text, p.status::text), r.kind, g.protocol, g.bare_succ
 		   'payment_number', CASE WHEN r.operation_id IS NOT NULL THEN replace(p.payment_id::text, '-', '') END,
 		   'reference', CASE WHEN r.operation_id IS NULL THEN p.gateway_reference ELSE r.gateway_reference END,
 		   'amount', coalesce(r.amount, p.amount), 'currency', p.currency,
-		   'age', clock_timestamp() - coalesce(r.processing_at, r.created_at, p.processing_at, p.created_at)))
+		   'age', clock_timestamp() - coalesce(s.sent_at, r.created_at, p.created_at))),
+	   coalesce(s.sent_at <= $3, true), coalesce(s.sent_at, r.created_at, p.created_at) + g.request_timeout > clock_timestamp()
 FROM %1$I.payments p
 JOIN %1$I.gateways g ON g.gateway = p.gateway
+CROSS JOIN LATERAL (
+	SELECT max(s.claimed_at) AS sent_at FROM %1$I.gateway_requests s
+	WHERE s.order_id = p.order_id AND s.payment_id = p.payment_id AND s.operation_id IS NOT DISTINCT FROM $2
+	  AND s.work IN ('send_payment', 'send_operation', 'retry_operation') AND s.state <> 'refused') s
 LEFT JOIN %1$I.payment_operations r ON r.order_id = p.order_id AND r.operation_id = $2
 WHERE p.order_id = %2$L AND p.payment_id = $1
 
 	$query$, store, request.order_id)
-		INTO status, kind, protocol, bare_success, exponents, retry_schedule, attempt_no, asked
-		USING request.payment_id, request.operation_id;
+		INTO status, kind, protocol, bare_success, exponents, retry_schedule, attempt_no, asked, is_current, may_be_under_way
+		USING request.payment_id, request.operation_id, request.claimed_at;
 	action := order_payment.work_action(request.work, kind);
 END
 $$;
 COMMENT ON FUNCTION order_payment.request_target(record, name) IS
-	'what a request was about, as it is now. For settle_request()';
+	'what a request was about, as it is now; is_current: it was not sent anew since; may_be_under_way: it was sent so lately that it may yet come to the gateway. For settle_request()';
 
 CREATE FUNCTION order_payment.read_reply(target record, http_status integer, body bytea) RETURNS order_payment.gateway_reply
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -77,6 +83,9 @@ DECLARE
 	payment_number CONSTANT text := coalesce(target.asked ->> 'payment_number', number);
 	about_payment CONSTANT boolean := fact.entity = 'payment';
 BEGIN
+	IF fact.entity NOT IN ('payment', replace(target.action, 'query_', '')) THEN
+		PERFORM order_payment.refuse_fact('OP017', 'the answer is to another request', fact.entity, target.action);
+	END IF;
 	IF about_payment AND fact.number <> payment_number OR NOT about_payment AND fact.number <> number THEN
 		PERFORM order_payment.refuse_fact('OP017', 'the answer is to another request', fact.number, number);
 	END IF;
@@ -110,8 +119,7 @@ BEGIN
 			INTO is_done USING request.payment_id, status, failure.failure_class, code, failure.failure_message;
 	ELSE
 		-- an operation is tried again on its own row, so its time is written here; the last failure is for people
-		retry_at := nullif(order_payment.next_retry(target.retry_schedule, failure.failure_class::text, target.attempt_no, clock_timestamp()),
-						   'infinity');
+		retry_at := order_payment.operation_retry(target.retry_schedule, failure.failure_class, target.attempt_no);
 		EXECUTE format('UPDATE %I.payment_operations
 						SET status = $2::order_payment.operation_status, failure_class = $3, failure_code = $4, failure_message = $5,
 							retry_at = CASE WHEN $2 = ''failed'' THEN $6 END
@@ -125,6 +133,32 @@ $$;
 COMMENT ON FUNCTION order_payment.end_sent(record, record, text, order_payment.gateway_reply, name) IS
 	'moves what was sent, and is processing or unknown, to failed or unknown; false if it is neither. For settle_request()';
 
+/*
+ * The gateway knows nothing of it: what was sent did not arrive. What was not
+ * sent yet, and asked for first, stays as it is, and is sent now. Of a payment
+ * that waited for the customer nothing can come when its time is over.
+ */
+CREATE FUNCTION order_payment.end_absent(request record, target record, reply order_payment.gateway_reply, store name) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	reply.failure_class := 'not_sent';
+	IF NOT order_payment.end_sent(request, target, 'failed', reply, store) AND request.operation_id IS NULL THEN
+		EXECUTE format('UPDATE %I.payments SET status = ''revoked''
+						WHERE order_id = %L AND payment_id = $1 AND status = ''requires_action'' AND expires_at <= clock_timestamp()',
+					   store, request.order_id) USING request.payment_id;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.end_absent(record, record, order_payment.gateway_reply, name) IS
+	'records that a gateway knows nothing of what it was asked for. For settle_request()';
+
+/*
+ * Facts stand for themselves. What is no fact is said of the request alone: if
+ * the same was sent anew since, it says nothing of that. Nor does a gateway that
+ * knows nothing of what may be on its way to it.
+ */
 CREATE FUNCTION order_payment.apply_verdict(request record, target record, reply order_payment.gateway_reply, store name,
 											OUT outcome text, OUT reason text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -136,29 +170,29 @@ DECLARE
 	told boolean := false;
 BEGIN
 	reason := concat_ws(': ', reply.failure_code, reply.failure_message);
-	CASE reply.verdict
-		WHEN 'told' THEN
-			FOREACH fact IN ARRAY reply.facts LOOP
-				told := (order_payment.apply_fact(request.gateway, order_payment.require_asked(fact, target), store)).changed OR told;
-			END LOOP;
-			outcome := CASE WHEN told THEN 'applied' ELSE 'stale' END;
-		WHEN 'refused', 'not_done' THEN
-			outcome := 'failed';
-			IF is_send THEN
-				PERFORM order_payment.end_sent(request, target, 'failed', reply, store);
-			END IF;
-		WHEN 'absent' THEN
-			-- never sent yet, and asked for first: it stays, and is sent now
-			outcome := 'absent';
-			reply.failure_class := 'not_sent';
-			PERFORM order_payment.end_sent(request, target, 'failed', reply, store);
-		ELSE
-			outcome := 'unknown';
-			IF is_send THEN
-				reply.failure_class := NULL;
-				PERFORM order_payment.end_sent(request, target, 'unknown', reply, store);
-			END IF;
-	END CASE;
+	IF reply.verdict = 'told' THEN
+		FOREACH fact IN ARRAY reply.facts LOOP
+			fact := order_payment.require_asked(fact, target);
+			CONTINUE WHEN NOT target.is_current AND fact.status = 'failed';
+			told := (order_payment.apply_fact(request.gateway, fact, store)).changed OR told;
+		END LOOP;
+		outcome := CASE WHEN told THEN 'applied' ELSE 'stale' END;
+		RETURN;
+	ELSIF NOT target.is_current THEN
+		outcome := 'stale';
+		RETURN;
+	END IF;
+	outcome := CASE WHEN reply.verdict IN ('refused', 'not_done') THEN 'failed'
+					WHEN reply.verdict = 'absent' AND NOT target.may_be_under_way THEN 'absent'
+					ELSE 'unknown' END;
+	IF outcome = 'absent' THEN
+		PERFORM order_payment.end_absent(request, target, reply, store);
+	ELSIF is_send THEN
+		IF outcome = 'unknown' THEN
+			reply.failure_class := NULL;
+		END IF;
+		PERFORM order_payment.end_sent(request, target, outcome, reply, store);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION order_payment.apply_verdict(record, record, order_payment.gateway_reply, name) IS
@@ -188,8 +222,10 @@ BEGIN
 		IF order_payment.is_transient(code) THEN
 			RAISE;
 		END IF;
-		tried := order_payment.apply_verdict(request, target,
-			order_payment.make_reply('unclear', '{}', NULL, http_status::text), store);
+		-- who counts requests may stand before the gateway, and speak another language
+		tried := order_payment.apply_verdict(request, target, CASE WHEN http_status = 429 AND code <> 'OP017'
+			THEN order_payment.reply_by_status(429, target.action, NULL, NULL)
+			ELSE order_payment.make_reply('unclear', '{}', NULL, http_status::text) END, store);
 		-- an answer that cannot be read is no news; one that was read, and contradicts us, is
 		outcome := CASE WHEN code = 'OP017' THEN 'conflict' WHEN http_status BETWEEN 200 AND 299 THEN 'error' ELSE tried.outcome END;
 		reason := order_payment.reason_of(code, sqlerrm, detail);
@@ -224,7 +260,7 @@ BEGIN
 	EXECUTE format('UPDATE %I.gateway_requests r
 					SET state = $2, settled_at = clock_timestamp(), http_status = $3, outcome = $4, reason = left($5, 500),
 						reply = CASE WHEN $4 IN (''conflict'', ''error'') THEN substr($6, 1, 65536) END
-					WHERE r.order_id = %L AND r.request_id = $1', store, request.order_id)
+					WHERE r.order_id = %L AND r.request_id = $1 AND (r.state <> ''answered'' OR $4 IN (''applied'', ''conflict'', ''error''))', store, request.order_id)
 		USING request.request_id, state, http_status, tried.outcome, tried.reason, body;
 	RETURN tried.outcome;
 END
@@ -240,8 +276,8 @@ AS $$
 DECLARE
 	request record;
 BEGIN
-	EXECUTE format('SELECT r.order_id::text AS order_id, r.request_id, r.gateway, r.work, r.payment_id, r.operation_id, r.state
-					FROM %I.gateway_requests r WHERE r.order_id = %L AND r.request_id = $1', store, order_id)
+	EXECUTE format('SELECT r.order_id::text AS order_id, r.request_id, r.gateway, r.work, r.payment_id, r.operation_id, r.claimed_at, r.state
+					FROM %I.gateway_requests r WHERE r.order_id = %L AND r.request_id = $1 AND r.state <> ''refused''', store, order_id)
 		INTO request USING request_id;
 	IF request.request_id IS NULL THEN
 		RAISE EXCEPTION 'request % of order % does not exist', request_id, order_id
@@ -250,6 +286,9 @@ BEGIN
 	EXECUTE format('SELECT FROM %I.payment_operations r WHERE r.order_id = %L AND r.operation_id = $1 FOR NO KEY UPDATE', store, order_id)
 		USING request.operation_id;
 	EXECUTE format('SELECT FROM %I.payments p WHERE p.order_id = %L ORDER BY p.payment_id FOR NO KEY UPDATE', store, order_id);
+	-- who had them before may have settled it
+	EXECUTE format('SELECT r.state FROM %I.gateway_requests r WHERE r.order_id = %L AND r.request_id = $1', store, order_id)
+		INTO request.state USING request_id;
 	RETURN request;
 END
 $$;
@@ -273,9 +312,11 @@ DECLARE
 	request record;
 	outcome text;
 BEGIN
-	PERFORM order_payment.require_store(store);
-	IF state IS NULL OR state NOT IN ('answered', 'not_sent', 'lost') OR (state = 'answered') <> (http_status IS NOT NULL) THEN
-		RAISE EXCEPTION 'a request is settled as answered (with http_status), not_sent or lost'
+	PERFORM order_payment.require_dispatcher(store);
+	IF state IS NULL OR state NOT IN ('answered', 'not_sent', 'lost') OR (state = 'answered') <> (http_status IS NOT NULL)
+		OR http_status NOT BETWEEN 100 AND 999
+	THEN
+		RAISE EXCEPTION 'a request is settled as answered (with http_status, three digits), not_sent or lost'
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = 'not_sent: nothing of it left, as when no connection came about. lost: in every other case without a whole answer.';
 	END IF;
@@ -294,6 +335,43 @@ COMMENT ON FUNCTION order_payment.settle_request(text, uuid, text, integer, json
 	'tells what became of a request that claim_requests() returned: answered, with status, headers and raw body; not_sent, if it is sure that nothing left; lost otherwise. Returns what that did: applied, stale, absent, failed, unknown, conflict, error. For roles that may record outcomes';
 
 /* Who claimed these has died, or is too late; an answer that comes yet is taken all the same. */
+CREATE FUNCTION order_payment.lose_request(late record, store name) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	is_claimed boolean;
+	code text;
+BEGIN
+	BEGIN
+		IF order_payment.hold_order(late.order_id, late.operation_id, store) THEN
+			EXECUTE format('SELECT true FROM %I.gateway_requests r WHERE r.order_id = %L AND r.request_id = $1 AND r.state = ''claimed''',
+						   store, late.order_id) INTO is_claimed USING late.request_id;
+		END IF;
+		IF is_claimed IS NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'lock_not_available';  -- and give back what was got
+		END IF;
+		PERFORM order_payment.settle(late, 'lost', NULL, NULL, NULL, 'the lease ended', store);
+	EXCEPTION
+		WHEN lock_not_available THEN
+			RETURN false;
+		WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE;
+			IF order_payment.is_transient(code) THEN
+				RAISE;
+			END IF;
+			-- it is lost all the same, and holds up no other
+			EXECUTE format('UPDATE %I.gateway_requests r
+							SET state = ''lost'', settled_at = clock_timestamp(), outcome = ''error'', reason = $2
+							WHERE r.order_id = %L AND r.request_id = $1 AND r.state = ''claimed''', store, late.order_id)
+				USING late.request_id, order_payment.reason_of(code, sqlerrm, NULL);
+	END;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION order_payment.lose_request(record, name) IS
+	'settles as lost a request whose lease ended; false if it was settled, or another session has its order. For lose_requests()';
+
 CREATE FUNCTION order_payment.lose_requests(store name) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -301,20 +379,14 @@ AS $$
 DECLARE
 	n integer := 0;
 	late record;
-	state text;
 BEGIN
-	FOR late IN EXECUTE format('SELECT r.order_id::text AS order_id, r.request_id, r.gateway, r.work, r.payment_id, r.operation_id
+	FOR late IN EXECUTE format('SELECT r.order_id::text AS order_id, r.request_id, r.gateway, r.work, r.payment_id, r.operation_id, r.claimed_at
 								FROM %I.gateway_requests r WHERE r.state = ''claimed'' AND r.lease_until < clock_timestamp()', store)
 	LOOP
-		CONTINUE WHEN NOT order_payment.hold_order(late.order_id, late.operation_id, store);
-		EXECUTE format('SELECT r.state FROM %I.gateway_requests r WHERE r.order_id = %L AND r.request_id = $1', store, late.order_id)
-			INTO state USING late.request_id;
-		CONTINUE WHEN state <> 'claimed';
-		PERFORM order_payment.settle(late, 'lost', NULL, NULL, NULL, 'the lease ended', store);
-		n := n + 1;
+		n := n + order_payment.lose_request(late, store)::integer;
 	END LOOP;
 	RETURN n;
 END
 $$;
 COMMENT ON FUNCTION order_payment.lose_requests(name) IS
-	'settles as lost what was claimed and not settled before its lease ended. For claim_requests()';
+	'settles as lost what was claimed and not settled before its lease ended; returns how many. For claim_requests()';

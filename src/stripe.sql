@@ -196,6 +196,8 @@ BEGIN
 	END IF;
 	IF cardinality(order_payment.stripe_facts(object, exponents)) = 0 THEN
 		RETURN order_payment.make_reply('unclear', '{}', NULL, 'no_object');
+	ELSIF action IN ('query_capture', 'query_void') AND object ->> 'status' = 'requires_capture' THEN
+		RETURN order_payment.make_reply('absent', '{}', NULL, 'requires_capture');
 	END IF;
 	RETURN order_payment.make_reply('told', order_payment.stripe_facts(object, exponents));
 END

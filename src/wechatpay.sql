@@ -142,7 +142,8 @@ DECLARE
 BEGIN
 	IF http_status NOT BETWEEN 200 AND 299 THEN
 		RETURN CASE
-			WHEN code IN ('SYSTEM_ERROR', 'ACCEPTED') THEN order_payment.make_reply('unclear', '{}', NULL, code, content ->> 'message')
+			WHEN code IN ('SYSTEM_ERROR', 'ACCEPTED') OR action = 'pay' AND code IN ('ORDERPAID', 'ORDER_CLOSED', 'OUT_TRADE_NO_USED')  -- it knows our number
+				THEN order_payment.make_reply('unclear', '{}', NULL, code, content ->> 'message')
 			WHEN code IN ('FREQUENCY_LIMITED', 'RATELIMIT_EXCEEDED') THEN order_payment.reply_by_status(429, action, code, content ->> 'message')
 			WHEN code = 'NOT_ENOUGH' THEN order_payment.make_reply('refused', '{}', 'soft_decline', code, content ->> 'message')
 			WHEN code IN ('ORDER_NOT_EXIST', 'RESOURCE_NOT_EXISTS') THEN order_payment.reply_by_status(404, action, code, content ->> 'message')

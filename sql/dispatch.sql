@@ -1,0 +1,280 @@
+-- dispatch: requests are claimed once, and settled by what came back: each kind of work, protocol and answer; lost ones are asked for and never sent again; how much at once; copies; what time brings.
+-- Needs order_payment.root_key_file in postgresql.conf, and openssl and bash where the test is run.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS order_payment;
+DROP SCHEMA IF EXISTS dispatch CASCADE;
+CREATE ROLE regress_dispatch_owner;
+CREATE ROLE regress_dispatch_app;
+CREATE ROLE regress_dispatch_gateway;
+SELECT count(*) >= 0 AS made FROM order_payment.create_data_keys();
+SELECT order_payment.create_card_key() IS NOT NULL AS made;
+SELECT order_payment.create_store('dispatch', 'CNY', owner => 'regress_dispatch_owner', app_role => 'regress_dispatch_app', gateway_role => 'regress_dispatch_gateway');
+RESET client_min_messages;
+SET search_path = dispatch, order_payment;
+\set VERBOSITY terse
+\pset null '-'
+SET ROLE regress_dispatch_owner;
+INSERT INTO gateways (gateway, protocol, endpoint, merchant_id, app_id, notify_url, query_schedule, bare_success) VALUES
+	('own', 'json', 'https://own.example.com', NULL, NULL, NULL, '{0 s, 0 s, 0 s, 0 s, 0 s, 0 s}', false),
+	('bare', 'json', 'https://bare.example.com', NULL, NULL, NULL, '{0 s, 0 s}', true),
+	('stripe', 'stripe', NULL, NULL, NULL, NULL, '{0 s, 0 s}', false),
+	('alipay', 'alipay', NULL, NULL, '2021000000000001', NULL, '{0 s, 0 s}', false),
+	('wechat', 'wechatpay_v3', NULL, '1900000001', 'wx0000000000000001', 'https://shop.example.com/in', '{0 s, 0 s}', false),
+	('mute', 'json', 'https://mute.example.com', NULL, NULL, NULL, '{1 h}', false);
+\getenv source PG_ABS_SRCDIR
+\set directory `mktemp -d`
+SELECT replace(card_public_key('pem'), E'\n', '|') AS pem, card_public_key('jwk')::json ->> 'kid' AS kid \gset
+\set done `printf %s :'pem' | tr '|' '\n' >:'directory'/card.pem; openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -quiet -out :'directory'/private.pem; openssl pkey -in :'directory'/private.pem -pubout -out :'directory'/public.pem`
+\set seal 'bash ' :source '/test/gateway_secret/seal_secret.sh ' :directory '/card.pem ' :kid ' dispatch'
+\set blob `printf %s whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw | :seal own standard_webhook_secret`
+SELECT count(set_gateway_secret('own', 'standard_webhook_secret', :'blob'));
+\set blob `printf %s whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw | :seal bare standard_webhook_secret`
+SELECT count(set_gateway_secret('bare', 'standard_webhook_secret', :'blob'));
+-- one pair of keys is ours and the gateway's: both sides are played here
+\set blob `:seal alipay private_key <:'directory'/private.pem`
+SELECT count(set_gateway_secret('alipay', 'private_key', :'blob'));
+\set blob `:seal alipay public_key <:'directory'/public.pem`
+SELECT count(set_gateway_secret('alipay', 'public_key', :'blob'));
+\set blob `:seal wechat private_key <:'directory'/private.pem`
+SELECT count(set_gateway_secret('wechat', 'private_key', :'blob', key_name => '5157F09EFDC096DE15EBE81A47057A72'));
+\set blob `:seal wechat public_key <:'directory'/public.pem`
+SELECT count(set_gateway_secret('wechat', 'public_key', :'blob', key_name => 'PUB_KEY_ID_01'));
+\set done `rm -r :'directory'`
+
+-- ---------- one trial: a payment or operation is sent, answered, and undone ----------
+
+-- as if requests had been claimed, and settled, some time ago
+CREATE FUNCTION pg_temp.pass_time(time interval) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
+	UPDATE dispatch.gateway_requests SET claimed_at = claimed_at - time, settled_at = settled_at - time, lease_until = lease_until - time
+$$;
+CREATE FUNCTION pg_temp.num(id uuid) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT replace(id::text, '-', '') $$;
+CREATE FUNCTION pg_temp.rsa(message text) RETURNS text LANGUAGE sql AS $$
+	SELECT signature FROM order_payment.sign_for_gateway('alipay', 'private_key', convert_to(message, 'UTF8'), 'dispatch')
+$$;
+CREATE FUNCTION pg_temp.headers(gateway text, body text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT CASE gateway WHEN 'wechat' THEN jsonb_build_object('Wechatpay-Timestamp', t, 'Wechatpay-Nonce', 'n', 'Wechatpay-Serial', 'PUB_KEY_ID_01',
+		'Wechatpay-Signature', pg_temp.rsa(concat(t, E'\nn\n', body, E'\n'))) ELSE '{"Content-Type": "application/json"}' END
+	FROM floor(extract(epoch FROM clock_timestamp())) t
+$$;
+-- {n}, {p}: the number of what was asked for, and of its payment
+CREATE FUNCTION pg_temp.filled(gateway text, body text, payment uuid, operation uuid) RETURNS text LANGUAGE sql AS $$
+	SELECT CASE WHEN gateway = 'alipay' AND b LIKE '{%' AND b NOT LIKE '%_response%'
+				THEN format('{"alipay_trade_response":%s,"sign":"%s"}', b, pg_temp.rsa(b)) ELSE b END
+	FROM replace(replace(body, '{n}', pg_temp.num(coalesce(operation, payment))), '{p}', pg_temp.num(payment)) b
+$$;
+-- work that waits to be sent: a payment, or an operation of one that has been authorised or captured
+CREATE FUNCTION pg_temp.prepare(kind text, gateway text, OUT o bigint, OUT p uuid, OUT r uuid) LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO dispatch.orders (customer_id, price) VALUES (1, 10) RETURNING order_id INTO o;
+	INSERT INTO dispatch.payments (order_id, gateway, amount) VALUES (o, gateway, 10) RETURNING payment_id INTO p;
+	IF kind NOT IN ('payment', 'revoke') THEN
+		UPDATE dispatch.payments SET status = CASE kind WHEN 'refund' THEN 'succeeded' ELSE 'authorized' END::order_payment.payment_status,
+			gateway_reference = 'pi_' || pg_temp.num(p) WHERE order_id = o;
+		INSERT INTO dispatch.payment_operations (order_id, payment_id, kind, amount) VALUES (o, p, kind, CASE kind WHEN 'refund' THEN 4 ELSE 10 END)
+			RETURNING operation_id INTO r;
+	ELSIF kind = 'revoke' THEN
+		UPDATE dispatch.payments SET status = 'requires_action' WHERE order_id = o;
+		UPDATE dispatch.orders SET status = 'cancelled' WHERE order_id = o;
+	END IF;
+END
+$$;
+CREATE FUNCTION pg_temp.state(order_ bigint, payment uuid, operation uuid) RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', s.status, s.failure_class, s.failure_code, CASE WHEN s.retry_at IS NULL THEN NULL WHEN isfinite(s.retry_at) THEN 'retry in ' || round(extract(epoch FROM s.retry_at - clock_timestamp()) / 60) || ' min' ELSE 'retry never' END, s.next_action)
+	FROM (SELECT p.status::text, p.failure_class, p.failure_code, p.retry_at, p.next_action FROM dispatch.payments p WHERE p.payment_id = payment AND operation IS NULL
+		  UNION ALL
+		  SELECT r.status::text, r.failure_class, r.failure_code, r.retry_at, NULL FROM dispatch.payment_operations r WHERE r.operation_id = operation) s
+$$;
+-- sends it; loses the answer, if it is to be queried; settles by the answer; tells, and undoes all
+CREATE FUNCTION pg_temp.trial(kind text, gateway text, answer text, http_status integer, is_query boolean DEFAULT false, headers jsonb DEFAULT NULL,
+							  OUT work text, OUT outcome text, OUT becomes text, OUT reason text) LANGUAGE plpgsql AS $$
+DECLARE
+	target record;
+	request order_payment.claimed_request;
+	body text;
+BEGIN
+	BEGIN
+		target := pg_temp.prepare(kind, gateway);
+		body := pg_temp.filled(gateway, answer, target.p, target.r);
+		SELECT * INTO STRICT request FROM order_payment.claim_requests(store => 'dispatch');
+		IF is_query THEN
+			PERFORM order_payment.settle_request(request.order_id, request.request_id, 'lost', store => 'dispatch');
+			PERFORM pg_temp.pass_time(interval '1 minute');
+			SELECT * INTO STRICT request FROM order_payment.claim_requests(store => 'dispatch');
+		END IF;
+		work := request.work;
+		outcome := order_payment.settle_request(request.order_id, request.request_id, 'answered', http_status,
+			coalesce(headers, pg_temp.headers(gateway, body)), convert_to(body, 'UTF8'), store => 'dispatch');
+		becomes := pg_temp.state(target.o, target.p, target.r);
+		SELECT q.reason INTO reason FROM dispatch.gateway_requests q WHERE q.request_id = request.request_id;
+		RAISE EXCEPTION USING ERRCODE = 'OP999';
+	EXCEPTION WHEN SQLSTATE 'OP999' THEN
+		reason := regexp_replace(reason, '[0-9a-f]{32}', '<number>', 'g');
+	END;
+END
+$$;
+
+SET ROLE regress_dispatch_gateway;
+
+-- ---------- claiming ----------
+
+SELECT o, p, r FROM pg_temp.prepare('payment', 'own') \gset first_
+SELECT c.gateway, c.work, c.payment_id = :'first_p' AS it, c.operation_id, c.method, replace(c.url, :'first_o', '<order>') AS url,
+	c.headers ->> 'webhook-id' = pg_temp.num(c.payment_id) AND c.headers ->> 'Idempotency-Key' = pg_temp.num(c.payment_id) AS keyed,
+	c.headers ->> 'webhook-signature' = 'v1,' || (sign_for_gateway('own', 'standard_webhook_secret',
+		convert_to(format('%s.%s.%s', c.headers ->> 'webhook-id', c.headers ->> 'webhook-timestamp', c.body), 'UTF8'), 'dispatch')).signature AS signed,
+	c.body::jsonb ->> 'amount' AS amount, c.timeout, c.has_card
+FROM claim_requests(sender => 'one') c;
+SELECT p.status, r.state, r.work, r.claimed_by, r.lease_until - r.claimed_at BETWEEN '59 s' AND '61 s' AS leased, r.headers ? 'webhook-signature' AS signed, r.body::jsonb ->> 'amount' AS amount, r.settled_at, r.outcome
+FROM payments p JOIN gateway_requests r USING (order_id, payment_id) WHERE order_id = :first_o;
+-- a second call finds nothing, and one that is undone leaves nothing
+SELECT count(*) FROM claim_requests();
+SELECT o FROM pg_temp.prepare('refund', 'own') \gset undone_
+BEGIN;
+SELECT work FROM claim_requests();
+ROLLBACK;
+SELECT r.status, (SELECT count(*) FROM gateway_requests q WHERE q.order_id = r.order_id) AS requests FROM payment_operations r WHERE order_id = :undone_o;
+SELECT order_id AS o, request_id AS q FROM claim_requests() \gset undone_
+SELECT settle_request(:'undone_o', :'undone_q', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}');
+-- settled: what it says is done by the gateway, and written as that
+SELECT request_id AS q FROM gateway_requests WHERE order_id = :first_o \gset first_
+SELECT settle_request(:'first_o', :'first_q', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00","currency":"CNY","reference":"r1","fee":"0.30"}');
+SELECT o.status, o.paid_amount, p.status, p.gateway_reference, p.fee, p.occurred_at IS NOT NULL AS dated FROM orders o JOIN payments p USING (order_id) WHERE order_id = :first_o;
+SELECT entity, to_status, actor, regexp_replace(reason, '[0-9a-f-]{36}', '<id>') AS reason FROM order_timeline(:first_o) WHERE actor LIKE 'gateway%' ORDER BY version;
+SELECT state, outcome, reason, http_status, reply FROM gateway_requests WHERE order_id = :first_o;
+-- settled again: the same is known, and what is no answer comes too late; neither takes the place of what was written
+SELECT settle_request(:'first_o', :'first_q', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00","currency":"CNY","reference":"r1"}'),
+	settle_request(:'first_o', :'first_q', 'lost'), settle_request(:'first_o', :'first_q', 'not_sent'),
+	settle_request(:'first_o', :'first_q', 'answered', 402, '{}', '{"status":"failed","failure_class":"hard_decline"}'),
+	settle_request(:'first_o', :'first_q', 'answered', 500);
+SELECT o.status, p.status, r.state, r.outcome FROM orders o JOIN payments p USING (order_id) JOIN gateway_requests r USING (order_id) WHERE order_id = :first_o;
+
+-- what is wrong with the call
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SELECT settle_request(:'first_o', '00000000-0000-7000-8000-000000000001', 'lost');
+\set VERBOSITY sqlstate
+SELECT settle_request(:'first_o', NULL, 'lost');
+SELECT settle_request(NULL, :'first_q', 'lost');
+SELECT settle_request('x', :'first_q', 'lost');
+SELECT settle_request(:'first_o', :'first_q', NULL);
+SELECT settle_request(:'first_o', :'first_q', 'claimed');
+SELECT settle_request(:'first_o', :'first_q', 'answered');
+SELECT settle_request(:'first_o', :'first_q', 'lost', 200);
+SELECT settle_request(:'first_o', :'first_q', 'answered', 0);
+SELECT settle_request(:'first_o', :'first_q', 'answered', 1000);
+SELECT settle_request(:'first_o', :'first_q', 'lost', store => 'nowhere');
+SELECT claim_requests(0);
+SELECT claim_requests(NULL);
+SELECT claim_requests(store => 'nowhere');
+SELECT do_due_work(0);
+\set VERBOSITY terse
+-- an application neither claims nor settles
+RESET ROLE;
+SET ROLE regress_dispatch_app;
+SELECT claim_requests();
+SELECT settle_request(:'first_o', :'first_q', 'lost');
+SELECT resume_sending();
+SELECT gateway, in_flight FROM gateway_worker_status WHERE gateway = 'own';
+RESET ROLE;
+SET ROLE regress_dispatch_gateway;
+
+-- ---------- answers: protocol json ----------
+
+SELECT t.http_status, t.answer, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 200, '{"number":"{n}","status":"succeeded","amount":"10.00","currency":"CNY"}'), (2, 200, '{"status":"succeeded","amount":10}'),
+	(3, 202, '{"status":"processing"}'), (4, 200, '{"status":"requires_action","next_action":{"url":"https://x"}}'), (5, 200, '{"status":"authorized","amount":"10.00"}'),
+	(6, 402, '{"status":"failed","failure_class":"soft_decline","failure_code":"insufficient_funds"}'), (7, 200, '{"status":"failed","failure_class":"hard_decline","failure_code":"stolen"}'),
+	(8, 200, ''), (9, 204, ''), (10, 200, '{}'), (11, 200, '{"number":"00000000000070008000000000000001","status":"succeeded","amount":"10.00"}'),
+	(12, 200, '{"status":"succeeded","amount":"10.01"}'), (13, 200, '{"status":"succeeded","amount":"10.00","currency":"USD"}'),
+	(14, 200, '{"entity":"refund","status":"succeeded","amount":"10.00","reference":"x"}'), (15, 200, '{"entity":"chargeback","status":"succeeded","amount":"10.00","reference":"x"}'),
+	(16, 200, '{"status":"marvellous"}'), (17, 200, '{"status":"created"}'), (18, 200, '{"status":7}'), (19, 200, '[1]'), (20, 200, 'null'), (21, 200, '"succeeded"'), (22, 200, '<html>paid</html>'),
+	(23, 200, '{"status":"succeeded","status":"failed"'), (24, 200, '{"status":"succeeded","amount":1e400}'), (25, 200, '{"status":"succeeded","amount":"NaN"}'), (26, 200, '{"status":"succeeded\u0000"}'),
+	(27, 100, ''), (28, 301, ''), (29, 302, '{"status":"succeeded","amount":"10.00"}'), (30, 304, ''), (31, 400, '{"failure_code":"bad_request","failure_message":"no"}'), (32, 401, ''),
+	(33, 404, '{"title":"Not Found","status":404}'), (34, 404, '<html>'), (35, 408, ''), (36, 409, '{"title":"Conflict","status":409}'), (37, 425, ''), (38, 429, ''), (39, 429, '<html>slow down</html>'),
+	(40, 500, ''), (41, 502, '<html>'), (42, 503, '{"status":"failed"}'), (43, 500, '{"status":"succeeded","amount":"10.00"}'), (44, 999, '')) t (n, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial('payment', 'own', t.answer, t.http_status) x ORDER BY t.n;
+-- an empty 200 is a success only where the row of the gateway says so, and only for a payment
+SELECT t.kind, t.http_status, t.answer, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'payment', 200, ''), (2, 'payment', 200, E' \r\n'), (3, 'payment', 201, ''), (4, 'payment', 200, '{}'), (5, 'refund', 200, ''), (6, 'payment', 500, '')) t (n, kind, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'bare', t.answer, t.http_status) x ORDER BY t.n;
+SELECT t.kind, t.http_status, t.answer, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'capture', 200, '{"status":"succeeded","amount":"10.00"}'), (2, 'capture', 200, '{"status":"succeeded","amount":"9.00"}'), (3, 'capture', 402, '{"status":"failed","failure_class":"hard_decline"}'), (4, 'capture', 404, ''),
+	(5, 'void', 200, '{"status":"succeeded"}'), (6, 'void', 409, ''), (7, 'refund', 200, '{"status":"succeeded","number":"{n}","payment_number":"{p}","amount":"4.00","reference":"rf"}'), (8, 'refund', 202, '{"status":"processing"}'),
+	(9, 'refund', 402, '{"status":"failed","failure_class":"soft_decline","failure_code":"balance"}'), (10, 'refund', 429, ''), (11, 'refund', 200, '{"status":"succeeded","number":"{p}","amount":"4.00"}'),
+	(12, 'refund', 200, '{"status":"succeeded","payment_number":"{n}","amount":"4.00"}'), (13, 'refund', 200, '{"status":"reversed","amount":"4.00"}'), (14, 'refund', 200, '{"status":"cancelled"}'), (15, 'refund', 200, '{"entity":"capture","status":"succeeded","amount":"4.00"}'),
+	(16, 'revoke', 200, '{"status":"revoked"}'), (17, 'revoke', 200, '{"status":"succeeded","amount":"10.00"}'), (18, 'revoke', 204, ''), (19, 'revoke', 409, ''), (20, 'revoke', 404, '')) t (n, kind, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'own', t.answer, t.http_status) x ORDER BY t.n;
+-- the same, asked for after the answer was lost
+SELECT t.kind, t.http_status, t.answer, x.work, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'payment', 200, '{"status":"succeeded","amount":"10.00"}'), (2, 'payment', 200, '{"status":"failed","failure_class":"soft_decline"}'), (3, 'payment', 404, ''), (4, 'payment', 404, '{"title":"Not Found","status":404}'), (5, 'payment', 404, '<html>'),
+	(6, 'payment', 200, '{"status":"processing"}'), (7, 'payment', 200, '{"status":"unknown"}'), (8, 'payment', 200, ''), (9, 'payment', 400, ''), (10, 'payment', 503, ''), (11, 'payment', 429, ''),
+	(12, 'refund', 200, '{"status":"succeeded","amount":"4.00"}'), (13, 'refund', 200, '{"status":"failed","failure_class":"other"}'), (14, 'refund', 404, ''), (15, 'refund', 200, '{"status":"processing"}'), (16, 'refund', 403, ''),
+	(17, 'capture', 200, '{"status":"succeeded","amount":"10.00"}'), (18, 'capture', 404, ''), (19, 'void', 200, '{"status":"succeeded"}'), (20, 'void', 404, '')) t (n, kind, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'own', t.answer, t.http_status, true) x ORDER BY t.n;
+
+-- ---------- answers: Stripe ----------
+
+\set intent '"object":"payment_intent","id":"pi_1","amount":1000,"currency":"cny","metadata":{"number":"{p}"}'
+SELECT t.kind, t.http_status, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'payment', 200, '{' || :'intent' || ',"status":"succeeded","amount_received":1000}'), (2, 'payment', 200, '{' || :'intent' || ',"status":"requires_action","client_secret":"s"}'), (3, 'payment', 200, '{' || :'intent' || ',"status":"processing"}'),
+	(4, 'payment', 200, '{' || :'intent' || ',"status":"requires_capture"}'), (5, 'payment', 402, '{"error":{"type":"card_error","code":"card_declined","decline_code":"lost_card","message":"no","payment_intent":{' || :'intent' || ',"status":"requires_payment_method","last_payment_error":{"decline_code":"lost_card"}}}}'),
+	(6, 'payment', 402, '{"error":{"type":"card_error","code":"card_declined"}}'), (7, 'payment', 400, '{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"m"}}'), (8, 'payment', 401, '{"error":{"message":"Invalid API Key"}}'),
+	(9, 'payment', 409, '{"error":{"type":"idempotency_error"}}'), (10, 'payment', 429, '{"error":{"code":"rate_limit"}}'), (11, 'payment', 500, '{"error":{"type":"api_error"}}'), (12, 'payment', 200, '{}'), (13, 'payment', 200, ''),
+	(14, 'payment', 200, '{' || :'intent' || ',"status":"resting"}'), (15, 'payment', 200, replace('{' || :'intent' || ',"status":"succeeded","amount_received":1000}', '"amount":1000', '"amount":1001')),
+	(16, 'payment', 200, replace('{' || :'intent' || ',"status":"succeeded"}', '"number":"{p}"', '"number":"0000"')), (17, 'payment', 200, '{"object":"dispute","id":"dp_1","payment_intent":"pi_1","amount":1000,"currency":"cny","status":"lost"}'),
+	(18, 'refund', 200, '{"object":"refund","id":"re_1","amount":400,"currency":"cny","status":"succeeded","metadata":{"number":"{n}"}}'), (19, 'refund', 200, '{"object":"refund","id":"re_1","amount":400,"currency":"cny","status":"pending"}'),
+	(20, 'refund', 200, '{"object":"refund","id":"re_1","amount":400,"currency":"cny","status":"failed","failure_reason":"lost_or_stolen_card"}'), (21, 'refund', 400, '{"error":{"code":"charge_already_refunded"}}'), (22, 'refund', 200, '{"object":"refund","id":"re_1","amount":500,"currency":"cny","status":"succeeded"}'),
+	(23, 'capture', 200, '{' || replace(:'intent', 'pi_1', 'pi_{p}') || ',"status":"succeeded","amount_received":1000,"capture_method":"manual"}')) t (n, kind, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'stripe', t.answer, t.http_status) x ORDER BY t.n;
+SELECT t.kind, t.http_status, x.work, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'payment', 200, '{"object":"search_result","data":[],"has_more":false}'), (2, 'payment', 200, '{"object":"search_result","data":[{' || :'intent' || ',"status":"succeeded","amount_received":1000}]}'),
+	(3, 'payment', 200, '{"object":"search_result","data":[{"object":"payment_intent","id":"pi_9","metadata":{"number":"other"},"status":"succeeded"}]}'),
+	(4, 'refund', 200, '{"object":"list","data":[{"object":"refund","id":"re_1","amount":400,"currency":"cny","status":"succeeded","metadata":{"number":"{n}"}}],"has_more":false}'),
+	(5, 'refund', 200, '{"object":"list","data":[],"has_more":false}'), (6, 'refund', 200, '{"object":"list","data":[],"has_more":true}'),
+	(7, 'capture', 200, '{' || replace(:'intent', 'pi_1', 'pi_{p}') || ',"status":"requires_capture"}'), (8, 'capture', 200, '{' || replace(:'intent', 'pi_1', 'pi_{p}') || ',"status":"succeeded","amount_received":1000,"capture_method":"manual"}'),
+	(9, 'capture', 200, '{' || replace(:'intent', 'pi_1', 'pi_{p}') || ',"status":"canceled"}'), (10, 'void', 200, '{' || replace(:'intent', 'pi_1', 'pi_{p}') || ',"status":"canceled"}'),
+	(11, 'void', 200, '{' || replace(:'intent', 'pi_1', 'pi_{p}') || ',"status":"requires_capture"}'), (12, 'void', 200, '{' || replace(:'intent', 'pi_1', 'pi_{p}') || ',"status":"succeeded","amount_received":1000,"capture_method":"manual"}'),
+	(13, 'capture', 404, '{"error":{"code":"resource_missing"}}')) t (n, kind, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'stripe', t.answer, t.http_status, true) x ORDER BY t.n;
+
+-- ---------- answers: Alipay ----------
+
+\set trade '"code":"10000","out_trade_no":"{p}","trade_no":"2026"'
+SELECT t.kind, t.http_status, t.answer, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'payment', 200, '{"code":"10000","out_trade_no":"{p}","qr_code":"https://qr"}'), (2, 'payment', 200, '{' || :'trade' || ',"total_amount":"10.00"}'), (3, 'payment', 200, '{' || :'trade' || ',"total_amount":"9.99"}'), (4, 'payment', 200, '{' || :'trade' || '}'),
+	(5, 'payment', 200, '{"code":"10003","out_trade_no":"{p}","trade_no":"2026"}'), (6, 'payment', 200, '{"code":"20000","sub_code":"aop.unknow-error"}'), (7, 'payment', 200, '{"code":"40004","sub_code":"ACQ.SYSTEM_ERROR"}'),
+	(8, 'payment', 200, '{"code":"40004","sub_code":"ACQ.BUYER_BALANCE_NOT_ENOUGH","sub_msg":"no"}'), (9, 'payment', 200, '{"code":"40004","sub_code":"ACQ.TRADE_HAS_SUCCESS"}'), (10, 'payment', 200, '{}'), (11, 'payment', 200, ''), (12, 'payment', 500, ''), (13, 'payment', 502, '<html>'),
+	(14, 'payment', 200, '{"code":"10000","out_trade_no":"0000","qr_code":"https://qr"}'),
+	-- not signed, or not by them
+	(15, 'payment', 200, '{"alipay_trade_precreate_response":{"code":"10000","out_trade_no":"{p}","qr_code":"https://qr"}}'), (16, 'payment', 200, '{"alipay_trade_precreate_response":{"code":"10000"},"sign":"AAAA"}'),
+	(17, 'payment', 200, '{"error_response":{"code":"40002","sub_code":"isv.invalid-signature"}}'),
+	(18, 'refund', 200, '{' || :'trade' || ',"fund_change":"Y","refund_fee":"4.00"}'), (19, 'refund', 200, '{' || :'trade' || ',"fund_change":"N","refund_fee":"4.00"}'), (20, 'refund', 200, '{' || :'trade' || '}'),
+	(21, 'refund', 200, '{"code":"40004","sub_code":"ACQ.SELLER_BALANCE_NOT_ENOUGH"}'), (22, 'refund', 200, '{"code":"40004","sub_code":"ACQ.REASON_TRADE_REFUND_FEE_ERR"}'), (23, 'refund', 200, '{"code":"20000","sub_code":"ACQ.SYSTEM_ERROR"}'),
+	(24, 'revoke', 200, '{"code":"10000","out_trade_no":"{p}"}'), (25, 'revoke', 200, '{"code":"40004","sub_code":"ACQ.TRADE_NOT_EXIST"}'), (26, 'revoke', 200, '{"code":"40004","sub_code":"ACQ.TRADE_STATUS_ERROR"}')) t (n, kind, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'alipay', t.answer, t.http_status) x ORDER BY t.n;
+SELECT t.kind, t.answer, x.work, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'payment', '{' || :'trade' || ',"trade_status":"TRADE_SUCCESS","total_amount":"10.00"}'), (2, 'payment', '{' || :'trade' || ',"trade_status":"WAIT_BUYER_PAY","total_amount":"10.00"}'), (3, 'payment', '{' || :'trade' || ',"trade_status":"TRADE_CLOSED","total_amount":"10.00"}'),
+	(4, 'payment', '{"code":"40004","sub_code":"ACQ.TRADE_NOT_EXIST"}'), (5, 'payment', '{"code":"20000"}'), (6, 'payment', '{' || :'trade' || ',"trade_status":"TRADE_SUCCESS","total_amount":"1.00"}'),
+	(7, 'refund', '{' || :'trade' || ',"out_request_no":"{n}","refund_amount":"4.00","refund_status":"REFUND_SUCCESS"}'), (8, 'refund', '{"code":"10000"}'), (9, 'refund', '{' || :'trade' || ',"out_request_no":"{n}","refund_amount":"4.00"}'),
+	(10, 'refund', '{' || :'trade' || ',"out_request_no":"other","refund_amount":"4.00","refund_status":"REFUND_SUCCESS"}')) t (n, kind, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'alipay', replace(t.answer, '"trade_no":"2026"', CASE t.kind WHEN 'refund' THEN '"trade_no":"pi_{p}"' ELSE '"trade_no":"2026"' END), 200, true) x ORDER BY t.n;
+
+-- ---------- answers: WeChat Pay ----------
+
+\set deal '"appid":"wx0000000000000001","mchid":"1900000001","out_trade_no":"{p}","transaction_id":"42","amount":{"total":1000,"currency":"CNY"}'
+\set refund '"refund_id":"50","out_refund_no":"{n}","transaction_id":"pi_{p}","out_trade_no":"{p}","amount":{"total":1000,"refund":400,"currency":"CNY"}'
+SELECT t.kind, t.http_status, t.answer, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'payment', 200, '{"code_url":"weixin://x"}'), (2, 'payment', 200, '{"prepay_id":"wx2026"}'), (3, 'payment', 200, '{}'), (4, 'payment', 200, ''), (5, 'payment', 400, '{"code":"PARAM_ERROR","message":"m"}'), (6, 'payment', 401, '{"code":"SIGN_ERROR"}'),
+	(7, 'payment', 429, '{"code":"FREQUENCY_LIMITED"}'), (8, 'payment', 500, '{"code":"SYSTEM_ERROR"}'), (9, 'payment', 400, '{"code":"ORDERPAID"}'), (10, 'payment', 502, '<html>'),
+	(11, 'refund', 200, '{' || :'refund' || ',"status":"SUCCESS"}'), (12, 'refund', 200, '{' || :'refund' || ',"status":"PROCESSING"}'), (13, 'refund', 200, '{' || :'refund' || ',"status":"ABNORMAL"}'), (14, 'refund', 403, '{"code":"NOT_ENOUGH","message":"m"}'), (15, 'refund', 404, '{"code":"RESOURCE_NOT_EXISTS"}'),
+	(16, 'refund', 200, replace('{' || :'refund' || ',"status":"SUCCESS"}', '400', '500')),
+	(17, 'revoke', 204, ''), (18, 'revoke', 400, '{"code":"ORDERPAID"}'), (19, 'revoke', 404, '{"code":"ORDER_NOT_EXIST"}')) t (n, kind, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'wechat', t.answer, t.http_status) x ORDER BY t.n;
+SELECT t.kind, t.http_status, t.answer, x.work, x.outcome, x.becomes, x.reason
+FROM (VALUES (1, 'payment', 200, '{' || :'deal' || ',"trade_state":"SUCCESS"}'), (2, 'payment', 200, '{' || :'deal' || ',"trade_state":"NOTPAY"}'), (3, 'payment', 200, '{' || :'deal' || ',"trade_state":"CLOSED"}'), (4, 'payment', 200, '{' || :'deal' || ',"trade_state":"PAYERROR","trade_state_desc":"d"}'),
+	(5, 'payment', 404, '{"code":"ORDER_NOT_EXIST"}'), (6, 'payment', 200, replace('{' || :'deal' || ',"trade_state":"SUCCESS"}', '"1900000001"', '"1900000002"')), (7, 'payment', 200, replace('{' || :'deal' || ',"trade_state":"SUCCESS"}', '"CNY"', '"USD"')),
+	(8, 'refund', 200, '{' || :'refund' || ',"status":"SUCCESS"}'), (9, 'refund', 404, '{"code":"RESOURCE_NOT_EXISTS"}'), (10, 'refund', 404, '<html>')) t (n, kind, http_status, answer)
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'wechat', t.answer, t.http_status, true) x ORDER BY t.n;
+-- signed by somebody else, or not at all: a success is none, and a failure leaves it open to be asked for
+SELECT x.* FROM (VALUES (1, 200, '{}'::jsonb), (2, 200, '[]'), (3, 200, 'null'), (4, 200, '{"Wechatpay-Signature":"AAAA"}'), (5, 200, pg_temp.headers('wechat', 'another body'))) t (n, http_status, headers)
+CROSS JOIN LATERAL pg_temp.trial('payment', 'wechat', '{"code_url":"weixin://x"}', t.http_status, false, t.headers) x ORDER BY t.n;
