@@ -237,7 +237,7 @@ claim_some(void *argument)
 	Claim *claim = argument;
 
 	claim->claimed = op_claim(claim->kind, claim->store, claim->room, memory);
-	OP_POINT("before claim");
+	OP_POINT_IF(claim->claimed != NIL, "before claim");
 }
 
 static void
@@ -352,9 +352,8 @@ op_deliver(void)
 	take_replies();
 	if (is_woken || has_more || GetCurrentTimestamp() >= next_look)
 		look_for_work();
-	if (op_https_in_flight(https) > 0)
-		OP_POINT("request sent");
 	is_woken = op_https_turn(https, time_to_sleep());
+	OP_POINT_IF(op_https_is_sent(https), "request sent");
 }
 
 /* What is on its way ends by the rules under which it left. */
