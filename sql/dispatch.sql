@@ -10,6 +10,7 @@ SELECT count(*) >= 0 AS made FROM order_payment.create_data_keys();
 SELECT order_payment.create_card_key() IS NOT NULL AS made;
 SELECT order_payment.create_store('dispatch', 'CNY', owner => 'regress_dispatch_owner', app_role => 'regress_dispatch_app', gateway_role => 'regress_dispatch_gateway');
 RESET client_min_messages;
+SET order_payment.allow_unguarded = on;
 SET search_path = dispatch, order_payment;
 \set VERBOSITY terse
 \pset null '-'
@@ -44,8 +45,8 @@ SELECT count(set_gateway_secret('wechat', 'public_key', :'blob', key_name => 'PU
 -- ---------- one trial: a payment or operation is sent, answered, and undone ----------
 
 -- as if requests had been claimed, and settled, some time ago
-CREATE FUNCTION pg_temp.pass_time(time interval) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
-	UPDATE dispatch.gateway_requests SET claimed_at = claimed_at - time, settled_at = settled_at - time, lease_until = lease_until - time
+CREATE FUNCTION pg_temp.pass_time(passed interval) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
+	UPDATE dispatch.gateway_requests SET claimed_at = claimed_at - passed, settled_at = settled_at - passed, lease_until = lease_until - passed
 $$;
 CREATE FUNCTION pg_temp.num(id uuid) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT replace(id::text, '-', '') $$;
 CREATE FUNCTION pg_temp.rsa(message text) RETURNS text LANGUAGE sql AS $$
@@ -54,7 +55,7 @@ $$;
 CREATE FUNCTION pg_temp.headers(gateway text, body text) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT CASE gateway WHEN 'wechat' THEN jsonb_build_object('Wechatpay-Timestamp', t, 'Wechatpay-Nonce', 'n', 'Wechatpay-Serial', 'PUB_KEY_ID_01',
 		'Wechatpay-Signature', pg_temp.rsa(concat(t, E'\nn\n', body, E'\n'))) ELSE '{"Content-Type": "application/json"}' END
-	FROM floor(extract(epoch FROM clock_timestamp())) t
+	FROM CAST(floor(extract(epoch FROM clock_timestamp())) AS text) t
 $$;
 -- {n}, {p}: the number of what was asked for, and of its payment
 CREATE FUNCTION pg_temp.filled(gateway text, body text, payment uuid, operation uuid) RETURNS text LANGUAGE sql AS $$
@@ -209,7 +210,7 @@ SELECT t.kind, t.http_status, t.answer, x.work, x.outcome, x.becomes, x.reason
 FROM (VALUES (1, 'payment', 200, '{"status":"succeeded","amount":"10.00"}'), (2, 'payment', 200, '{"status":"failed","failure_class":"soft_decline"}'), (3, 'payment', 404, ''), (4, 'payment', 404, '{"title":"Not Found","status":404}'), (5, 'payment', 404, '<html>'),
 	(6, 'payment', 200, '{"status":"processing"}'), (7, 'payment', 200, '{"status":"unknown"}'), (8, 'payment', 200, ''), (9, 'payment', 400, ''), (10, 'payment', 503, ''), (11, 'payment', 429, ''),
 	(12, 'refund', 200, '{"status":"succeeded","amount":"4.00"}'), (13, 'refund', 200, '{"status":"failed","failure_class":"other"}'), (14, 'refund', 404, ''), (15, 'refund', 200, '{"status":"processing"}'), (16, 'refund', 403, ''),
-	(17, 'capture', 200, '{"status":"succeeded","amount":"10.00"}'), (18, 'capture', 404, ''), (19, 'void', 200, '{"status":"succeeded"}'), (20, 'void', 404, '')) t (n, kind, http_status, answer)
+	(17, 'capture', 200, '{"status":"succeeded","amount":"10.00"}'), (18, 'capture', 404, ''), (19, 'void', 200, '{"status":"succeeded"}'), (20, 'void', 404, ''), (21, 'payment', 404, '{"status":"not_found"}'), (22, 'payment', 404, '{"status":"failed"}')) t (n, kind, http_status, answer)
 CROSS JOIN LATERAL pg_temp.trial(t.kind, 'own', t.answer, t.http_status, true) x ORDER BY t.n;
 
 -- ---------- answers: Stripe ----------
@@ -251,7 +252,7 @@ FROM (VALUES (1, 'payment', 200, '{"code":"10000","out_trade_no":"{p}","qr_code"
 	(18, 'refund', 200, '{' || :'trade' || ',"fund_change":"Y","refund_fee":"4.00"}'), (19, 'refund', 200, '{' || :'trade' || ',"fund_change":"N","refund_fee":"4.00"}'), (20, 'refund', 200, '{' || :'trade' || '}'),
 	(21, 'refund', 200, '{"code":"40004","sub_code":"ACQ.SELLER_BALANCE_NOT_ENOUGH"}'), (22, 'refund', 200, '{"code":"40004","sub_code":"ACQ.REASON_TRADE_REFUND_FEE_ERR"}'), (23, 'refund', 200, '{"code":"20000","sub_code":"ACQ.SYSTEM_ERROR"}'),
 	(24, 'revoke', 200, '{"code":"10000","out_trade_no":"{p}"}'), (25, 'revoke', 200, '{"code":"40004","sub_code":"ACQ.TRADE_NOT_EXIST"}'), (26, 'revoke', 200, '{"code":"40004","sub_code":"ACQ.TRADE_STATUS_ERROR"}')) t (n, kind, http_status, answer)
-CROSS JOIN LATERAL pg_temp.trial(t.kind, 'alipay', t.answer, t.http_status) x ORDER BY t.n;
+CROSS JOIN LATERAL pg_temp.trial(t.kind, 'alipay', replace(t.answer, '"2026"', CASE t.kind WHEN 'refund' THEN '"pi_{p}"' ELSE '"2026"' END), t.http_status) x ORDER BY t.n;
 SELECT t.kind, t.answer, x.work, x.outcome, x.becomes, x.reason
 FROM (VALUES (1, 'payment', '{' || :'trade' || ',"trade_status":"TRADE_SUCCESS","total_amount":"10.00"}'), (2, 'payment', '{' || :'trade' || ',"trade_status":"WAIT_BUYER_PAY","total_amount":"10.00"}'), (3, 'payment', '{' || :'trade' || ',"trade_status":"TRADE_CLOSED","total_amount":"10.00"}'),
 	(4, 'payment', '{"code":"40004","sub_code":"ACQ.TRADE_NOT_EXIST"}'), (5, 'payment', '{"code":"20000"}'), (6, 'payment', '{' || :'trade' || ',"trade_status":"TRADE_SUCCESS","total_amount":"1.00"}'),
@@ -278,3 +279,307 @@ CROSS JOIN LATERAL pg_temp.trial(t.kind, 'wechat', t.answer, t.http_status, true
 -- signed by somebody else, or not at all: a success is none, and a failure leaves it open to be asked for
 SELECT x.* FROM (VALUES (1, 200, '{}'::jsonb), (2, 200, '[]'), (3, 200, 'null'), (4, 200, '{"Wechatpay-Signature":"AAAA"}'), (5, 200, pg_temp.headers('wechat', 'another body'))) t (n, http_status, headers)
 CROSS JOIN LATERAL pg_temp.trial('payment', 'wechat', '{"code_url":"weixin://x"}', t.http_status, false, t.headers) x ORDER BY t.n;
+
+-- ---------- a lost answer: never sent again, only asked for ----------
+
+SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
+CREATE TEMP VIEW log AS SELECT order_id AS o, work, state, outcome, reason FROM dispatch.gateway_requests ORDER BY claimed_at;
+CREATE FUNCTION pg_temp.claimed(OUT work text, OUT q uuid, OUT o bigint) LANGUAGE sql AS $$ SELECT work, request_id, order_id::bigint FROM order_payment.claim_requests(1, store => 'dispatch') $$;
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'lost', problem => 'no answer in 30 s');
+-- the gateway knows nothing of it: it may yet come to it
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'not_sent', problem => 'refused'), pg_temp.state(:o, :'p', NULL);
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 503), pg_temp.state(:o, :'p', NULL);
+SELECT pg_temp.pass_time(interval '1 minute');
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+SELECT count(*) AS more FROM claim_requests();
+-- and success after all, by the answer that was lost
+SELECT request_id AS q FROM gateway_requests WHERE order_id = :o AND work = 'send_payment' \gset
+SELECT settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00"}'), pg_temp.state(:o, :'p', NULL);
+SELECT work, state, outcome, reason FROM log WHERE o = :o;
+-- the schedule of queries comes to its end
+SELECT o, p FROM pg_temp.prepare('payment', 'bare') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'lost');
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'lost');
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'lost');
+SELECT count(*) AS more FROM claim_requests();
+-- until a notification tells
+SELECT signature AS sig, t FROM (SELECT floor(extract(epoch FROM clock_timestamp()))::text AS t) x,
+	sign_for_gateway('bare', 'standard_webhook_secret', convert_to('m1.' || t || '.{"number":"' || pg_temp.num(:'p') || '","status":"succeeded","amount":"10.00","currency":"CNY"}', 'UTF8')) \gset
+SELECT outcome FROM apply_notification('bare', jsonb_build_object('webhook-id', 'm1', 'webhook-timestamp', :'t', 'webhook-signature', 'v1,' || :'sig'),
+	convert_to('{"number":"' || pg_temp.num(:'p') || '","status":"succeeded","amount":"10.00","currency":"CNY"}', 'UTF8'));
+-- an answer that then comes late is known, or news that is refused
+SELECT settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+
+-- a lease that ends: lost, and the answer that comes yet is taken
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT pg_temp.pass_time(interval '2 minutes');
+SELECT work FROM claim_requests();
+SELECT work, state, outcome, reason FROM log WHERE o = :o;
+SELECT pg_temp.state(:o, :'p', :'r'), settle_request(:'o', :'q', 'not_sent'), settle_request(:'o', :'q', 'lost'),
+	settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}');
+SELECT pg_temp.state(:o, :'p', :'r');
+SELECT request_id AS q FROM gateway_requests WHERE order_id = :o AND state = 'claimed' \gset
+SELECT settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', :'r');
+
+-- a refund that failed is sent again, as the same; what is said of the time before does not end the new one
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT q AS q1 FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q1', 'answered', 402, '{}', '{"status":"failed","failure_class":"soft_decline"}'), pg_temp.state(:o, :'p', :'r');
+SELECT count(*) AS too_early FROM claim_requests();
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT request_id AS q2, work, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') || '-2' AS next_key, body::jsonb ->> 'number' = pg_temp.num(:'r') AS same_number FROM claim_requests() \gset
+SELECT :'work' AS work, :'next_key' AS next_key, :'same_number' AS same_number;
+SELECT settle_request(:'o', :'q1', 'answered', 402, '{}', '{"status":"failed","failure_class":"soft_decline"}') AS told, settle_request(:'o', :'q1', 'answered', 400) AS refused,
+	settle_request(:'o', :'q1', 'answered', 429) AS not_done, settle_request(:'o', :'q1', 'answered', 500) AS unclear;
+SELECT status, attempt_no, retry_at FROM payment_operations WHERE operation_id = :'r';
+SELECT count(*) AS more FROM claim_requests();
+SELECT settle_request(:'o', :'q2', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o, :'p', :'r');
+-- nor does a query of before know of it
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT q AS q1 FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q1', 'lost'), pg_temp.pass_time(interval '1 minute');
+SELECT q AS asked, work FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'asked', 'lost'), pg_temp.pass_time(interval '1 minute');
+SELECT q AS asked2, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'asked2', 'answered', 404), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT q AS q2, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'asked', 'answered', 404), pg_temp.state(:o, :'p', :'r');
+SELECT settle_request(:'o', :'q2', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o, :'p', :'r');
+
+-- what cannot be revoked may be paid: it is asked for
+SELECT o, p FROM pg_temp.prepare('revoke', 'alipay') \gset
+SELECT request_id AS q, work FROM claim_requests() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 200, '{}', convert_to(pg_temp.filled('alipay', '{"code":"40004","sub_code":"ACQ.TRADE_STATUS_ERROR"}', :'p', NULL), 'UTF8'));
+SELECT request_id AS q, work FROM claim_requests() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'not_sent');
+SELECT request_id AS q, work FROM claim_requests() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'lost');
+SELECT request_id AS q, work FROM claim_requests() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 200, '{}', convert_to(pg_temp.filled('alipay', '{"code":"10000","out_trade_no":"{p}","trade_no":"2027","trade_status":"TRADE_SUCCESS","total_amount":"10.00"}', :'p', NULL), 'UTF8')), pg_temp.state(:o, :'p', NULL);
+-- what waited for the customer until its time was over, and is not known: nobody can pay it any more
+SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"requires_action","next_action":{"url":"https://x"}}'), pg_temp.pass_time(interval '1 minute');
+SELECT count(*) AS nothing FROM claim_requests();
+UPDATE payments SET expires_at = now() WHERE payment_id = :'p';
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+
+-- ---------- what cannot be made: written down, seen, and looked at by its schedule ----------
+
+-- no secret; no openid; captures that Alipay does not know. What can be made is made
+SELECT o AS mute FROM pg_temp.prepare('payment', 'mute') \gset
+INSERT INTO orders (price) VALUES (10) RETURNING order_id AS jsapi \gset
+INSERT INTO payments (order_id, gateway, amount, method) VALUES (:jsapi, 'wechat', 10, 'jsapi');
+SELECT o AS capture FROM pg_temp.prepare('capture', 'alipay') \gset
+SELECT o AS good FROM pg_temp.prepare('payment', 'own') \gset
+SELECT work, order_id::bigint = :good AS good FROM claim_requests();
+SELECT gateway, work, state, outcome, reason, settled_at IS NOT NULL AS settled, url FROM gateway_requests WHERE order_id IN (:mute, :jsapi, :capture) ORDER BY gateway;
+SELECT status FROM payments WHERE order_id IN (:mute, :jsapi) UNION ALL SELECT status::text::payment_status FROM payment_operations WHERE order_id = :capture AND status = 'processing';
+SELECT reason, gateway, amount FROM needs_attention WHERE order_id IN (:mute, :jsapi, :capture) ORDER BY gateway;
+SELECT refused, trouble, sent FROM gateway_worker_status WHERE gateway = 'mute';
+-- nobody can settle such a request
+SELECT request_id AS q FROM gateway_requests WHERE order_id = :mute \gset
+\set VERBOSITY sqlstate
+SELECT settle_request(:'mute', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00"}');
+\set VERBOSITY terse
+SELECT count(*) FROM claim_requests() WHERE order_id::bigint = :mute;
+SELECT gateway, count(*) FROM gateway_requests WHERE order_id IN (:mute, :jsapi, :capture) GROUP BY gateway ORDER BY gateway;
+-- when its time has come, and the cause is gone, it is sent
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE gateways SET protocol = 'stripe', endpoint = NULL WHERE gateway = 'mute';
+SET ROLE regress_dispatch_gateway;
+SELECT count(*) FROM claim_requests() WHERE order_id::bigint = :mute;
+SELECT pg_temp.pass_time(interval '2 hours');
+SELECT work, url FROM claim_requests() WHERE order_id::bigint = :mute;
+SELECT count(*) FROM needs_attention WHERE order_id = :mute;
+
+-- ---------- cards: for the worker alone ----------
+
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
+DELETE FROM gateway_requests;
+SELECT refunds FROM do_due_work();
+UPDATE payment_operations SET status = 'cancelled' WHERE status = 'requested';
+SELECT count(*) FROM claim_requests();
+INSERT INTO orders (price) VALUES (10) RETURNING order_id AS card \gset
+INSERT INTO payments (order_id, gateway, amount, card_number, card_holder) VALUES (:card, 'own', 10, '4242424242424242', 'A. Holder');
+SET ROLE regress_dispatch_gateway;
+SELECT count(*) AS without FROM claim_requests();
+SELECT count(*) AS without FROM claim_requests(cards => false);
+SELECT count(*) AS written FROM gateway_requests WHERE order_id = :card;
+SELECT has_card, body LIKE '%"{{card\_number}}"%{{card\_holder}}%' AS placeholders, headers ? 'webhook-signature' AS signed, body ~ '4242' AS number FROM claim_requests(cards => true);
+SELECT body ~ '{{card_number}}' AS placeholders, body ~ '4242' AS number FROM gateway_requests WHERE order_id = :card;
+-- asking for it tells nothing of the card
+SELECT request_id AS q FROM gateway_requests WHERE order_id = :card \gset
+SELECT settle_request(:'card', :'q', 'lost');
+SELECT work, has_card, headers ? 'webhook-signature' AS signed FROM claim_requests();
+
+-- ---------- how much at once ----------
+
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
+DELETE FROM gateway_requests;
+UPDATE gateways SET max_in_flight = 3 WHERE gateway = 'own';
+UPDATE gateways SET active = false WHERE gateway = 'stripe';
+SET ROLE regress_dispatch_gateway;
+SELECT count((pg_temp.prepare('payment', 'own')).o) FROM generate_series(1, 5);
+SELECT count((pg_temp.prepare('payment', 'bare')).o) FROM generate_series(1, 2);
+SELECT o FROM pg_temp.prepare('payment', 'stripe') \gset
+-- a gateway without room, or that is off, keeps no other from being served
+SELECT gateway, count(*) FROM claim_requests(100) GROUP BY gateway ORDER BY gateway;
+SELECT gateway, count(*) FROM claim_requests(100) GROUP BY gateway;
+SELECT gateway, in_flight, sent FROM gateway_worker_status WHERE gateway IN ('own', 'bare', 'stripe') ORDER BY gateway;
+SELECT count(settle_request(order_id::text, request_id, 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00"}')) FROM (SELECT * FROM gateway_requests WHERE state = 'claimed' AND gateway = 'own' ORDER BY claimed_at LIMIT 1) r;
+SELECT gateway, count(*) FROM claim_requests(100) GROUP BY gateway;
+SELECT count(settle_request(order_id::text, request_id, 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00"}')) FROM gateway_requests WHERE state = 'claimed';
+-- so many a second
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+DELETE FROM gateway_requests;
+UPDATE gateways SET max_in_flight = 100, max_per_second = 2 WHERE gateway = 'own';
+SET ROLE regress_dispatch_gateway;
+SELECT count((pg_temp.prepare('payment', 'own')).o) FROM generate_series(1, 5);
+BEGIN;
+SELECT count(*) FROM claim_requests(100);
+SELECT count(*) FROM claim_requests(100);
+SELECT pg_temp.pass_time(interval '1 second');
+SELECT count(*) FROM claim_requests(100);
+COMMIT;
+SELECT count(*) FROM claim_requests(1) WHERE gateway = 'none';
+-- the breaker: five failures in a row open it; later one request tries; an answer closes it
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
+DELETE FROM gateway_requests;
+UPDATE gateways SET max_per_second = NULL WHERE gateway = 'own';
+SET ROLE regress_dispatch_gateway;
+SELECT count((pg_temp.prepare('payment', 'own')).o) FROM generate_series(1, 9);
+SELECT count(*) FROM claim_requests(4);
+SELECT settle_request(order_id::text, request_id, 'answered', 500) FROM gateway_requests WHERE state = 'claimed';
+SELECT breaker_until FROM gateway_worker_status WHERE gateway = 'own';
+SELECT work FROM claim_requests(1);
+SELECT settle_request(order_id::text, request_id, 'not_sent') FROM gateway_requests WHERE state = 'claimed';
+SELECT breaker_until > now() AS open, failed, unknown, not_sent, last_error FROM gateway_worker_status WHERE gateway = 'own';
+SELECT count(*) FROM claim_requests(100);
+SELECT o FROM pg_temp.prepare('payment', 'bare') \gset
+SELECT gateway FROM claim_requests(100);
+SELECT pg_temp.pass_time(interval '11 seconds');
+SELECT count(*) FROM claim_requests(100);
+SELECT count(*) FROM claim_requests(100);
+SELECT settle_request(order_id::text, request_id, 'lost') FROM gateway_requests WHERE state = 'claimed' AND gateway = 'own';
+SELECT pg_temp.pass_time(interval '15 seconds');
+SELECT count(*) FROM claim_requests(100);
+SELECT pg_temp.pass_time(interval '6 seconds');
+SELECT count(*) FROM claim_requests(100);
+-- any whole answer but 5xx will do
+SELECT settle_request(order_id::text, request_id, 'answered', 400) FROM gateway_requests WHERE state = 'claimed' AND gateway = 'own';
+SELECT breaker_until FROM gateway_worker_status WHERE gateway = 'own';
+SELECT count(*) > 1 AS many FROM claim_requests(100);
+SELECT breaker_until(n, '2030-01-01 00:00+00') AT TIME ZONE 'UTC' AS until FROM unnest('{4,5,6,10,11,20}'::integer[]) n;
+
+-- ---------- a copy sends nothing ----------
+
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
+DELETE FROM gateway_requests;
+SELECT system_identifier = (SELECT c.system_identifier FROM pg_control_system() c) AS us, timeline, timeline_since FROM gateway_sender;
+UPDATE gateway_sender SET system_identifier = 1;
+SET ROLE regress_dispatch_gateway;
+SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
+\set VERBOSITY default
+SELECT claim_requests();
+\set VERBOSITY terse
+-- what was asked of the original is taken, and what needs no gateway is done
+SELECT expired, revoked, retried, refunds, voids FROM do_due_work();
+SELECT resume_sending();
+-- what is open now may have been sent by the original: it is asked for first
+SELECT system_identifier = (SELECT c.system_identifier FROM pg_control_system() c) AS us, timeline_since > now() - interval '1 minute' AS anew FROM gateway_sender;
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 503), pg_temp.state(:o, :'p', NULL);
+SELECT q, work FROM pg_temp.claimed() \gset
+-- made a moment ago: it may be on its way there
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE gateways SET request_timeout = '1 second' WHERE gateway = 'own';
+SELECT pg_sleep(1);
+SET ROLE regress_dispatch_gateway;
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00"}'), pg_temp.state(:o, :'p', NULL);
+-- another timeline is the same: found at the gateway, it is never sent
+SELECT o AS o1, p AS p1, r AS r1 FROM pg_temp.prepare('refund', 'own') \gset
+SELECT o AS o2, p AS p2 FROM pg_temp.prepare('payment', 'own') \gset
+SELECT o AS o3, p AS p3, r AS r3 FROM pg_temp.prepare('refund', 'own') \gset
+UPDATE payment_operations SET status = 'processing' WHERE operation_id = :'r3';
+UPDATE payment_operations SET status = 'failed', failure_class = 'soft_decline', retry_at = now() WHERE operation_id = :'r3';
+UPDATE gateway_sender SET timeline = timeline + 1;
+SELECT order_id::bigint - :o1 AS "order", work FROM claim_requests() ORDER BY 1;
+SELECT timeline = current_timeline() AS ours, timeline_since > now() - interval '1 minute' AS anew FROM gateway_sender;
+SELECT request_id AS q1 FROM gateway_requests WHERE order_id = :o1 \gset
+SELECT request_id AS q2 FROM gateway_requests WHERE order_id = :o2 \gset
+SELECT request_id AS q3 FROM gateway_requests WHERE order_id = :o3 \gset
+SELECT settle_request(:'o1', :'q1', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o1, :'p1', :'r1');
+SELECT settle_request(:'o2', :'q2', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00"}'), pg_temp.state(:o2, :'p2', NULL);
+SELECT settle_request(:'o3', :'q3', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o3, :'p3', :'r3');
+SELECT count(*) AS more FROM claim_requests();
+-- what came later is sent as always
+SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
+SELECT work FROM pg_temp.claimed();
+
+-- ---------- what time brings ----------
+
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
+DELETE FROM gateway_requests;
+SET ROLE regress_dispatch_gateway;
+SELECT * FROM do_due_work();
+-- an order that expires; a payment that nobody has heard of, of one that is dead; one that was sent; an authorisation; money
+INSERT INTO orders (price, pay_before) VALUES (10, now()) RETURNING order_id AS expired \gset
+INSERT INTO payments (order_id, gateway, amount) VALUES (:expired, 'own', 10);
+SELECT o AS unsent, p AS p_unsent FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE orders SET status = 'cancelled' WHERE order_id = :unsent;
+SELECT o AS sent, p AS p_sent FROM pg_temp.prepare('revoke', 'own') \gset
+SELECT o AS held, p AS p_held FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE payments SET status = 'authorized' WHERE order_id = :held;
+UPDATE orders SET status = 'cancelled' WHERE order_id = :held;
+SELECT o AS paid, p AS p_paid FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE payments SET status = 'succeeded' WHERE order_id = :paid;
+UPDATE orders SET status = 'cancelled' WHERE order_id = :paid;
+SELECT o AS retried, p AS p_retried FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = :retried;
+UPDATE payments SET retry_at = now() WHERE order_id = :retried;
+SELECT * FROM do_due_work();
+SELECT * FROM do_due_work();
+SELECT o.status, p.status, p.attempt_no FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;
+SELECT kind, status, amount, reason FROM payment_operations WHERE order_id IN (:held, :paid) ORDER BY kind;
+SELECT work, method, regexp_replace(regexp_replace(url, '[0-9a-f]{32}', '<number>'), '/[0-9]+', '/<order>') AS url, headers ->> 'Idempotency-Key' ~ '-revoke$' AS revokes FROM claim_requests() ORDER BY url;
+SELECT count(settle_request(order_id::text, request_id, 'answered', 200, '{}', CASE work WHEN 'revoke_payment' THEN '{"status":"revoked"}' WHEN 'send_payment' THEN '{"status":"succeeded","amount":10}' ELSE '{"status":"succeeded"}' END::bytea)) FROM gateway_requests WHERE state = 'claimed';
+SELECT o.status, p.status, p.attempt_no FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;
+SELECT * FROM do_due_work();
+SELECT work, count(*) FROM open_work WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) GROUP BY work;
+SELECT problem, table_name, key FROM verify_store('dispatch');
+
+RESET ROLE;
+SET client_min_messages = warning;
+DROP SCHEMA dispatch CASCADE;
+DROP OWNED BY regress_dispatch_owner, regress_dispatch_app, regress_dispatch_gateway;
+DROP ROLE regress_dispatch_owner, regress_dispatch_app, regress_dispatch_gateway;

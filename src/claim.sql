@@ -444,6 +444,7 @@ CREATE FUNCTION order_payment.claim_requests(batch integer DEFAULT 10, sender te
 	RETURNS SETOF order_payment.claimed_request
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off  -- planned anew each time, for a few rows of many
 AS $$
 DECLARE
 	n integer := 0;

@@ -219,6 +219,7 @@ AS $$
 DECLARE
 	entity CONSTANT text := CASE WHEN action IN ('pay', 'query', 'revoke') THEN 'payment' ELSE replace(action, 'query_', '') END;
 	is_bare CONSTANT boolean := btrim(body, E' \t\r\n') = '';
+	words CONSTANT text[] := '{created,processing,requires_action,authorized,succeeded,failed,revoked,unknown,requested,cancelled,reversed}';
 	content jsonb;
 BEGIN
 	IF is_bare AND http_status = 200 AND action = 'pay' AND bare_success THEN
@@ -229,6 +230,7 @@ BEGIN
 	content := body::jsonb;
 	IF http_status NOT BETWEEN 200 AND 499 OR http_status BETWEEN 300 AND 399 OR jsonb_typeof(content) <> 'object'
 		OR coalesce(jsonb_typeof(content -> 'status') <> 'string', true)  -- a number is that of HTTP (RFC 9457)
+		OR http_status >= 400 AND NOT content ->> 'status' = ANY (words)
 	THEN
 		RETURN order_payment.reply_by_status(http_status, action, content ->> 'failure_code', content ->> 'failure_message');
 	END IF;
@@ -236,4 +238,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.json_reply(text, integer, text, jsonb, boolean) IS
-	'what an answer of the protocol json tells: a result (see json_fact()) decides, with 2xx or 4xx; 200 without a body means paid where the row of the gateway says so';
+	'what an answer of the protocol json tells: a result (see json_fact()) decides, with 2xx or 4xx, else the HTTP status; 200 without a body means paid where the row of the gateway says so';

@@ -145,7 +145,7 @@ AS $$
 BEGIN
 	reply.failure_class := 'not_sent';
 	IF NOT order_payment.end_sent(request, target, 'failed', reply, store) AND request.operation_id IS NULL THEN
-		EXECUTE format('UPDATE %I.payments SET status = ''revoked''
+		EXECUTE format('UPDATE %I.payments SET status = ''revoked'', next_action = NULL
 						WHERE order_id = %L AND payment_id = $1 AND status = ''requires_action'' AND expires_at <= clock_timestamp()',
 					   store, request.order_id) USING request.payment_id;
 	END IF;

@@ -198,6 +198,11 @@ BEGIN
 		RETURN order_payment.make_reply('unclear', '{}', NULL, 'no_object');
 	ELSIF action IN ('query_capture', 'query_void') AND object ->> 'status' = 'requires_capture' THEN
 		RETURN order_payment.make_reply('absent', '{}', NULL, 'requires_capture');
+	ELSIF action = 'query_capture' AND object ->> 'status' = 'canceled' OR action = 'query_void' AND object ->> 'status' = 'succeeded' THEN
+		-- it has ended in the other way
+		RETURN order_payment.make_reply('told', order_payment.make_fact(jsonb_build_object(
+			'entity', replace(action, 'query_', ''), 'number', asked -> 'number', 'status', 'failed', 'failure_class', 'other',
+			'failure_code', object -> 'status')) || order_payment.stripe_facts(object, exponents));
 	END IF;
 	RETURN order_payment.make_reply('told', order_payment.stripe_facts(object, exponents));
 END
