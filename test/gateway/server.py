@@ -211,8 +211,9 @@ def act_on(account, request, rule, operation, order_id):
         return json_answer(400, {'status': 'failed', 'failure_code': 'number_missing'})
     if rule.get('effect') is False:
         return json_answer(500, {'status': 'failed', 'failure_code': 'not_done'})
+    known = account.by_number.get(request.number)
     answer = {'number': request.number, 'order_id': order_id, 'status': OPERATIONS[operation],
-              'reference': 'gw_' + uuid.uuid4().hex, 'amount': request.data.get('amount'),
+              'reference': known['answer']['reference'] if known else 'gw_' + uuid.uuid4().hex, 'amount': request.data.get('amount'),
               'currency': request.data.get('currency'), **rule.get('result', {})}
     wanted = {'key': request.key, 'number': request.number, 'operation': operation, 'order_id': order_id, 'amount': request.data.get('amount'),
               'currency': request.data.get('currency')}

@@ -20,7 +20,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(build_stopping_worker worker_conf make_worker_roles make_shop new_order
-  worker_pid wait_for_log set_stop resume hasten until_true differences api_key signing_secret);
+  worker_pid wait_for_log set_stop resume hasten until_true differences set_secret api_key signing_secret);
 
 my $TEST = "$FindBin::RealBin/..";
 
@@ -166,7 +166,7 @@ sub until_true
 	my ($condition, $seconds) = @_;
 	my $start = time;
 
-	$seconds //= $PostgreSQL::Test::Utils::timeout_default;
+	$seconds //= 30;
 	while (!$condition->())
 	{
 		return if time - $start > $seconds;
@@ -248,7 +248,7 @@ gateway AS (
 	SELECT number, operation, order_id, count(*) AS n, sum(amount) AS amount FROM effects WHERE number <> '' GROUP BY 1, 2, 3),
 store AS (
 	SELECT replace(p.payment_id::text, '-', '') AS number, 'payment' AS operation, p.order_id::text, p.amount
-	FROM shop.payments p WHERE p.status IN ('succeeded', 'authorized') AND p.gateway = 'pay'
+	FROM shop.payments p WHERE num_nonnulls(p.authorized_at, p.succeeded_at) > 0 AND p.gateway = 'pay'
 	UNION ALL
 	SELECT replace(r.operation_id::text, '-', ''), r.kind::text, r.order_id::text, r.amount
 	FROM shop.payment_operations r JOIN shop.payments p USING (order_id, payment_id)
