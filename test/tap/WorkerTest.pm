@@ -20,7 +20,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(build_stopping_worker worker_conf make_worker_roles make_shop new_order
-  worker_pid wait_for_log set_stop resume hasten until_true differences set_secret api_key signing_secret);
+  worker_pid wait_for_log set_stop resume hasten hastening until_true differences set_secret api_key signing_secret);
 
 my $TEST = "$FindBin::RealBin/..";
 
@@ -217,11 +217,9 @@ sub resume
 # ---------- time, and accounts ----------
 
 # As if time had passed: leases of senders that are no more end, and what was sent was sent long ago.
-sub hasten
+sub hastening
 {
-	my ($node, $database) = @_;
-
-	$node->safe_psql($database // 'postgres', q{
+	return q{
 UPDATE shop.gateway_requests r SET lease_until = r.lease_until - interval '1 hour', claimed_at = r.claimed_at - interval '1 hour'
 WHERE r.state = 'claimed' AND r.lease_until > clock_timestamp()
   AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE r.claimed_by = 'order_payment_worker ' || a.pid);
@@ -230,7 +228,14 @@ WHERE r.state IN ('lost', 'not_sent') AND r.work IN ('send_payment', 'send_opera
 UPDATE shop.webhook_deliveries d SET lease_until = d.lease_until - interval '1 hour'
 WHERE d.state = 'claimed' AND d.lease_until > clock_timestamp()
   AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE d.claimed_by = 'order_payment_worker ' || a.pid);
-	});
+	};
+}
+
+sub hasten
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql($database // 'postgres', hastening());
 	return;
 }
 
