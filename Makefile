@@ -7,7 +7,7 @@
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
 #   make demo | test | lint | fuzz | bench     one command on a bare machine: see test/harness/lib.sh
-#   make soak                                  the model test and the storm, each for SOAK_SECONDS (600), and long vectors; likewise
+#   make soak                                  the model test, the storm and 1000 kills of the worker, each for SOAK_SECONDS (600), and long vectors; likewise
 #   make dist                                  the archive for PGXN
 #
 # Lists whose order matters, and lists of regression and isolation tests, are written out: a file that is not listed is not

@@ -22,8 +22,9 @@ use WorkerTest;
 
 my $seconds = $ENV{SOAK_SECONDS} || 15;
 my $kills = $ENV{SOAK_KILLS} || 1000;
-my $seed = srand($ENV{SOAK_SEED} // ());
+my $seed = $ENV{SOAK_SEED} || int rand 2**31;
 
+srand $seed;
 diag("SOAK_SEED=$seed");
 
 my $gateway = start_gateway(undef, standard_webhook_secret => signing_secret());
@@ -64,7 +65,7 @@ sub load_some
 {
 	said_by(q{
 BEGIN;
-CREATE TEMP TABLE made AS SELECT nextval(pg_get_serial_sequence('shop.orders', 'order_id')) AS id FROM generate_series(1, 1 + random() * 4);
+CREATE TEMP TABLE made AS SELECT nextval(pg_get_serial_sequence('shop.orders', 'order_id')) AS id FROM generate_series(1, 1 + (random() * 4)::integer);
 INSERT INTO shop.orders (order_id, customer_id, price) OVERRIDING SYSTEM VALUE SELECT id, 1, 12 FROM made;
 SELECT count(order_payment.create_payment(id::text, 'pay', store => 'shop')) FROM made;
 COMMIT;
@@ -131,10 +132,13 @@ SELECT (SELECT count(*) FROM shop.orders WHERE status = 'pending')
 	return $open == 0 }, 60 + $seconds), 'all is paid, given back and told')
   or diag($node->safe_psql('postgres', q{SELECT status, failure_class, failure_code, retry_at, count(*) FROM shop.payments GROUP BY 1, 2, 3, 4 UNION ALL
 	SELECT status::text::order_payment.payment_status, failure_class, failure_code, retry_at, count(*) FROM shop.payment_operations WHERE status <> 'succeeded' GROUP BY 1, 2, 3, 4}));
-my $orders = $node->safe_psql('postgres', 'SELECT count(*) FROM shop.orders');
+my ($orders, $refunds, $requests, $lost) = split /\|/, $node->safe_psql('postgres', q{
+SELECT (SELECT count(*) FROM shop.orders), (SELECT count(*) FROM shop.refunds), count(*), count(*) FILTER (WHERE state = 'lost') FROM shop.gateway_requests});
 
-diag("$orders orders, " . $node->safe_psql('postgres', q{SELECT count(*) || ' refunds, ' || (SELECT count(*) FROM shop.gateway_requests) || ' requests, ' ||
-	(SELECT count(*) FROM shop.gateway_requests WHERE state = 'lost') || ' lost' FROM shop.refunds}));
+diag("$orders orders, $refunds refunds, $requests requests, $lost of them lost");
+cmp_ok($orders, '>', $n, 'it was under load');
+cmp_ok($refunds, '>', $n / 4, 'of refunds too');
+cmp_ok($lost, '>', $n / 4, 'and much was lost on the way');
 is(differences($node, $gateway), '', 'nothing twice, nothing lost');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM shop.gateway_requests WHERE outcome IN ('conflict', 'error')}), 0, 'and nothing in contradiction');
 my %told = map { ("$_->{order_id} $_->{version}" => 1) } grep { $_->{status} == 200 } gateway_log($gateway, what => 'webhook');
