@@ -3,10 +3,11 @@
 #   make, make install, make installcheck      as for any extension; installcheck runs on a running server (PG* variables),
 #                                              without preload: regression tests, then isolation tests
 #   make WITH_WORKER=no                        all of them without the second library, the only one that needs libcurl
+#   make OP_TESTING=1                          a second library that stops where a test says; after make clean, and never installed
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
 #   make demo | test | lint | fuzz | bench     one command on a bare machine: see test/harness/lib.sh
-#   make soak                                  the model test and the storm, each for SOAK_SECONDS (600), and long vectors; likewise
+#   make soak                                  the model test, the storm and 1000 kills of the worker, each for SOAK_SECONDS (600), and long vectors; likewise
 #   make dist                                  the archive for PGXN
 #
 # Lists whose order matters, and lists of regression and isolation tests, are written out: a file that is not listed is not
@@ -135,6 +136,11 @@ WORKER_OBJS = \
 	src/worker/worker_settings.o \
 	src/worker/order_payment_worker.o
 WITH_WORKER ?= yes
+# Never to be installed where money moves: tests stop it at points (src/worker/point.h).
+ifdef OP_TESTING
+WORKER_OBJS += src/worker/point.o
+$(WORKER_OBJS): override CPPFLAGS += -DOP_TESTING
+endif
 
 # The install script is these, in this order. header.sql is first (it stops psql), privileges.sql last.
 SQL_PARTS = \
@@ -292,7 +298,7 @@ endif
 
 clean: clean-worker
 clean-worker:
-	rm -f $(WORKER)$(DLSUFFIX) $(WORKER_OBJS) $(WORKER_OBJS:.o=.bc)
+	rm -f $(WORKER)$(DLSUFFIX) $(WORKER_OBJS) $(WORKER_OBJS:.o=.bc) src/worker/point.o src/worker/point.bc
 
 # Each part is preceded by a line with its name, so that a line number in an error message leads back to it.
 $(INSTALL_SCRIPT_SQL): $(SQL_PARTS) $(srcdir)/order_payment.control $(srcdir)/Makefile

@@ -40,6 +40,7 @@
 #define DUE_BATCH	 100
 #define MAX_PAUSE_MS 60000
 #define MAX_DOUBLING 10
+#define RATE_MS		 1000 /* a gateway's rate is counted by the second */
 
 typedef struct Store
 {
@@ -53,6 +54,7 @@ static OpHttps		*https = NULL;
 static Store		*stores = NULL;
 static int			 nstores = 0;
 static TimestampTz	 next_look = 0;
+static TimestampTz	 next_claim = 0;   /* what a rate has kept back may go then */
 static bool			 has_more = false; /* than was claimed at the last look */
 
 static void
@@ -237,7 +239,7 @@ claim_some(void *argument)
 	Claim *claim = argument;
 
 	claim->claimed = op_claim(claim->kind, claim->store, claim->room, memory);
-	OP_POINT("before claim");
+	OP_POINT_IF(claim->claimed != NIL, "before claim");
 }
 
 static void
@@ -261,7 +263,10 @@ claim_and_send(const char *store, const OpClaimKind *kind, int room)
 	ListCell *cell;
 
 	if (done && claim.claimed != NIL)
+	{
+		next_claim = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RATE_MS);
 		OP_POINT("after claim");
+	}
 	has_more = has_more || (done && list_length(claim.claimed) == room);
 	foreach (cell, claim.claimed)
 	{
@@ -323,6 +328,8 @@ look_for_work(void)
 
 	if (is_due)
 		next_look = TimestampTzPlusMilliseconds(now, op_worker_poll_interval);
+	if (now >= next_claim)
+		next_claim = DT_NOEND;
 	has_more = false;
 	if (nstores == 0 || !transact("looking for work", look_for_extension, &is_there) || !is_there)
 		return;
@@ -341,7 +348,8 @@ time_to_sleep(void)
 {
 	if (has_more && op_https_in_flight(https) < op_worker_max_in_flight)
 		return 0;
-	return Max(0, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_look));
+	return Max(0, TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+												  Min(next_look, next_claim)));
 }
 
 void
@@ -351,17 +359,17 @@ op_deliver(void)
 
 	open_delivery();
 	take_replies();
-	if (is_woken || has_more || GetCurrentTimestamp() >= next_look)
+	if (is_woken || has_more || GetCurrentTimestamp() >= Min(next_look, next_claim))
 		look_for_work();
-	if (op_https_in_flight(https) > 0)
-		OP_POINT("request sent");
 	is_woken = op_https_turn(https, time_to_sleep());
+	OP_POINT_IF(op_https_is_sent(https), "request sent");
 }
 
 /* What is on its way ends by the rules under which it left. */
 void
 op_delivery_reload(void)
 {
+	next_look = 0; /* poll_interval may have become shorter */
 	if (https != NULL && op_https_in_flight(https) == 0)
 	{
 		op_https_free(https);

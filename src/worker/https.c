@@ -199,6 +199,19 @@ op_https_in_flight(const OpHttps *https)
 	return https->in_flight;
 }
 
+#ifdef OP_TESTING
+bool
+op_https_is_sent(OpHttps *https)
+{
+	dlist_iter iter;
+	bool	   result = !dlist_is_empty(&https->running);
+
+	dlist_foreach(iter, &https->running)
+		result = result && op_transfer_is_sent(dlist_container(OpTransfer, node, iter.cur));
+	return result;
+}
+#endif
+
 void
 op_https_cancel_all(OpHttps *https)
 {

@@ -105,6 +105,11 @@ extern bool op_https_take(OpHttps *https, OpHttpsReply *reply);
 /* submitted and not taken */
 extern int op_https_in_flight(const OpHttps *https);
 
+#ifdef OP_TESTING
+/* Has something left, and is nothing left to leave? */
+extern bool op_https_is_sent(OpHttps *https);
+#endif
+
 /* Forgets all that is in flight; who was connected to sees the connection close. */
 extern void op_https_cancel_all(OpHttps *https);
 

@@ -423,6 +423,19 @@ op_transfer_prepare(OpTransfer *transfer, const OpHttpsSettings *settings,
 	return false;
 }
 
+#ifdef OP_TESTING
+bool
+op_transfer_is_sent(const OpTransfer *transfer)
+{
+	long	   head = 0;
+	curl_off_t body = 0;
+
+	(void) curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &head);
+	(void) curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &body);
+	return head > 0 && body == (curl_off_t) transfer->body.size;
+}
+#endif
+
 /* ---------- the reply ---------- */
 
 static void

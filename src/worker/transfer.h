@@ -55,6 +55,11 @@ extern bool op_transfer_prepare(OpTransfer *transfer, const OpHttpsSettings *set
 /* libcurl is done with it. The request is wiped; the reply stays. */
 extern void op_transfer_finish(OpTransfer *transfer, CURLcode result);
 
+#ifdef OP_TESTING
+/* Has all of it left? */
+extern bool op_transfer_is_sent(const OpTransfer *transfer);
+#endif
+
 /* In the current memory context */
 extern void op_transfer_reply(const OpTransfer *transfer, OpHttpsReply *reply);
 

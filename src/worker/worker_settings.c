@@ -13,6 +13,7 @@
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
+#include "point.h"
 #include "worker_settings.h"
 
 #define DEFAULT_ROLE		   "order_payment_worker"
@@ -179,5 +180,6 @@ op_worker_settings_init(void)
 	define_places();
 	define_limits();
 	define_trust();
+	OP_POINT_INIT();
 	MarkGUCPrefixReserved("order_payment_worker");
 }

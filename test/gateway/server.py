@@ -11,11 +11,13 @@ and reads, whenever it has changed,
   control.json  {"rules": [rule, ...]}: the first rule that fits a request and is not used up says what is done.
                 Further "authorization": what that header must be, "webhook_secret": base64 of the key by which requests must
                 be signed (Standard Webhooks). A request that is not so is answered 401, and nothing is done
+  secrets.json  {"standard_webhook_secret": "whsec_..."}: with it, the log tells of each request whether it is signed by that
 
 listener   good, or one that must be refused: expired, wrong_host, self_signed, other_ca, revoked, tls1_0, tls1_1; further
            plain (HTTP without TLS), garbage (answers no TLS) and silent (answers nothing)
 effect     what a gateway does only once a key, whatever it answers: a payment, capture, void or refund. A key is the header
            Idempotency-Key, or the number in the body
+number     what the other side calls it. It may come with another key when it is tried again; who asks gets what moved, or came last
 answer     what it says of that; the same again for the same key, and 409 for the same key with another body
 behaviour  how the answer goes wrong: a function below, named behave_NAME
 
@@ -27,7 +29,8 @@ A rule: {"method": "POST", "path": "/payment/", "number": "...", "amount": "12.0
 
 /behave/NAME?seconds=...&size=...&to=... shows a behaviour without any effect.
 Protocol json: POST /payment/{order_id}, /capture/{order_id}, /void/{order_id}, /refund/{order_id} with a JSON object, and GET of
-the same paths with ?number=... (and &key=... of what was tried again), 404 if that is not known here.
+the same paths with ?number=... (and &key=... of what was tried again), 404 if that is not known here. POST /hook/NAME is somebody who is told of events, and writes them
+down. No secret that comes is in the log: of Authorization and of cards there are digests (SHA-256).
 
 What was done survives SIGKILL and a new start: it is read from the log.
 """
@@ -65,6 +68,7 @@ class Account:
     def __init__(self, path):
         self.lock = threading.Lock()
         self.done = {}
+        self.by_number = {}
         self.read(path)
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
@@ -79,7 +83,13 @@ class Account:
                     continue  # cut off by the end of the process
                 if entry.pop('what') in ('effect', 'no_effect'):
                     del entry['at']
-                    self.done[entry['key']] = entry
+                    self.keep(entry)
+
+    def keep(self, entry):
+        self.done[entry['key']] = entry
+        known = self.by_number.get(entry['number'])
+        if known is None or known['key'] == entry['key'] or known['answer']['status'] not in MOVED:
+            self.by_number[entry['number']] = entry
 
     def write(self, what, sync=False, **entry):
         line = json.dumps({'at': time.time(), 'what': what, **entry}) + '\n'
@@ -91,7 +101,7 @@ class Account:
         before = self.done.get(entry['key'])
         moved = entry['answer']['status'] in MOVED and not (before and before['answer']['status'] in MOVED)
         self.write('effect' if moved else 'no_effect', sync=True, **entry)
-        self.done[entry['key']] = entry
+        self.keep(entry)
         return entry
 
     def act(self, entry):
@@ -165,7 +175,8 @@ class Request:
             self.data = None
         if not isinstance(self.data, dict):
             self.data = {}
-        self.number = self.query.get('key') or self.query.get('number') or self.headers.get('idempotency-key') or self.data.get('number')
+        self.key = self.headers.get('idempotency-key') or self.data.get('number')
+        self.number = self.query.get('number') or self.data.get('number') or self.key
 
     def is_signed_by(self, secret):
         number, at = self.headers.get('webhook-id', ''), self.headers.get('webhook-timestamp', '')
@@ -206,23 +217,24 @@ def json_answer(status, data):
 # ---------- protocol json ----------
 
 def query_of(account, request, rule):
-    entry = account.done.get(request.number)
+    entry = account.done.get(request.query['key']) if 'key' in request.query else account.by_number.get(request.number)
     if entry is None:
         return json_answer(404, {'number': request.number, 'status': 'not_found'})
     if 'result' in rule:
-        entry = account.settle(request.number, rule['result'])
+        entry = account.settle(entry['key'], rule['result'])
     return json_answer(200, entry['answer'])
 
 
 def act_on(account, request, rule, operation, order_id):
-    if not request.number:
+    if not request.key:
         return json_answer(400, {'status': 'failed', 'failure_code': 'number_missing'})
     if rule.get('effect') is False:
         return json_answer(500, {'status': 'failed', 'failure_code': 'not_done'})
-    answer = {'number': request.data.get('number', request.number), 'order_id': order_id, 'status': OPERATIONS[operation],
-              'reference': 'gw_' + uuid.uuid4().hex, 'amount': request.data.get('amount'),
+    known = account.by_number.get(request.number)
+    answer = {'number': request.number, 'order_id': order_id, 'status': OPERATIONS[operation],
+              'reference': known['answer']['reference'] if known else 'gw_' + uuid.uuid4().hex, 'amount': request.data.get('amount'),
               'currency': request.data.get('currency'), **rule.get('result', {})}
-    wanted = {'key': request.number, 'operation': operation, 'order_id': order_id, 'amount': request.data.get('amount'),
+    wanted = {'key': request.key, 'number': request.number, 'operation': operation, 'order_id': order_id, 'amount': request.data.get('amount'),
               'currency': request.data.get('currency')}
     entry = account.act({**wanted, 'answer': answer})
     if any(entry[name] != value for name, value in wanted.items()):
@@ -230,8 +242,18 @@ def act_on(account, request, rule, operation, order_id):
     return json_answer(200, entry['answer'])
 
 
+def hear(account, request, rule, name):
+    """Somebody who is told of an event. The rule says with which status; 200 else."""
+    data = request.data.get('data') or {}
+    account.write('webhook', sync=True, subscriber=name, id=request.headers.get('webhook-id'), type=request.data.get('type'),
+                  order_id=data.get('order_id'), version=data.get('version'), status=rule.get('status', 200), do=rule.get('do'))
+    return json_answer(200, {})
+
+
 def protocol_answer(account, request, rule):
     parts = request.path.strip('/').split('/')
+    if parts[0] == 'hook':
+        return hear(account, request, rule, parts[-1])
     if len(parts) < 2 or parts[-2] not in OPERATIONS:
         return json_answer(404, {'status': 'no_such_path'})
     if request.method == 'GET':
@@ -315,6 +337,7 @@ def behave_silent(connection, answer, options):
 
 
 def behave_reset_before(connection, answer, options):
+    time.sleep(seconds_of(options, 0))
     connection.reset()
 
 
@@ -568,10 +591,42 @@ def behave_together(connection, answer, options):
     connection.send(answer.whole())
 
 
+# ---------- what is told of a request that holds secrets ----------
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_signed(request, secret):
+    """As Standard Webhooks have it; within five minutes of now."""
+    moment = request.headers.get('webhook-timestamp', '')
+    text = f'{request.headers.get("webhook-id")}.{moment}.'.encode() + request.body
+    wanted = base64.b64encode(hmac.new(base64.b64decode(secret.removeprefix('whsec_')), text, hashlib.sha256).digest()).decode()
+    return (moment.isdigit() and abs(time.time() - int(moment)) < 300
+            and f'v1,{wanted}' in request.headers.get('webhook-signature', '').split(' '))
+
+
+def seen_of(request, secrets):
+    result = {}
+    if 'standard_webhook_secret' in secrets:
+        result['signed'] = is_signed(request, secrets['standard_webhook_secret'])
+    if 'authorization' in request.headers:
+        result['authorization'] = digest(request.headers['authorization'])
+    if isinstance(request.data.get('card'), dict):
+        card = request.data['card']
+        result['card'] = digest('|'.join(card.get(name, '') for name in ('number', 'holder', 'expiry')))
+    return result
+
+
 # ---------- serving ----------
 
 class Gateway:
     def __init__(self, folder):
+        path = os.path.join(folder, 'secrets.json')
+        self.secrets = {}
+        if os.path.exists(path):
+            with open(path, encoding='utf-8') as file:
+                self.secrets = json.load(file)
         self.account = Account(os.path.join(folder, 'gateway.log'))
         self.control = Control(os.path.join(folder, 'control.json'))
 
@@ -579,8 +634,10 @@ class Gateway:
         # names of headers only, for some of their values are secrets
         self.account.write('request', listener=listener, method=request.method, target=request.target,
                            number=request.number, headers=sorted(request.headers), bytes=len(request.body),
-                           do=rule.get('do'), card=str(request.data.get('card_number', ''))[-4:],
-                           placeholders=any('{{' in text for text in (str(request.headers), request.body.decode('latin-1'))))
+                           do=rule.get('do'),
+                           **{'card': str(request.data.get('card_number', ''))[-4:],
+                              'placeholders': any('{{' in text for text in (str(request.headers), request.body.decode('latin-1'))),
+                              **seen_of(request, self.secrets)})
 
     def behave(self, connection, request, rule):
         """True: the connection can serve another request."""

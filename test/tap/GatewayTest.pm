@@ -33,15 +33,17 @@ sub wait_for_ports
 	die "the gateway does not start: $gateway->{err}";
 }
 
-# A running gateway: { folder, ports, run }. Given one that was stopped, that one goes on, on other ports.
+# A running gateway: { folder, ports, run }. Given one that was stopped, that one goes on, on other ports. args: members
+# of secrets.json.
 sub start_gateway
 {
-	my ($gateway) = @_;
+	my ($gateway, %secrets) = @_;
 
 	if (!$gateway)
 	{
 		$gateway = { folder => PostgreSQL::Test::Utils::tempdir(), err => '' };
 		system_or_bail('sh', "$PLACE/make_ca.sh", $gateway->{folder});
+		append_to_file("$gateway->{folder}/secrets.json", encode_json(\%secrets));
 	}
 	unlink "$gateway->{folder}/ports.json";
 	$gateway->{run} = IPC::Run::start([ 'python3', "$PLACE/server.py", $gateway->{folder}, '--with-parent' ], '<', \undef, '2>', \$gateway->{err});
