@@ -195,9 +195,11 @@ WHERE p.provolatile = 'v' AND p.proparallel <> 'u' AND p.proname <> 'uuid_v7';
 -- what an index or a constraint may use is in C, strict, and safe in parallel plans; an aggregate begins with a null state
 SELECT p.oid::regprocedure AS immutable_label FROM member_function p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.provolatile = 'i' AND p.prokind = 'f' AND p.proname NOT IN ('outstanding_events', 'store_objects')
-  AND (l.lanname, p.proisstrict OR p.oid IN (SELECT oid FROM aggregate_part)
-       OR p.proname IN ('is_order_money', 'outstanding_amount', 'is_masked_card'),  -- a total may be unknown, a card not there
-       p.proparallel) <> ('c', true, 's');
+  AND CASE l.lanname WHEN 'c'
+	  THEN (p.proisstrict OR p.oid IN (SELECT oid FROM aggregate_part)
+			OR p.proname IN ('is_order_money', 'outstanding_amount', 'is_masked_card'),  -- a total may be unknown, a card not there
+			p.proparallel) <> (true, 's')
+	  ELSE p.proparallel <> 's' END;  -- what reads and makes messages of gateways
 -- leakproof only what cannot raise: comparison and hash of one byte, and ->?
 SELECT p.oid::regprocedure AS leakproof_label FROM member_function p
 WHERE p.proleakproof <> (p.proname ~ '^status_(lt|le|eq|ne|ge|gt|cmp|hash|hash_extended|smaller|larger)$' OR p.proname ~ '_may_become$');
@@ -206,6 +208,11 @@ WHERE p.proleakproof <> (p.proname ~ '^status_(lt|le|eq|ne|ge|gt|cmp|hash|hash_e
 SELECT p.oid::regprocedure AS not_strict FROM member_function p
 WHERE NOT p.proisstrict AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0
   AND p.oid NOT IN (SELECT oid FROM aggregate_part)
+  AND obj_description(p.oid, 'pg_proc') !~ '(For|Called by) [a-z_]+(\(\)| of protocols)'
+  AND NOT 'store' = ANY (coalesce(p.proargnames, '{}'))  -- require_store() says it is null
+  AND p.proname !~ '^(json|standard_webhooks|stripe|alipay|wechatpay)_'  -- members that a message lacks are null
+  AND p.proname NOT IN ('reason_of', 'payment_options', 'iso_minor_units', 'refuse_request', 'require_member', 'require_reference', 'require_request',
+                        'work_action', 'breaker_until', 'is_wanted')
   AND p.proname NOT IN ('create_store', 'grant_store', 'guard_column', 'require_store', 'verify_store', 'upgrade_store',
                         'is_order_money', 'outstanding_amount', 'choose_gateway', 'create_payment', 'retry_payment',
                         'refund_order', 'due_retries', 'expire_orders', 'request_due_refunds', 'post_settlement',

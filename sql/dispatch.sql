@@ -57,10 +57,15 @@ CREATE FUNCTION pg_temp.headers(gateway text, body text) RETURNS jsonb LANGUAGE 
 		'Wechatpay-Signature', pg_temp.rsa(concat(t, E'\nn\n', body, E'\n'))) ELSE '{"Content-Type": "application/json"}' END
 	FROM CAST(floor(extract(epoch FROM clock_timestamp())) AS text) t
 $$;
+-- what answers the request of a payment that is under way
+CREATE FUNCTION pg_temp.member(payment uuid) RETURNS text LANGUAGE sql AS $$
+	SELECT replace((regexp_match(q.body, 'method=([a-z.]+)'))[1], '.', '_') || '_response'
+	FROM dispatch.gateway_requests q WHERE q.payment_id = payment AND q.state = 'claimed'
+$$;
 -- {n}, {p}: the number of what was asked for, and of its payment
 CREATE FUNCTION pg_temp.filled(gateway text, body text, payment uuid, operation uuid) RETURNS text LANGUAGE sql AS $$
 	SELECT CASE WHEN gateway = 'alipay' AND b LIKE '{%' AND b NOT LIKE '%_response%'
-				THEN format('{"alipay_trade_response":%s,"sign":"%s"}', b, pg_temp.rsa(b)) ELSE b END
+				THEN format('{%s:%s,"sign":"%s"}', to_json(pg_temp.member(payment)), b, pg_temp.rsa(b)) ELSE b END
 	FROM replace(replace(body, '{n}', pg_temp.num(coalesce(operation, payment))), '{p}', pg_temp.num(payment)) b
 $$;
 -- work that waits to be sent: a payment, or an operation of one that has been authorised or captured
@@ -95,7 +100,6 @@ DECLARE
 BEGIN
 	BEGIN
 		target := pg_temp.prepare(kind, gateway);
-		body := pg_temp.filled(gateway, answer, target.p, target.r);
 		SELECT * INTO STRICT request FROM order_payment.claim_requests(store => 'dispatch');
 		IF is_query THEN
 			PERFORM order_payment.settle_request(request.order_id, request.request_id, 'lost', store => 'dispatch');
@@ -103,6 +107,7 @@ BEGIN
 			SELECT * INTO STRICT request FROM order_payment.claim_requests(store => 'dispatch');
 		END IF;
 		work := request.work;
+		body := pg_temp.filled(gateway, answer, target.p, target.r);
 		outcome := order_payment.settle_request(request.order_id, request.request_id, 'answered', http_status,
 			coalesce(headers, pg_temp.headers(gateway, body)), convert_to(body, 'UTF8'), store => 'dispatch');
 		becomes := pg_temp.state(target.o, target.p, target.r);
@@ -194,6 +199,15 @@ FROM (VALUES (1, 200, '{"number":"{n}","status":"succeeded","amount":"10.00","cu
 	(33, 404, '{"title":"Not Found","status":404}'), (34, 404, '<html>'), (35, 408, ''), (36, 409, '{"title":"Conflict","status":409}'), (37, 425, ''), (38, 429, ''), (39, 429, '<html>slow down</html>'),
 	(40, 500, ''), (41, 502, '<html>'), (42, 503, '{"status":"failed"}'), (43, 500, '{"status":"succeeded","amount":"10.00"}'), (44, 999, '')) t (n, http_status, answer)
 CROSS JOIN LATERAL pg_temp.trial('payment', 'own', t.answer, t.http_status) x ORDER BY t.n;
+-- whatever it is, it is an answer, and the outcome is unknown
+SELECT t.n, x.outcome, x.becomes, left(x.reason, 6) AS reason
+FROM (VALUES (1, repeat('[', 100000)), (2, repeat('{"a":', 100000)), (3, '{"status":"succeeded","amount":"' || repeat('9', 100000) || '"}'), (4, '{"status":"succeeded","reference":"' || repeat('r', 100000) || '","amount":"11"}'),
+	(5, '{"status":"failed","failure_message":"' || repeat('m', 100000) || '","failure_class":"none"}'), (6, '{"status":"succeeded","amount":"-10.00"}'), (7, '{"status":"succeeded","amount":["10.00"]}'), (8, '{"status":"succeeded","captured":"0","amount":"10.00"}'),
+	(9, '{"status":"succeeded","captured":"11","amount":"10.00"}'), (10, '{"status":"succeeded","refunded":"5","amount":"10.00"}'), (11, '{"status":"succeeded","occurred_at":"yesterday or so"}')) t (n, answer)
+CROSS JOIN LATERAL pg_temp.trial('payment', 'own', t.answer, 200) x ORDER BY t.n;
+BEGIN;
+SELECT settle.* FROM (SELECT o, p FROM pg_temp.prepare('payment', 'own')) t, LATERAL claim_requests() c, LATERAL settle_request(c.order_id, c.request_id, 'answered', 200, '{}', '\xff00fe') settle;
+ROLLBACK;
 -- an empty 200 is a success only where the row of the gateway says so, and only for a payment
 SELECT t.kind, t.http_status, t.answer, x.outcome, x.becomes, x.reason
 FROM (VALUES (1, 'payment', 200, ''), (2, 'payment', 200, E' \r\n'), (3, 'payment', 201, ''), (4, 'payment', 200, '{}'), (5, 'refund', 200, ''), (6, 'payment', 500, '')) t (n, kind, http_status, answer)
@@ -259,6 +273,10 @@ FROM (VALUES (1, 'payment', '{' || :'trade' || ',"trade_status":"TRADE_SUCCESS",
 	(7, 'refund', '{' || :'trade' || ',"out_request_no":"{n}","refund_amount":"4.00","refund_status":"REFUND_SUCCESS"}'), (8, 'refund', '{"code":"10000"}'), (9, 'refund', '{' || :'trade' || ',"out_request_no":"{n}","refund_amount":"4.00"}'),
 	(10, 'refund', '{' || :'trade' || ',"out_request_no":"other","refund_amount":"4.00","refund_status":"REFUND_SUCCESS"}')) t (n, kind, answer)
 CROSS JOIN LATERAL pg_temp.trial(t.kind, 'alipay', replace(t.answer, '"trade_no":"2026"', CASE t.kind WHEN 'refund' THEN '"trade_no":"pi_{p}"' ELSE '"trade_no":"2026"' END), 200, true) x ORDER BY t.n;
+
+-- an answer to another method, which the signature does not tell
+SELECT x.outcome, x.becomes FROM (VALUES ('{"code":"10000","qr_code":"https://qr"}')) v (a),
+	LATERAL pg_temp.trial('payment', 'alipay', format('{"alipay_trade_query_response":%1$s,"sign":"%2$s"}', a, pg_temp.rsa(a)), 200) x;
 
 -- ---------- answers: WeChat Pay ----------
 
@@ -357,6 +375,21 @@ SELECT q AS q2, work FROM pg_temp.claimed() \gset
 SELECT :'work' AS work, settle_request(:'o', :'asked', 'answered', 404), pg_temp.state(:o, :'p', :'r');
 SELECT settle_request(:'o', :'q2', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o, :'p', :'r');
 
+-- what did not arrive is sent again by the same key, should it arrive yet; what was refused by a new one
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') AS is_number FROM claim_requests() \gset
+SELECT :'is_number' AS is_number, settle_request(:'o', :'q', 'not_sent', problem => 'connection refused'), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') AS is_number FROM claim_requests() \gset
+SELECT :'is_number' AS is_number, settle_request(:'o', :'q', 'not_sent', problem => 'connection refused'), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') AS is_number FROM claim_requests() \gset
+SELECT :'is_number' AS is_number, settle_request(:'o', :'q', 'answered', 402, '{}', '{"status":"failed","failure_class":"soft_decline"}'), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') || '-2' AS is_second FROM claim_requests() \gset
+SELECT :'is_second' AS is_second, settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), attempt_no
+FROM payment_operations WHERE operation_id = :'r';
+
 -- what cannot be revoked may be paid: it is asked for
 SELECT o, p FROM pg_temp.prepare('revoke', 'alipay') \gset
 SELECT request_id AS q, work FROM claim_requests() \gset
@@ -405,6 +438,30 @@ SELECT count(*) FROM claim_requests() WHERE order_id::bigint = :mute;
 SELECT pg_temp.pass_time(interval '2 hours');
 SELECT work, url FROM claim_requests() WHERE order_id::bigint = :mute;
 SELECT count(*) FROM needs_attention WHERE order_id = :mute;
+
+-- what a trigger of the owner's forbids is one row's affair: neither other claims nor the ends of other leases wait for it
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = 'OP999'; END $$;
+UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
+DELETE FROM gateway_requests;
+SET ROLE regress_dispatch_gateway;
+SELECT o AS bad FROM pg_temp.prepare('payment', 'own') \gset
+SELECT o AS lost FROM pg_temp.prepare('payment', 'own') \gset
+SELECT o AS good FROM pg_temp.prepare('payment', 'own') \gset
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+SELECT format('CREATE TRIGGER aaa BEFORE UPDATE ON payments FOR EACH ROW WHEN (OLD.order_id = %s AND NEW.status = ''processing'' OR OLD.order_id = %s AND NEW.status = ''unknown'') EXECUTE FUNCTION refuse()', :bad, :lost) \gexec
+SET ROLE regress_dispatch_gateway;
+SELECT order_id::bigint - :bad AS "order", work FROM claim_requests();
+SELECT pg_temp.pass_time(interval '2 minutes');
+SELECT order_id::bigint - :bad AS "order", work FROM claim_requests();
+SELECT o - :bad AS "order", work, state, outcome, reason FROM log WHERE o >= :bad;
+SELECT settle_request(order_id::text, request_id, 'answered', 200, '{}', '{"status":"succeeded","amount":"10"}') FROM gateway_requests WHERE state = 'claimed';
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+DROP TRIGGER aaa ON payments;
+DROP FUNCTION refuse;
 
 -- ---------- cards: for the worker alone ----------
 
@@ -566,10 +623,25 @@ UPDATE payments SET status = 'succeeded' WHERE order_id = :paid;
 UPDATE orders SET status = 'cancelled' WHERE order_id = :paid;
 SELECT o AS retried, p AS p_retried FROM pg_temp.prepare('payment', 'own') \gset
 UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = :retried;
-UPDATE payments SET retry_at = now() WHERE order_id = :retried;
+UPDATE payments SET retry_at = now(), request_options = '{"subject": "Books"}' WHERE order_id = :retried;
+-- a retry that a trigger forbids keeps nothing else from being done
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = 'OP999'; END $$;
+CREATE TRIGGER aaa BEFORE INSERT ON payments FOR EACH ROW EXECUTE FUNCTION refuse();
+SET ROLE regress_dispatch_gateway;
+BEGIN;
+SET LOCAL client_min_messages = error;
+SELECT * FROM do_due_work();
+ROLLBACK;
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+DROP TRIGGER aaa ON payments;
+DROP FUNCTION refuse;
+SET ROLE regress_dispatch_gateway;
 SELECT * FROM do_due_work();
 SELECT * FROM do_due_work();
-SELECT o.status, p.status, p.attempt_no FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;
+SELECT o.status, p.status, p.attempt_no, p.request_options FROM orders o JOIN payments p USING (order_id) WHERE order_id IN (:expired, :unsent, :sent, :held, :paid, :retried) ORDER BY order_id, attempt_no;
 SELECT kind, status, amount, reason FROM payment_operations WHERE order_id IN (:held, :paid) ORDER BY kind;
 SELECT work, method, regexp_replace(regexp_replace(url, '[0-9a-f]{32}', '<number>'), '/[0-9]+', '/<order>') AS url, headers ->> 'Idempotency-Key' ~ '-revoke$' AS revokes FROM claim_requests() ORDER BY url;
 SELECT count(settle_request(order_id::text, request_id, 'answered', 200, '{}', CASE work WHEN 'revoke_payment' THEN '{"status":"revoked"}' WHEN 'send_payment' THEN '{"status":"succeeded","amount":10}' ELSE '{"status":"succeeded"}' END::bytea)) FROM gateway_requests WHERE state = 'claimed';

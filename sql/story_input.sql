@@ -119,7 +119,7 @@ INSERT INTO wrong (col, value, on_insert, on_update) VALUES
   ('revoked_at', '2020-01-01', 'OP003 revoked_at', 'OP003 revoked_at'),
   ('method', '', 'ok', 'ok'), ('method', NULL, 'ok', 'ok'),
   ('failure_code', '', 'ok', 'ok'), ('failure_message', '', 'ok', 'ok'),
-  ('request_options', '{"subject": "Books"}', 'ok', 'ok'), ('request_options', '{', '22P02', '22P02'), ('next_action', '[]', 'ok', 'ok'), ('next_action', 'pay', '22P02', '22P02'),
+  ('request_options', '{}', 'ok', 'ok'), ('request_options', '{', '22P02', '22P02'), ('next_action', '[]', 'ok', 'ok'), ('next_action', 'pay', '22P02', '22P02'),
   ('retry_at', 'infinity', 'ok', 'ok'), ('retry_at', 'soon', '22007', '22007'),
   ('contact_needed_at', 'infinity', 'ok', 'ok'), ('contact_needed_at', '', '22007', '22007'),
   ('expires_at', '-infinity', 'ok', 'ok'), ('capture_before', 'infinity', 'ok', 'ok'), ('occurred_at', '1900-01-01', 'ok', 'ok'), ('occurred_at', '2020-02-30', '22008', '22008'),

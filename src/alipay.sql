@@ -27,7 +27,7 @@ CREATE FUNCTION order_payment.alipay_facts(trade jsonb) RETURNS order_payment.ga
 AS $$
 DECLARE
 	is_refunded CONSTANT boolean := coalesce(nullif(trade ->> 'gmt_refund', '') IS NOT NULL
-											 OR nullif(trade ->> 'refund_fee', '')::numeric > 0, false);
+											 OR nullif(trade ->> 'refund_fee', '')::numeric <> 0, false);
 	payment order_payment.gateway_fact;
 	refund order_payment.gateway_fact;
 BEGIN
@@ -71,7 +71,7 @@ BEGIN
 	event.facts := CASE WHEN content ->> 'notify_type' = 'trade_status_sync' THEN order_payment.alipay_facts(content) ELSE '{}' END;
 	FOR i IN 1 .. cardinality(event.facts) LOOP
 		event.facts[i].app_id := order_payment.require_member(content, 'app_id');
-		event.facts[i].merchant_id := content ->> 'seller_id';
+		event.facts[i].merchant_id := coalesce(content ->> 'seller_id', '');
 	END LOOP;
 	RETURN event;
 END
@@ -104,6 +104,21 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION order_payment.alipay_refund_reply(text, jsonb, jsonb) IS
 	'what a successful answer of Alipay tells of a refund';
+
+/* The name of the member is not signed; an answer to another method is none. */
+CREATE FUNCTION order_payment.alipay_answers(action text, member text) RETURNS boolean
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT member = 'error_response' OR member = ANY (CASE action
+		WHEN 'pay' THEN '{alipay_trade_precreate_response,alipay_trade_pay_response}'
+		WHEN 'query' THEN '{alipay_trade_query_response}'
+		WHEN 'refund' THEN '{alipay_trade_refund_response}'
+		WHEN 'query_refund' THEN '{alipay_trade_fastpay_refund_query_response}'
+		WHEN 'revoke' THEN '{alipay_trade_close_response}' END::text[]);
+END;
+COMMENT ON FUNCTION order_payment.alipay_answers(text, text) IS
+	'is that the member of an answer of Alipay which answers the action?';
 
 CREATE FUNCTION order_payment.alipay_reply(action text, http_status integer, answer jsonb, asked jsonb)
 	RETURNS order_payment.gateway_reply

@@ -15,121 +15,9 @@
  * was asked for (OP017), names what is not there (OP018), or builds on what is
  * not known yet (OP019).
  *
- * Locks: the operation, all payments of the order by id, the order: as all do.
+ * Locks: the operations of the order by id (which of them a sum will move is not
+ * known before), all its payments by id, the order: as all do.
  */
-
-/* ---------- which payment, which operation ---------- */
-
-CREATE FUNCTION order_payment.refuse_fact(sqlstate_ text, problem text, told text, ours text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RAISE EXCEPTION '%', problem
-		USING ERRCODE = sqlstate_,
-			  DETAIL = format('The gateway tells %s; here it is %s.', coalesce(told, 'none'), coalesce(ours, 'none')),
-			  HINT = 'Nothing was changed. Look into it with the gateway; replay_notification() applies a notification anew.';
-END
-$$;
-COMMENT ON FUNCTION order_payment.refuse_fact(text, text, text, text) IS
-	'raises what is wrong with a fact. For apply_fact()';
-
-CREATE FUNCTION order_payment.find_told_payment(gateway text, fact order_payment.gateway_fact, store name,
-												OUT order_id text, OUT payment_id uuid, OUT operation_id uuid)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	is_payment CONSTANT boolean := fact.entity = 'payment';
-	number CONSTANT text := CASE WHEN is_payment THEN fact.number ELSE fact.payment_number END;
-	reference CONSTANT text := CASE WHEN is_payment THEN fact.reference ELSE fact.payment_reference END;
-	kind text;
-	owner text;
-BEGIN
-	IF NOT is_payment AND order_payment.number_id(fact.number) IS NOT NULL THEN
-		EXECUTE format('SELECT r.order_id::text, r.payment_id, r.operation_id, r.kind
-						FROM %I.payment_operations r WHERE r.operation_id = $1', store)
-			INTO order_id, payment_id, operation_id, kind USING order_payment.number_id(fact.number);
-		IF kind <> fact.entity THEN
-			PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another kind of operation', fact.entity, kind);
-		END IF;
-	END IF;
-	IF payment_id IS NULL THEN
-		EXECUTE format('SELECT p.order_id::text, p.payment_id FROM %I.payments p WHERE p.payment_id = $1', store)
-			INTO order_id, payment_id USING order_payment.number_id(number);
-	END IF;
-	IF payment_id IS NULL AND reference IS NOT NULL THEN
-		EXECUTE format('SELECT p.order_id::text, p.payment_id FROM %I.payments p
-						WHERE p.gateway = $1 AND p.gateway_reference = $2', store)
-			INTO order_id, payment_id USING gateway, reference;
-	END IF;
-	IF payment_id IS NULL THEN
-		RAISE EXCEPTION 'a gateway tells of a payment that is not known'
-			USING ERRCODE = CASE WHEN number IS NULL AND reference IS NOT NULL THEN 'OP019' ELSE 'OP018' END,
-				  DETAIL = CASE WHEN number IS NULL AND reference IS NOT NULL
-								THEN 'It names its own reference only, which may become known later.'
-								ELSE 'No payment has the number or the reference that it names.' END,
-				  HINT = 'If the money is ours, record it as a payment, and replay the notification.';
-	END IF;
-	EXECUTE format('SELECT p.gateway FROM %I.payments p WHERE p.order_id = %L AND p.payment_id = $1', store, order_id)
-		INTO owner USING payment_id;
-	IF owner <> gateway THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of a payment of another gateway', gateway, owner);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION order_payment.find_told_payment(text, order_payment.gateway_fact, name) IS
-	'the payment, and the operation if it has our number, that a fact tells of; OP018 if there is none, OP019 if it may become known, OP017 if it is another gateway''s or another kind. For apply_fact()';
-
-CREATE FUNCTION order_payment.compare_with_payment(fact order_payment.gateway_fact, own record, payment record) RETURNS void
-	LANGUAGE plpgsql STABLE PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	is_payment CONSTANT boolean := fact.entity = 'payment';
-	told_number CONSTANT text := CASE WHEN is_payment THEN fact.number ELSE fact.payment_number END;
-	told_reference CONSTANT text := CASE WHEN is_payment THEN fact.reference ELSE fact.payment_reference END;
-	number CONSTANT text := replace(payment.payment_id::text, '-', '');
-BEGIN
-	IF fact.app_id <> own.app_id THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another app', fact.app_id, own.app_id);
-	ELSIF fact.merchant_id <> own.merchant_id THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another payee', fact.merchant_id, own.merchant_id);
-	ELSIF told_number <> number THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another payment', told_number, number);
-	ELSIF told_reference <> payment.gateway_reference THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway names the payment by another reference', told_reference, payment.gateway_reference);
-	ELSIF fact.currency <> payment.currency THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another currency', fact.currency, payment.currency);
-	ELSIF is_payment AND fact.amount <> payment.amount THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of another amount', fact.amount::text, payment.amount::text);
-	ELSIF fact.captured > payment.amount THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway has captured more than was asked for', fact.captured::text, payment.amount::text);
-	ELSIF fact.captured = 0 AND fact.status = 'succeeded' THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of a success that brought nothing', '0', payment.amount::text);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION order_payment.compare_with_payment(order_payment.gateway_fact, record, record) IS
-	'raises OP017 if a fact contradicts its gateway or payment: payee, currency, amount, numbers and references, as far as it tells them. For apply_fact()';
-
-/* An operation that failed may be known by another reference when it was tried again. */
-CREATE FUNCTION order_payment.compare_with_operation(fact order_payment.gateway_fact, operation record) RETURNS void
-	LANGUAGE plpgsql STABLE PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF fact.amount <> operation.amount THEN
-		PERFORM order_payment.refuse_fact('OP017', format('a gateway tells of another amount of a %s', operation.kind),
-										  fact.amount::text, operation.amount::text);
-	ELSIF fact.reference <> operation.gateway_reference AND operation.status IN ('succeeded', 'reversed') THEN
-		PERFORM order_payment.refuse_fact('OP017', format('a gateway names a %s by another reference', operation.kind),
-										  fact.reference, operation.gateway_reference);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION order_payment.compare_with_operation(order_payment.gateway_fact, record) IS
-	'raises OP017 if a fact contradicts its operation: amount, reference. For apply_fact()';
 
 /* ---------- payments ---------- */
 
@@ -147,7 +35,7 @@ BEGIN ATOMIC
 		WHEN status = told OR status = 'succeeded' THEN false
 		WHEN told = 'succeeded' THEN true
 		WHEN status IN ('failed', 'revoked') THEN told = 'authorized' AND coalesce(told_at > stood_at, false)
-		WHEN status = 'authorized' THEN told = 'revoked'
+		WHEN status = 'authorized' THEN told = 'revoked' OR told = 'failed' AND coalesce(told_at > stood_at, false)
 		WHEN told IN ('authorized', 'failed', 'revoked') THEN true
 		WHEN told = 'unknown' THEN status IN ('processing', 'requires_action')
 		WHEN told NOT IN ('processing', 'requires_action') THEN false
@@ -211,7 +99,7 @@ BEGIN
 		 SET status = $2::order_payment.payment_status, gateway_reference = coalesce(gateway_reference, $3),
 			 occurred_at = coalesce($4, occurred_at), capture_before = coalesce($5, capture_before),
 			 next_action = CASE WHEN $2 = ''requires_action'' THEN coalesce($6, next_action) END,
-			 failure_class = $7, failure_code = $8, failure_message = $9
+			 failure_class = $7, failure_code = left($8, 255), failure_message = left($9, 500)
 		 WHERE order_id = %L AND payment_id = $1', store, payment.order_id)
 		USING payment.payment_id, status, CASE WHEN fact.entity = 'payment' THEN fact.reference END, fact.occurred_at,
 			  fact.capture_before, fact.next_action, fact.failure_class, fact.failure_code, fact.failure_message;
@@ -256,7 +144,9 @@ CREATE FUNCTION order_payment.apply_payment_fact(payment record, fact order_paym
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	told CONSTANT order_payment.payment_status := fact.status;
+	-- an authorisation that failed afterwards is let go
+	told CONSTANT order_payment.payment_status :=
+		CASE WHEN payment.status = 'authorized' AND fact.status = 'failed' AND fact.occurred_at > payment.occurred_at THEN 'revoked' ELSE fact.status END;
 	is_part CONSTANT boolean := fact.captured < payment.amount;
 	void_id uuid;
 	changed boolean := false;
@@ -276,6 +166,12 @@ BEGIN
 			USING ERRCODE = 'OP019', HINT = 'Let it send its notifications of refunds as well.';
 	ELSIF told = 'succeeded' AND payment.status = 'succeeded' THEN
 		RETURN order_payment.confirm_success(payment, fact, store) OR changed;
+	ELSIF told = 'requires_action' AND payment.status = told
+		  AND (fact.occurred_at > coalesce(payment.occurred_at, '-infinity')
+			   OR fact.occurred_at = payment.occurred_at AND fact.failure_code IS NOT NULL AND payment.failure_code IS NULL)
+	THEN
+		PERFORM order_payment.move_payment(payment, told::text, fact, store);  -- declined, and to be tried once more
+		RETURN true;
 	ELSIF told IS NULL OR NOT order_payment.moves_payment(payment.status, payment.occurred_at, told, fact.occurred_at) THEN
 		RETURN changed;
 	END IF;
@@ -291,7 +187,7 @@ BEGIN
 			EXECUTE format('UPDATE %I.payment_operations SET status = ''succeeded'', occurred_at = coalesce($2, occurred_at)
 							WHERE order_id = %L AND operation_id = $1', store, payment.order_id) USING void_id, fact.occurred_at;
 		ELSE
-			PERFORM order_payment.move_payment(payment, fact.status, fact, store);
+			PERFORM order_payment.move_payment(payment, told::text, fact, store);
 		END IF;
 	END IF;
 	RETURN true;
@@ -302,33 +198,37 @@ COMMENT ON FUNCTION order_payment.apply_payment_fact(record, order_payment.gatew
 
 /* ---------- operations ---------- */
 
-CREATE FUNCTION order_payment.next_operation_status(status order_payment.operation_status, stood_at timestamptz,
-													told order_payment.operation_status, told_at timestamptz)
-	RETURNS order_payment.operation_status
+/*
+ * Steps, for what comes late may have happened before what is known: money went
+ * and came back, and both are told, in any order. Of the same moment, or where
+ * no time is told, what came last is the later one.
+ */
+CREATE FUNCTION order_payment.operation_steps(status order_payment.operation_status, stood_at timestamptz,
+											  told order_payment.operation_status, told_at timestamptz)
+	RETURNS order_payment.operation_status[]
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT (CASE
-		WHEN status = told OR status = 'reversed' THEN NULL
-		WHEN told = 'reversed' THEN CASE WHEN status = 'succeeded' THEN 'reversed' ELSE 'succeeded' END
+		WHEN status = told OR status = 'reversed' THEN '{}'
+		WHEN told = 'reversed' THEN CASE WHEN status = 'succeeded' THEN '{reversed}' ELSE '{succeeded,reversed}' END
 		WHEN status = 'succeeded' THEN
-			CASE WHEN told IN ('failed', 'cancelled') AND coalesce(told_at > stood_at, stood_at IS NULL) THEN 'reversed' END
-		WHEN told = 'succeeded' THEN
-			CASE WHEN status <> 'failed' OR coalesce(told_at > stood_at, true) THEN 'succeeded' END
-		WHEN status IN ('failed', 'cancelled') THEN NULL
-		WHEN told = 'cancelled' THEN 'failed'
-		WHEN told = 'failed' THEN 'failed'
-		WHEN told = 'unknown' THEN CASE WHEN status <> 'unknown' THEN 'unknown' END
-		WHEN told = 'processing' THEN CASE WHEN status IN ('requested', 'unknown') THEN 'processing' END
-	END)::order_payment.operation_status;
+			CASE WHEN told IN ('failed', 'cancelled') AND coalesce(told_at >= stood_at, true) THEN '{reversed}' ELSE '{}' END
+		WHEN told = 'succeeded' THEN CASE WHEN status = 'failed' AND told_at < stood_at THEN '{succeeded,reversed}' ELSE '{succeeded}' END
+		WHEN status IN ('failed', 'cancelled') THEN '{}'
+		WHEN told IN ('failed', 'cancelled') THEN '{failed}'
+		WHEN told = 'unknown' THEN CASE WHEN status <> 'unknown' THEN '{unknown}' ELSE '{}' END
+		WHEN told = 'processing' THEN CASE WHEN status IN ('requested', 'unknown') THEN '{processing}' ELSE '{}' END
+		ELSE '{}'
+	END)::order_payment.operation_status[];
 END;
-COMMENT ON FUNCTION order_payment.next_operation_status(order_payment.operation_status, timestamptz, order_payment.operation_status, timestamptz) IS
-	'where an operation goes by what a gateway tells; null: nowhere. What failed after it had succeeded is reversed; what is told to be reversed succeeds first. For apply_fact()';
+COMMENT ON FUNCTION order_payment.operation_steps(order_payment.operation_status, timestamptz, order_payment.operation_status, timestamptz) IS
+	'where an operation goes by what a gateway tells, and by what it told before. What failed after it had succeeded is reversed, in whatever order that is told; what is told to be reversed succeeds first. For apply_fact()';
 
 /* On its own row; what was made at the gateway is tried again there, or not. */
 CREATE FUNCTION order_payment.operation_retry(schedule jsonb, failure_class order_payment.failure_class, attempt_no integer)
 	RETURNS timestamptz
-	LANGUAGE sql VOLATILE PARALLEL SAFE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT nullif(order_payment.next_retry(schedule, failure_class::text, attempt_no, clock_timestamp()), 'infinity');
@@ -342,34 +242,35 @@ CREATE FUNCTION order_payment.move_operation(payment record, operation record, f
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	status order_payment.operation_status := operation.status;
-	stood_at timestamptz := operation.occurred_at;
+	steps CONSTANT order_payment.operation_status[] := order_payment.operation_steps(
+		operation.status, operation.occurred_at, fact.status::order_payment.operation_status, fact.occurred_at);
 	step order_payment.operation_status;
-	moved boolean := false;
+	-- the failure that is known was told of the later moment
+	keeps CONSTANT boolean := operation.status = 'failed' AND fact.status = 'succeeded';
+	tells boolean;
 	schedule jsonb;
 BEGIN
 	EXECUTE format('SELECT g.retry_schedule FROM %1$I.payments p JOIN %1$I.gateways g ON g.gateway = p.gateway
 					WHERE p.order_id = %2$L AND p.payment_id = $1', store, payment.order_id) INTO schedule USING payment.payment_id;
-	LOOP
-		step := order_payment.next_operation_status(status, stood_at, fact.status::order_payment.operation_status, fact.occurred_at);
-		EXIT WHEN step IS NULL;
+	FOREACH step IN ARRAY steps LOOP
+		tells := NOT (keeps AND step = 'reversed');
 		EXECUTE format(
 			'UPDATE %I.payment_operations
 			 SET status = $2, gateway_reference = coalesce($3, gateway_reference), occurred_at = coalesce($4, occurred_at),
-				 fee = coalesce($5, fee), failure_class = $6, failure_code = $7, failure_message = $8,
+				 fee = coalesce($5, fee), failure_class = $6, failure_code = left($7, 255), failure_message = left($8, 500),
 				 retry_at = CASE WHEN $2 = ''failed'' AND requested_at IS NOT NULL THEN order_payment.operation_retry($9, $6, attempt_no) END
 			 WHERE order_id = %L AND operation_id = $1', store, payment.order_id)
-			USING operation.operation_id, step, fact.reference, fact.occurred_at, fact.fee,
-				  fact.failure_class, fact.failure_code, fact.failure_message, schedule;
-		status := step;
-		moved := true;
+			USING operation.operation_id, step, fact.reference, CASE WHEN tells THEN fact.occurred_at ELSE operation.occurred_at END,
+				  fact.fee, CASE WHEN tells THEN fact.failure_class ELSE operation.failure_class END,
+				  CASE WHEN tells THEN fact.failure_code ELSE operation.failure_code END,
+				  CASE WHEN tells THEN fact.failure_message ELSE operation.failure_message END, schedule;
 	END LOOP;
-	IF NOT moved AND operation.gateway_reference IS NULL AND fact.reference IS NOT NULL THEN
+	IF cardinality(steps) = 0 AND operation.gateway_reference IS NULL AND fact.reference IS NOT NULL THEN
 		EXECUTE format('UPDATE %I.payment_operations SET gateway_reference = $2 WHERE order_id = %L AND operation_id = $1',
 					   store, payment.order_id) USING operation.operation_id, fact.reference;
-		moved := true;
+		RETURN true;
 	END IF;
-	RETURN moved;
+	RETURN cardinality(steps) > 0;
 END
 $$;
 COMMENT ON FUNCTION order_payment.move_operation(record, record, order_payment.gateway_fact, name) IS
@@ -394,12 +295,13 @@ BEGIN
 	ELSIF fact.amount IS NULL AND payment.refund_pending_amount > 0 THEN
 		RAISE EXCEPTION 'a gateway tells of refunds by their sum, while others are under way'
 			USING ERRCODE = 'OP019', HINT = 'It is applied when they have come to an end.';
-	ELSIF amount <= 0 THEN
-		RETURN false;
+	ELSIF amount <= 0 OR fact.entity = 'capture' AND payment.status = 'succeeded' OR fact.entity = 'void' AND payment.status <> 'authorized' THEN
+		RETURN false;  -- the sum has been told
 	END IF;
 	EXECUTE format('INSERT INTO %I.payment_operations AS r (order_id, payment_id, kind, amount, status, reason, gateway_reference, occurred_at)
 					VALUES (%L, $1, $2, $3, $4::order_payment.operation_status, ''made at the gateway'', $5, $6)
-					RETURNING r.operation_id, r.status, r.occurred_at, r.gateway_reference', store, payment.order_id)
+					RETURNING r.operation_id, r.status, r.occurred_at, r.gateway_reference, r.failure_class, r.failure_code, r.failure_message',
+				   store, payment.order_id)
 		INTO operation USING payment.payment_id, fact.entity, amount, born, fact.reference, fact.occurred_at;
 	IF fact.status <> born THEN
 		PERFORM order_payment.move_operation(payment, operation, fact, store);
@@ -411,6 +313,35 @@ COMMENT ON FUNCTION order_payment.add_told_operation(record, order_payment.gatew
 	'records a refund, chargeback, capture or void that was not made by us. For apply_fact()';
 
 /* ---------- one fact ---------- */
+
+/*
+ * By our number, else by the gateway's reference; else a capture is the one that
+ * was booked without a reference, when its sum was told first.
+ */
+CREATE FUNCTION order_payment.find_told_operation(payment record, operation_id uuid, fact order_payment.gateway_fact, store name) RETURNS record
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	operation record;
+BEGIN
+	EXECUTE format('SELECT r.operation_id, r.kind, r.status, r.amount, r.gateway_reference, r.occurred_at,
+						   r.failure_class, r.failure_code, r.failure_message,
+						   EXISTS (SELECT FROM %1$I.payment_operations o
+								   WHERE o.order_id = r.order_id AND o.payment_id = r.payment_id AND o.kind = r.kind
+									 AND o.operation_id <> r.operation_id AND o.gateway_reference = $4) AS named_other
+					FROM %1$I.payment_operations r
+					WHERE r.order_id = %2$L AND r.payment_id = $2 AND r.kind = $3
+					  AND CASE WHEN $1 IS NOT NULL THEN r.operation_id = $1
+							   ELSE r.gateway_reference = $4
+									OR r.gateway_reference IS NULL AND r.kind = ''capture'' AND r.amount = $5 AND r.reason = ''captured at the gateway'' END
+					ORDER BY r.gateway_reference NULLS LAST, r.operation_id LIMIT 1', store, payment.order_id)
+		INTO operation USING operation_id, payment.payment_id, fact.entity, fact.reference, fact.amount;
+	RETURN operation;
+END
+$$;
+COMMENT ON FUNCTION order_payment.find_told_operation(record, uuid, order_payment.gateway_fact, name) IS
+	'the operation that a fact tells of; null if it is not known. For apply_fact()';
 
 CREATE FUNCTION order_payment.apply_fact(gateway text, fact order_payment.gateway_fact,
 										 store name DEFAULT order_payment.current_store(),
@@ -430,22 +361,21 @@ BEGIN
 	payment_id := found.payment_id;
 	EXECUTE format('SELECT g.app_id, g.merchant_id FROM %I.gateways g WHERE g.gateway = $1', store) INTO own USING gateway;
 
-	EXECUTE format('SELECT FROM %I.payment_operations r WHERE r.order_id = %L AND r.operation_id = $1 FOR NO KEY UPDATE', store, order_id)
-		USING found.operation_id;
+	EXECUTE format('SELECT FROM %I.payment_operations r WHERE r.order_id = %L ORDER BY r.operation_id FOR NO KEY UPDATE', store, order_id);
 	EXECUTE format('SELECT FROM %I.payments p WHERE p.order_id = %L ORDER BY p.payment_id FOR NO KEY UPDATE', store, order_id);
 	EXECUTE format('SELECT p.order_id::text, p.payment_id, p.status, p.amount, p.currency, p.gateway_reference, p.authorized_amount,
 						   p.captured_amount, p.refund_pending_amount, p.refunded_amount, p.fee, p.fee_final, p.occurred_at, p.failure_code
 					FROM %I.payments p WHERE p.order_id = %L AND p.payment_id = $1', store, order_id)
 		INTO payment USING payment_id;
-	EXECUTE format('SELECT r.operation_id, r.kind, r.status, r.amount, r.gateway_reference, r.occurred_at FROM %I.payment_operations r
-					WHERE r.order_id = %L AND (r.operation_id = $1
-						  OR $1 IS NULL AND r.payment_id = $2 AND r.kind = $3 AND r.gateway_reference = $4)', store, order_id)
-		INTO operation USING found.operation_id, payment_id, fact.entity, fact.reference;
+	operation := order_payment.find_told_operation(payment, found.operation_id, fact, store);
 	operation_id := operation.operation_id;
 
 	PERFORM order_payment.compare_with_payment(fact, own, payment);
 	IF fact.entity IN ('refund', 'chargeback') AND payment.captured_amount = 0 THEN
 		RAISE EXCEPTION 'a gateway tells of a % before it tells how much was captured', fact.entity
+			USING ERRCODE = 'OP019', HINT = 'It is applied when that is told.';
+	ELSIF fact.entity IN ('capture', 'void') AND payment.status < 'authorized' THEN
+		RAISE EXCEPTION 'a gateway tells of a % before it tells of the authorisation', fact.entity
 			USING ERRCODE = 'OP019', HINT = 'It is applied when that is told.';
 	END IF;
 	IF fact.entity = 'payment' THEN

@@ -35,7 +35,7 @@ COMMENT ON FUNCTION order_payment.require_dispatcher(name) IS
 
 /* The timeline of now; pg_control_checkpoint() tells it only after the next checkpoint. */
 CREATE FUNCTION order_payment.current_timeline() RETURNS integer
-	LANGUAGE sql VOLATILE PARALLEL SAFE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer;
@@ -118,7 +118,7 @@ COMMENT ON FUNCTION order_payment.gateway_failures(text, name) IS
 
 /* Five failures open it for ten seconds, each further one for twice as long, at most ten minutes. */
 CREATE FUNCTION order_payment.breaker_until(failures integer, last_at timestamptz) RETURNS timestamptz
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT CASE WHEN failures >= 5 THEN last_at + least(interval '10 minutes', interval '10 seconds' * 2 ^ (failures - 5)) END;
@@ -205,7 +205,7 @@ COMMENT ON FUNCTION order_payment.gateways_with_room(name) IS
  * schedule of queries, until the gateway says that it knows nothing of it.
  */
 CREATE FUNCTION order_payment.due_requests(store name) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT format($query$
@@ -338,13 +338,15 @@ CREATE FUNCTION order_payment.begin_work(work text, order_id text, payment_id uu
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- what was not sent, or did not arrive, is sent again by the same key: should it arrive yet, it is known
 	CASE work
 		WHEN 'send_payment' THEN
 			EXECUTE format('UPDATE %I.payments SET status = ''processing'' WHERE order_id = %L AND payment_id = $1', store, order_id)
 				USING payment_id;
 		WHEN 'send_operation', 'retry_operation' THEN
 			EXECUTE format('UPDATE %I.payment_operations
-							SET status = ''processing'', attempt_no = attempt_no + (status = ''failed'')::integer, retry_at = NULL
+							SET status = ''processing'', retry_at = NULL,
+								attempt_no = attempt_no + (status = ''failed'' AND failure_class IS DISTINCT FROM ''not_sent'')::integer
 							WHERE order_id = %L AND operation_id = $1', store, order_id) USING operation_id;
 		ELSE
 			NULL;

@@ -73,6 +73,7 @@ AS $$
 DECLARE
 	n integer := 0;
 	due record;
+	code text;
 BEGIN
 	FOR due IN SELECT d.order_id, d.payment_id FROM order_payment.due_retries(batch, store) d LOOP
 		-- nothing is waited for with so much in hand
@@ -80,8 +81,16 @@ BEGIN
 		BEGIN
 			PERFORM order_payment.retry_payment(due.payment_id, NULL, store);
 			n := n + 1;
-		EXCEPTION WHEN SQLSTATE 'OP005' OR SQLSTATE 'OP006' THEN
-			NULL;  -- another payment came in between: due_retries() will settle this one
+		EXCEPTION
+			WHEN SQLSTATE 'OP005' OR SQLSTATE 'OP006' THEN
+				NULL;  -- another payment came in between: due_retries() will settle this one
+			WHEN OTHERS THEN
+				GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE;
+				IF order_payment.is_transient(code) THEN
+					RAISE;
+				END IF;
+				-- as when its card cannot be opened any more: the others do not wait for it
+				RAISE WARNING 'payment % could not be tried again: %', due.payment_id, sqlerrm USING ERRCODE = code;
 		END;
 	END LOOP;
 	RETURN n;
@@ -91,7 +100,8 @@ COMMENT ON FUNCTION order_payment.retry_due_payments(integer, name) IS
 	'tries failed payments again whose retry_at has come, at most batch: due_retries() and retry_payment() in one; returns how many';
 
 CREATE FUNCTION order_payment.do_due_work(batch integer DEFAULT 100, store name DEFAULT order_payment.current_store(),
-										  OUT expired integer, OUT revoked integer, OUT retried integer, OUT refunds integer, OUT voids integer)
+										  OUT expired integer, OUT revoked integer, OUT retried integer, OUT refunds integer, OUT voids integer,
+										  OUT notifications integer)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -101,7 +111,8 @@ BEGIN
 	retried := order_payment.retry_due_payments(batch, store);
 	SELECT count(*) INTO refunds FROM order_payment.request_due_refunds(batch, store);
 	voids := order_payment.request_due_voids(batch, store);
+	notifications := order_payment.retry_notifications(batch, store);
 END
 $$;
 COMMENT ON FUNCTION order_payment.do_due_work(integer, name) IS
-	'does what time brings, each at most batch: expire_orders(), revoke_unsent(), retry_due_payments(), request_due_refunds(), request_due_voids(). For a timer, or the worker';
+	'does what time brings, each at most batch: expire_orders(), revoke_unsent(), retry_due_payments(), request_due_refunds(), request_due_voids(), retry_notifications(). For a timer, or the worker';

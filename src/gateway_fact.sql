@@ -119,6 +119,10 @@ BEGIN
 	PERFORM order_payment.require_member(result, 'status');
 	fact := jsonb_populate_record(NULL::order_payment.gateway_fact, result - 'fee');
 	fact.entity := coalesce(fact.entity, 'payment');
+	fact.number := nullif(fact.number, '');
+	fact.reference := nullif(fact.reference, '');
+	fact.payment_number := nullif(fact.payment_number, '');
+	fact.payment_reference := nullif(fact.payment_reference, '');
 	IF fact.entity = 'payment' THEN
 		fact.fee := (result ->> 'fee')::numeric;
 		fact.status := fact.status::order_payment.payment_status::text;
@@ -151,8 +155,8 @@ BEGIN ATOMIC
 				-- types that are not of payments tell nothing here
 				CASE WHEN content ->> 'type' ~ '^(payment|capture|void|refund|chargeback)\.'
 					 THEN ARRAY[order_payment.json_fact(
-						jsonb_build_object('entity', split_part(content ->> 'type', '.', 1),
-										   'occurred_at', content ->> 'timestamp') || (content -> 'data'))]
+						jsonb_build_object('occurred_at', content ->> 'timestamp') || (content -> 'data')
+						|| jsonb_build_object('entity', split_part(content ->> 'type', '.', 1)))]
 					 ELSE '{}' END)::order_payment.gateway_event;
 END;
 COMMENT ON FUNCTION order_payment.standard_webhooks_event(jsonb, text) IS

@@ -55,7 +55,8 @@ CREATE TABLE %1$I.gateways (
 		('json', 'standard_webhooks', 'stripe', 'alipay', 'wechatpay_v3', 'wechatpay_v2')),
 	CONSTRAINT gateways_endpoint_check CHECK (endpoint ~ '^https://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'),
 	CONSTRAINT gateways_notify_url_check CHECK (notify_url ~ '^https://[^#@[:space:]]+$'),
-	CONSTRAINT gateways_sign_type_check CHECK (sign_type IS NULL OR protocol IS NOT DISTINCT FROM 'wechatpay_v2' AND sign_type IN ('MD5', 'HMAC-SHA256')),
+	CONSTRAINT gateways_sign_type_check CHECK (sign_type IS NULL
+		OR sign_type IN ('MD5', 'HMAC-SHA256') AND protocol IS NOT DISTINCT FROM 'wechatpay_v2'),
 	CONSTRAINT gateways_notification_tolerance_check CHECK (notification_tolerance BETWEEN '1 second' AND '1 day'),
 	CONSTRAINT gateways_request_options_check CHECK (jsonb_typeof(request_options) = 'object'),
 	CONSTRAINT gateways_request_timeout_check CHECK (request_timeout BETWEEN '1 second' AND '10 minutes'),

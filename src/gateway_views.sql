@@ -32,13 +32,9 @@ LEFT JOIN LATERAL (
 	SELECT r.reason, r.settled_at FROM %1$I.gateway_requests r
 	WHERE r.gateway = g.gateway AND r.settled_at > now() - interval '1 day' AND r.reason IS NOT NULL
 	ORDER BY r.settled_at DESC LIMIT 1) e ON true
-CROSS JOIN LATERAL (
-	SELECT count(*)::integer AS n, max(l.settled_at) AS last_at
-	FROM (SELECT r.settled_at, bool_or(r.state = 'answered' AND r.http_status < 500) OVER (ORDER BY r.settled_at DESC) AS is_past
-		  FROM %1$I.gateway_requests r
-		  WHERE r.gateway = g.gateway AND r.settled_at IS NOT NULL AND r.state <> 'refused'
-		  ORDER BY r.settled_at DESC LIMIT 20) l
-	WHERE NOT l.is_past) b
+JOIN pg_class c ON c.oid = g.tableoid
+JOIN pg_namespace n ON n.oid = c.relnamespace  -- the store: no name of one stands in its views
+CROSS JOIN LATERAL order_payment.gateway_failures(g.gateway, n.nspname) b
 WHERE g.protocol IS NOT NULL;
 
 COMMENT ON VIEW %1$I.gateway_worker_status IS 'requests to each gateway: under way, and of the last hour how many were sent, what became of them and how long they took; whoever sent them';

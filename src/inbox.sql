@@ -45,64 +45,6 @@ END;
 COMMENT ON FUNCTION order_payment.acknowledgement(text, boolean) IS
 	'what to answer a notification of a protocol: accepted, so that it is not sent again, or refused';
 
-CREATE FUNCTION order_payment.header_value(headers jsonb, name text) RETURNS text
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT CASE jsonb_typeof(h.value) WHEN 'array' THEN h.value ->> 0 ELSE h.value #>> '{}' END
-	FROM jsonb_each(headers) h WHERE lower(h.key) = name LIMIT 1;
-END;
-COMMENT ON FUNCTION order_payment.header_value(jsonb, text) IS
-	'a header by its name in small letters; of several values the first';
-
-/* ---------- reading ---------- */
-
-CREATE FUNCTION order_payment.read_notification(own record, headers jsonb, body bytea, store name)
-	RETURNS order_payment.gateway_event
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	content CONSTANT jsonb := CASE own.protocol
-		WHEN 'alipay' THEN order_payment.form_fields(body)
-		WHEN 'wechatpay_v2' THEN order_payment.flat_xml_fields(body)
-		ELSE convert_from(body, 'UTF8')::jsonb END;
-BEGIN
-	RETURN CASE own.protocol
-		WHEN 'json' THEN order_payment.json_event(content, order_payment.header_value(headers, 'webhook-id'))
-		WHEN 'standard_webhooks' THEN order_payment.standard_webhooks_event(content, order_payment.header_value(headers, 'webhook-id'))
-		WHEN 'stripe' THEN order_payment.stripe_event(content, own.minor_unit_exponents)
-		WHEN 'alipay' THEN order_payment.alipay_event(content)
-		WHEN 'wechatpay_v3' THEN order_payment.wechatpay_v3_event(
-			content, order_payment.open_resource(own.gateway, content -> 'resource', store), own.minor_unit_exponents)
-		WHEN 'wechatpay_v2' THEN order_payment.wechatpay_v2_event(content, own.minor_unit_exponents)
-		END;
-END
-$$;
-COMMENT ON FUNCTION order_payment.read_notification(record, jsonb, bytea, name) IS
-	'what a verified notification tells. For apply_notification()';
-
-/* Who says that money came is to say how much: silence would be compared with nothing. */
-CREATE FUNCTION order_payment.require_amounts(event order_payment.gateway_event) RETURNS void
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	fact order_payment.gateway_fact;
-BEGIN
-	FOREACH fact IN ARRAY event.facts LOOP
-		IF fact.entity = 'payment' AND fact.status IN ('authorized', 'succeeded') AND (fact.amount IS NULL OR fact.currency IS NULL)
-			OR fact.entity <> 'payment' AND fact.amount IS NULL AND fact.refunded IS NULL
-		THEN
-			RAISE EXCEPTION 'a message of a gateway lacks amount and currency'
-				USING ERRCODE = 'invalid_parameter_value', HINT = 'Money is recorded only if its amount is told, and is ours.';
-		END IF;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION order_payment.require_amounts(order_payment.gateway_event) IS
-	'raises 22023 if an event tells of money without telling how much. For apply_notification()';
-
 /* ---------- applying ---------- */
 
 /* These say that the same would work at another time: the caller is to see them. */
@@ -123,29 +65,38 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION order_payment.outcome_of(text) IS 'the outcome of a notification whose effects were refused with a SQLSTATE';
 
-/* What a message says is stored beside it, so the reason may; but it is no second copy. */
+/* Seen by more roles than the body: PostgreSQL's own words of a value that cannot be read would show it. */
 CREATE FUNCTION order_payment.reason_of(code text, message text, detail text) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT left(concat_ws(': ', CASE WHEN order_payment.outcome_of(code) = 'error' THEN code END, message, nullif(detail, '')), 500);
+	SELECT left(CASE
+		WHEN order_payment.outcome_of(code) <> 'error' THEN concat_ws(': ', message, nullif(detail, ''))
+		WHEN left(code, 2) = '22' AND code <> '22023' THEN concat_ws(': ', code, regexp_replace(message, '".*"', '"..."'))
+		ELSE concat_ws(': ', code, message, nullif(detail, '')) END, 500);
 END;
 COMMENT ON FUNCTION order_payment.reason_of(text, text, text) IS 'why a notification was not applied, for gateway_notifications.reason';
 
-/* An event always has an id: one without is known by its body. */
+/* An event always has an id, also if nothing else of it can be read. */
 CREATE FUNCTION order_payment.try_to_read(own record, headers jsonb, body bytea, store name,
 										  OUT event order_payment.gateway_event, OUT outcome text, OUT reason text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	content jsonb;
+	told_id text;
 	code text;
 	detail text;
 BEGIN
 	BEGIN
-		event := order_payment.read_notification(own, headers, body, store);
-		PERFORM order_payment.require_amounts(event);
-	EXCEPTION WHEN OTHERS THEN
+		told_id := order_payment.told_event_id(own.protocol, headers, NULL);
+		content := order_payment.notification_content(own.protocol, body);
+		told_id := order_payment.told_event_id(own.protocol, headers, content);
+		event := order_payment.read_notification(own, told_id, content, store);
+		told_id := event.event_id;
+		PERFORM order_payment.require_sound_event(event);
+	EXCEPTION WHEN OTHERS OR assert_failure THEN
 		GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, detail = PG_EXCEPTION_DETAIL;
 		IF order_payment.is_transient(code) THEN
 			RAISE;
@@ -153,12 +104,12 @@ BEGIN
 		outcome := 'error';
 		reason := order_payment.reason_of(code, sqlerrm, detail);
 	END;
-	event.event_id := coalesce(event.event_id, order_payment.header_value(headers, 'webhook-id'),
-							   'sha256:' || encode(sha256(body), 'hex'));
+	event.event_id := order_payment.stored_event_id(told_id, body);
+	event.event_type := left(event.event_type, 100);
 END
 $$;
 COMMENT ON FUNCTION order_payment.try_to_read(record, jsonb, bytea, name) IS
-	'what a verified notification tells, and its id; outcome error if it cannot be read. For apply_notification()';
+	'what a verified notification tells, and by what it is known; outcome error if it cannot be read. For apply_notification()';
 
 CREATE FUNCTION order_payment.try_to_apply(gateway text, event order_payment.gateway_event, store name,
 										   OUT outcome text, OUT reason text, OUT payment_reference text,
@@ -188,7 +139,7 @@ BEGIN
 			operation_id := coalesce(done.operation_id, operation_id);
 			outcome := CASE WHEN done.changed THEN 'applied' ELSE outcome END;
 		END LOOP;
-	EXCEPTION WHEN OTHERS THEN
+	EXCEPTION WHEN OTHERS OR assert_failure THEN
 		GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, detail = PG_EXCEPTION_DETAIL;
 		IF order_payment.is_transient(code) THEN
 			RAISE;
@@ -211,7 +162,7 @@ $$;
 COMMENT ON FUNCTION order_payment.try_to_apply(text, order_payment.gateway_event, name) IS
 	'applies all that an event tells, or nothing, and says what became of it. For apply_notification()';
 
-/* A row of the inbox that the caller has locked. */
+/* A row of the inbox that the caller has locked. What was applied stays so, whatever a replay finds. */
 CREATE FUNCTION order_payment.work_notification(own record, event_id text, event order_payment.gateway_event, store name)
 	RETURNS order_payment.notification_result
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -222,12 +173,14 @@ DECLARE
 	result order_payment.notification_result;
 BEGIN
 	tried := order_payment.try_to_apply(own.gateway, event, store);
+	EXECUTE format('UPDATE %I.gateway_notifications n SET attempts = n.attempts + 1 WHERE n.gateway = $1 AND n.event_id = $2', store)
+		USING own.gateway, event_id;
 	EXECUTE format(
 		'UPDATE %1$I.gateway_notifications n
 		 SET event_type = $3, outcome = $4, reason = $5, payment_reference = $6, order_id = o.order_id, payment_id = $7,
-			 operation_id = $8, attempts = n.attempts + 1, applied_at = CASE WHEN $4 = ''applied'' THEN clock_timestamp() END
+			 operation_id = $8, applied_at = CASE WHEN $4 = ''applied'' THEN clock_timestamp() END
 		 FROM (SELECT) one LEFT JOIN %1$I.orders o ON o.order_id = %2$L
-		 WHERE n.gateway = $1 AND n.event_id = $2', store, tried.order_id)
+		 WHERE n.gateway = $1 AND n.event_id = $2 AND n.outcome <> ''applied''', store, tried.order_id)
 		USING own.gateway, event_id, event.event_type, tried.outcome, tried.reason, tried.payment_reference, tried.payment_id,
 			  tried.operation_id;
 	result.outcome := tried.outcome;
@@ -296,6 +249,43 @@ $$;
 COMMENT ON FUNCTION order_payment.retry_waiting(text, uuid, name) IS
 	'the same, by the name of the gateway. For settle_request()';
 
+/*
+ * An event that came while the one it waits for was not yet committed is not
+ * seen by that one; nor does who records a payment by hand look into the inbox.
+ */
+CREATE FUNCTION order_payment.retry_notifications(batch integer DEFAULT 100, store name DEFAULT order_payment.current_store())
+	RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	applied integer := 0;
+	waiting record;
+	is_free boolean;
+BEGIN
+	PERFORM order_payment.require_store(store);
+	PERFORM order_payment.require_batch(batch);
+	FOR waiting IN EXECUTE format(
+		'SELECT n.gateway, p.order_id::text AS order_id, p.payment_id
+		 FROM %1$I.gateway_notifications n
+		 JOIN %1$I.payments p ON p.gateway = n.gateway
+			AND (p.gateway_reference = n.payment_reference OR p.payment_id = order_payment.number_id(n.payment_reference))
+		 WHERE n.outcome = ''deferred''
+		 GROUP BY n.gateway, p.order_id, p.payment_id
+		 ORDER BY min(n.attempts), min(n.received_at), p.payment_id LIMIT $1', store) USING batch
+	LOOP
+		EXECUTE format('SELECT count(*) = (SELECT count(*) FROM %1$I.payment_operations r WHERE r.order_id = %2$L)
+						FROM (SELECT FROM %1$I.payment_operations r WHERE r.order_id = %2$L
+							  ORDER BY r.operation_id FOR NO KEY UPDATE SKIP LOCKED) l', store, waiting.order_id) INTO is_free;
+		CONTINUE WHEN NOT is_free OR NOT order_payment.hold_order(waiting.order_id, NULL, store);
+		applied := applied + order_payment.retry_waiting(waiting.gateway, waiting.payment_id, store);
+	END LOOP;
+	RETURN applied;
+END
+$$;
+COMMENT ON FUNCTION order_payment.retry_notifications(integer, name) IS
+	'applies notifications that wait for something that is known by now, of at most batch payments, those first that were tried least; returns how many were applied. Orders that another session holds are left for the next call. For roles that may record outcomes';
+
 /* ---------- the inbox ---------- */
 
 CREATE FUNCTION order_payment.count_rejection(gateway text, reason text, store name) RETURNS void
@@ -312,36 +302,86 @@ $$;
 COMMENT ON FUNCTION order_payment.count_rejection(text, text, name) IS
 	'counts a notification that was not verified. For apply_notification()';
 
-/* The row is there before its effects, so that a second delivery waits for the first. */
-CREATE FUNCTION order_payment.store_notification(gateway text, headers jsonb, body bytea, event order_payment.gateway_event,
+CREATE FUNCTION order_payment.signing_headers(protocol text, headers jsonb) RETURNS jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_object_agg(lower(h.key), h.value), '{}')
+	FROM jsonb_each(CASE jsonb_typeof(headers) WHEN 'object' THEN headers END) h
+	WHERE lower(h.key) ~ CASE protocol
+		WHEN 'stripe' THEN '^stripe-signature$'
+		WHEN 'wechatpay_v3' THEN '^wechatpay-(timestamp|nonce|signature|serial|signature-type)$'
+		WHEN 'json' THEN '^webhook-(id|timestamp|signature)$'
+		WHEN 'standard_webhooks' THEN '^webhook-(id|timestamp|signature)$' END;
+END;
+COMMENT ON FUNCTION order_payment.signing_headers(text, jsonb) IS
+	'the headers by which a notification of a protocol was verified. For apply_notification()';
+
+/*
+ * The row is there before its effects, so that a second delivery waits for the
+ * first. One that was not applied yet is stored as it came last: some gateways
+ * put the time of sending into the body, and what is stored is what is applied.
+ */
+CREATE FUNCTION order_payment.store_notification(own record, headers jsonb, body bytea, event order_payment.gateway_event,
 												 problem text, store name)
 	RETURNS order_payment.notification_result
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	signed CONSTANT jsonb := (
-		SELECT coalesce(jsonb_object_agg(lower(h.key), h.value), '{}') FROM jsonb_each(headers) h
-		WHERE lower(h.key) ~ '^(stripe-signature|webhook-(id|timestamp|signature)|wechatpay-(timestamp|nonce|signature|serial|signature-type))$');
+	signed CONSTANT jsonb := order_payment.signing_headers(own.protocol, headers);
 	is_new boolean;
 	result order_payment.notification_result;
 BEGIN
 	EXECUTE format('INSERT INTO %I.gateway_notifications (gateway, event_id, event_type, headers, body, outcome, reason, attempts)
 					VALUES ($1, $2, $3, $4, $5, ''error'', $6, 0)
 					ON CONFLICT (gateway, event_id) DO NOTHING RETURNING true', store)
-		INTO is_new USING gateway, event.event_id, event.event_type, signed, body, problem;
+		INTO is_new USING own.gateway, event.event_id, event.event_type, signed, body, problem;
 	result.event_id := event.event_id;
 	IF is_new IS NULL THEN
-		EXECUTE format('UPDATE %I.gateway_notifications n SET deliveries = n.deliveries + 1, last_received_at = clock_timestamp()
+		EXECUTE format('UPDATE %I.gateway_notifications n
+						SET deliveries = n.deliveries + 1, last_received_at = clock_timestamp(),
+							headers = CASE WHEN n.outcome IN (''deferred'', ''orphan'', ''error'') AND $3 THEN $4 ELSE n.headers END,
+							body = CASE WHEN n.outcome IN (''deferred'', ''orphan'', ''error'') AND $3 THEN $5 ELSE n.body END
 						WHERE n.gateway = $1 AND n.event_id = $2
 						RETURNING n.outcome, n.reason, n.order_id::text, n.payment_id, n.operation_id', store)
-			INTO result.outcome, result.reason, result.order_id, result.payment_id, result.operation_id USING gateway, event.event_id;
+			INTO result.outcome, result.reason, result.order_id, result.payment_id, result.operation_id
+			USING own.gateway, event.event_id, problem IS NULL, signed, body;
 	END IF;
 	RETURN result;
 END
 $$;
-COMMENT ON FUNCTION order_payment.store_notification(text, jsonb, bytea, order_payment.gateway_event, text, name) IS
+COMMENT ON FUNCTION order_payment.store_notification(record, jsonb, bytea, order_payment.gateway_event, text, name) IS
 	'puts a verified notification into the inbox, or counts one more delivery of it, and tells what had become of it (outcome null: it is new). For apply_notification()';
+
+CREATE FUNCTION order_payment.take_notification(own record, headers jsonb, body bytea, store name)
+	RETURNS order_payment.notification_result
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	told CONSTANT record := order_payment.try_to_read(own, headers, body, store);
+	result order_payment.notification_result;
+BEGIN
+	result := order_payment.store_notification(own, headers, body, told.event, told.reason, store);
+	IF result.outcome IN ('applied', 'stale') THEN
+		result.outcome := 'duplicate';
+	ELSIF result.outcome = 'conflict' THEN
+		NULL;  -- by hand only: replay_notification()
+	ELSIF told.outcome IS NOT NULL THEN
+		result.outcome := told.outcome;
+		result.reason := told.reason;
+	ELSE
+		result := order_payment.work_notification(own, result.event_id, told.event, store);
+		IF result.outcome = 'applied' THEN
+			PERFORM order_payment.retry_deferred(own, result.payment_id, store);
+		END IF;
+	END IF;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION order_payment.take_notification(record, jsonb, bytea, name) IS
+	'stores a notification that was verified, applies it, and what waited for it. For apply_notification()';
 
 CREATE FUNCTION order_payment.apply_notification(gateway text, headers jsonb, body bytea,
 												 store name DEFAULT order_payment.current_store())
@@ -352,33 +392,18 @@ AS $$
 DECLARE
 	own record;
 	verification record;
-	told record;
 	result order_payment.notification_result;
 BEGIN
 	PERFORM order_payment.require_store(store);
 	verification := order_payment.verify_notification(gateway, headers, body, NULL, store);
 	EXECUTE format('SELECT g.gateway, g.protocol, g.minor_unit_exponents FROM %I.gateways g WHERE g.gateway = $1', store)
 		INTO own USING gateway;
-	IF NOT verification.verified THEN
+	IF verification.verified THEN
+		result := order_payment.take_notification(own, headers, body, store);
+	ELSE
 		PERFORM order_payment.count_rejection(gateway, verification.reason, store);
 		result.outcome := 'rejected';
 		result.reason := verification.reason;
-	ELSE
-		told := order_payment.try_to_read(own, headers, body, store);
-		result := order_payment.store_notification(gateway, headers, body, told.event, told.reason, store);
-		IF result.outcome IN ('applied', 'stale') THEN
-			result.outcome := 'duplicate';
-		ELSIF result.outcome = 'conflict' THEN
-			NULL;  -- by hand only: replay_notification()
-		ELSIF told.outcome IS NOT NULL THEN
-			result.outcome := told.outcome;
-			result.reason := told.reason;
-		ELSE
-			result := order_payment.work_notification(own, result.event_id, told.event, store);
-			IF result.outcome = 'applied' THEN
-				PERFORM order_payment.retry_deferred(own, result.payment_id, store);
-			END IF;
-		END IF;
 	END IF;
 	SELECT a.http_status, a.content_type, a.acknowledgement
 	INTO result.http_status, result.content_type, result.acknowledgement
@@ -419,7 +444,9 @@ BEGIN
 		result.outcome := told.outcome;
 		result.reason := told.reason;
 		result.event_id := event_id;
-		EXECUTE format('UPDATE %I.gateway_notifications n SET outcome = $3, reason = $4, attempts = n.attempts + 1
+		EXECUTE format('UPDATE %I.gateway_notifications n
+						SET outcome = CASE WHEN n.outcome = ''applied'' THEN n.outcome ELSE $3 END,
+							reason = CASE WHEN n.outcome = ''applied'' THEN n.reason ELSE $4 END, attempts = n.attempts + 1
 						WHERE n.gateway = $1 AND n.event_id = $2', store)
 			USING gateway, event_id, told.outcome, told.reason;
 	END IF;

@@ -56,6 +56,14 @@ append_secret(StringInfo filled, const char *text, size_t size)
 	*filled = longer;
 }
 
+op_noreturn static void
+refuse_placeholder(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+					errmsg("a request to a gateway has a placeholder that is not known")));
+	pg_unreachable();
+}
+
 static char *
 fill(const char *text, FillFunction function, void *context)
 {
@@ -69,9 +77,10 @@ fill(const char *text, FillFunction function, void *context)
 		const char *name = begin + strlen(OPENING);
 
 		append_secret(&filled, text, begin - text);
-		if (end == NULL || !function(pnstrdup(name, end - name), &filled, context))
-			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-							errmsg("a request to a gateway has a placeholder that is not known")));
+		if (end == NULL)
+			refuse_placeholder();
+		if (!function(pnstrdup(name, end - name), &filled, context))
+			refuse_placeholder();
 		text = end + strlen(CLOSING);
 	}
 	append_secret(&filled, text, strlen(text));
@@ -159,11 +168,13 @@ read_card(const OpOutgoing *outgoing, Card *card)
 	for (int i = 0; i < CARD_NVALUES; i++)
 	{
 		bool		  is_null = true;
-		Datum		  sealed = SPI_processed == 0 ? (Datum) 0
-												  : SPI_getbinval(SPI_tuptable->vals[0],
-																  SPI_tuptable->tupdesc, i + 1, &is_null);
-		MemoryContext spi = MemoryContextSwitchTo(memory);
+		Datum		  sealed = (Datum) 0;
+		MemoryContext spi;
 
+		if (SPI_processed > 0)
+			sealed =
+				SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &is_null);
+		spi = MemoryContextSwitchTo(memory);
 		card->sealed[i] = is_null ? NULL : (OpSealed *) PG_DETOAST_DATUM_COPY(sealed);
 		MemoryContextSwitchTo(spi);
 	}

@@ -20,11 +20,14 @@ typedef struct OpOutgoing
 /* A header with the gateway's key. OP013 without one. */
 extern PGDLLEXPORT char *op_fill_header(const OpOutgoing *outgoing, const char *header);
 
-/* A body with the payment's card: each value is recorded as a request of the current role before it is opened. */
+/*
+ * A body with the payment's card: each value is recorded as a request of the
+ * current role before it is opened.
+ */
 extern PGDLLEXPORT char *op_fill_body(const OpOutgoing *outgoing, const char *body);
 
 /* The signature of Standard Webhooks, in base64, over a body that was filled in. */
-extern PGDLLEXPORT char *op_sign_body(const OpOutgoing *outgoing, const char *id, const char *moment,
-									  const char *body);
+extern PGDLLEXPORT char *op_sign_body(const OpOutgoing *outgoing, const char *id,
+									  const char *moment, const char *body);
 
 #endif

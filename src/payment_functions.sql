@@ -249,16 +249,16 @@ BEGIN
 			PERFORM order_payment.admit_payment(order_id, asked.gateway, asked.method, payment_password, store);
 		END IF;
 		BEGIN
-			-- a retry takes over the card that is tried again; the trigger of cards binds it to the new row
+			-- a retry takes over the options and the card of what is tried again; the trigger of cards binds it to the new row
 			EXECUTE format(
 				'INSERT INTO %1$I.payments AS p (order_id, gateway, method, amount, currency, split, expires_at, retry_of,
 												 attempt_no, request_key, request_hash, card_number, card_holder, card_expiry,
-												 card_number_sealed, card_holder_sealed, card_expiry_sealed)
+												 card_number_sealed, card_holder_sealed, card_expiry_sealed, request_options)
 				 SELECT %2$L, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
 						coalesce($11, CASE WHEN c.card_number_sealed IS NOT NULL THEN c.card_number END),
 						coalesce($12, CASE WHEN c.card_holder_sealed IS NOT NULL THEN c.card_holder END),
 						coalesce($13, CASE WHEN c.card_expiry_sealed IS NOT NULL THEN c.card_expiry END),
-						c.card_number_sealed, c.card_holder_sealed, c.card_expiry_sealed
+						c.card_number_sealed, c.card_holder_sealed, c.card_expiry_sealed, c.request_options
 				 FROM (SELECT) AS one LEFT JOIN %1$I.payments c ON c.order_id = %2$L AND c.payment_id = $7
 				 ON CONFLICT DO NOTHING
 				 RETURNING p.order_id::text, p.payment_id, replace(p.payment_id::text, ''-'', ''''), p.gateway, p.method,

@@ -10,7 +10,7 @@
  *				the gateway knows it
  * key			the idempotency key of a request. That of a payment is its number;
  *				of an operation its number, with -2, -3 ... behind it when it is
- *				tried again (attempt_no); of what revokes a payment, its number and
+ *				tried again after a failure (attempt_no); of what revokes a payment, its number and
  *				-revoke; of what voids the rest of one, its number and -void
  * placeholder	{{api_key}} in the header Authorization, {{card_number}},
  *				{{card_holder}} and {{card_expiry}} in a body: stand for what is no

@@ -3,7 +3,8 @@
 /*
  * Ours: POST {endpoint}/payment/{order_id}, and {refund|capture|void} likewise,
  * with an object of JSON; GET of the same URL with ?number= asks what became of
- * one. Signed by Standard Webhooks; webhook-id is the idempotency key, for
+ * one, and with &key= of the time that had that key, if it was tried again.
+ * Signed by Standard Webhooks; webhook-id is the idempotency key, for
  * receivers take a second message with the same id for a repetition.
  */
 CREATE FUNCTION order_payment.json_payment_body(gateway record, payment record, store name) RETURNS text
@@ -45,7 +46,8 @@ DECLARE
 	body text;
 BEGIN
 	IF action LIKE 'query%' THEN
-		RETURN ROW ('GET', format('%s?number=%s', url, operation.number), headers, NULL)::order_payment.gateway_request;
+		RETURN ROW ('GET', format('%s?number=%s%s', url, operation.number, CASE WHEN operation.key <> operation.number THEN '&key=' || operation.key END),
+					headers, NULL)::order_payment.gateway_request;
 	ELSIF action = 'pay' THEN
 		body := order_payment.json_payment_body(gateway, payment, store);
 	ELSE

@@ -23,7 +23,8 @@ DECLARE
 BEGIN
 	EXECUTE format($query$
 
-SELECT coalesce(r.status::text, p.status::text), r.kind, g.protocol, g.bare_success, g.minor_unit_exponents, g.retry_schedule, r.attempt_no,
+SELECT coalesce(r.status::text, p.status::text), r.kind, g.protocol, g.bare_success, g.minor_unit_exponents, g.retry_schedule,
+	   greatest(r.attempt_no, s.times),
 	   jsonb_strip_nulls(jsonb_build_object(
 		   'number', replace(coalesce(r.operation_id, p.payment_id)::text, '-', ''),
 		   'payment_number', CASE WHEN r.operation_id IS NOT NULL THEN replace(p.payment_id::text, '-', '') END,
@@ -34,7 +35,7 @@ SELECT coalesce(r.status::text, p.status::text), r.kind, g.protocol, g.bare_succ
 FROM %1$I.payments p
 JOIN %1$I.gateways g ON g.gateway = p.gateway
 CROSS JOIN LATERAL (
-	SELECT max(s.claimed_at) AS sent_at FROM %1$I.gateway_requests s
+	SELECT max(s.claimed_at) AS sent_at, count(*)::integer AS times FROM %1$I.gateway_requests s
 	WHERE s.order_id = p.order_id AND s.payment_id = p.payment_id AND s.operation_id IS NOT DISTINCT FROM $2
 	  AND s.work IN ('send_payment', 'send_operation', 'retry_operation') AND s.state <> 'refused') s
 LEFT JOIN %1$I.payment_operations r ON r.order_id = p.order_id AND r.operation_id = $2
@@ -65,7 +66,7 @@ BEGIN
 	RETURN CASE target.protocol
 		WHEN 'stripe' THEN order_payment.stripe_reply(target.action, http_status, answer, target.asked, target.exponents)
 		WHEN 'alipay' THEN order_payment.alipay_reply(target.action, http_status,
-			(SELECT a.value FROM jsonb_each(answer) a WHERE a.key LIKE '%\_response' LIMIT 1), target.asked)
+			(SELECT a.value FROM jsonb_each(answer) a WHERE order_payment.alipay_answers(target.action, a.key) LIMIT 1), target.asked)
 		WHEN 'wechatpay_v3' THEN order_payment.wechatpay_reply(target.action, http_status, coalesce(answer, '{}'), target.asked, target.exponents)
 		END;
 END
@@ -75,7 +76,7 @@ COMMENT ON FUNCTION order_payment.read_reply(record, integer, bytea) IS
 
 /* An answer is about what was asked; what it leaves out is that. */
 CREATE FUNCTION order_payment.require_asked(fact order_payment.gateway_fact, target record) RETURNS order_payment.gateway_fact
-	LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -268,7 +269,7 @@ $$;
 COMMENT ON FUNCTION order_payment.settle(record, text, integer, jsonb, bytea, text, name) IS
 	'records what became of a request that is locked. For settle_request() and lose_requests()';
 
-/* A record of a row of gateway_requests, in the order of locks: the operation and the payments come before it. */
+/* A record of a row of gateway_requests, in the order of locks: the operations and the payments come before it. */
 CREATE FUNCTION order_payment.lock_request(order_id text, request_id uuid, store name) RETURNS record
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -283,8 +284,7 @@ BEGIN
 		RAISE EXCEPTION 'request % of order % does not exist', request_id, order_id
 			USING ERRCODE = 'no_data_found', HINT = 'Give order_id and request_id as claim_requests() returned them.';
 	END IF;
-	EXECUTE format('SELECT FROM %I.payment_operations r WHERE r.order_id = %L AND r.operation_id = $1 FOR NO KEY UPDATE', store, order_id)
-		USING request.operation_id;
+	EXECUTE format('SELECT FROM %I.payment_operations r WHERE r.order_id = %L ORDER BY r.operation_id FOR NO KEY UPDATE', store, order_id);
 	EXECUTE format('SELECT FROM %I.payments p WHERE p.order_id = %L ORDER BY p.payment_id FOR NO KEY UPDATE', store, order_id);
 	-- who had them before may have settled it
 	EXECUTE format('SELECT r.state FROM %I.gateway_requests r WHERE r.order_id = %L AND r.request_id = $1', store, order_id)
@@ -293,7 +293,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION order_payment.lock_request(text, uuid, name) IS
-	'a request, with its operation and the payments of its order locked; P0002 if there is none. For settle_request()';
+	'a request, with the operations and payments of its order locked, as apply_fact() locks them; P0002 if there is none. For settle_request()';
 
 CREATE FUNCTION order_payment.settle_request(
 		order_id text,

@@ -151,15 +151,24 @@ CREATE FUNCTION order_payment.stripe_event(content jsonb, exponents jsonb) RETUR
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	object CONSTANT jsonb := content #> '{data,object}';
 	event order_payment.gateway_event;
 BEGIN
 	event.event_id := order_payment.require_member(content, 'id');
 	event.event_type := order_payment.require_member(content, 'type');
-	event.facts := CASE WHEN event.event_type ~ '^(payment_intent|refund|charge\.dispute|charge\.refund)\.'
-							 OR event.event_type = 'charge.refunded'
-						THEN order_payment.stripe_facts(content #> '{data,object}', exponents) ELSE '{}' END;
+	event.facts := '{}';
+	IF event.event_type ~ '^(payment_intent|refund|charge\.dispute|charge\.refund)\.' OR event.event_type = 'charge.refunded' THEN
+		IF coalesce(object ->> 'object', '') NOT IN ('payment_intent', 'refund', 'dispute', 'charge') THEN
+			RAISE EXCEPTION 'an event of Stripe tells of another object than its type says'
+				USING ERRCODE = 'invalid_parameter_value',
+					  HINT = 'Send events with their object (snapshot, not thin), in an API version that this release knows.';
+		END IF;
+		PERFORM order_payment.require_member(content, 'created');
+		event.facts := order_payment.stripe_facts(object, exponents);
+	END IF;
 	FOR i IN 1 .. cardinality(event.facts) LOOP
-		event.facts[i].merchant_id := content ->> 'account';
+		-- an event of the platform itself names none
+		event.facts[i].merchant_id := coalesce(content ->> 'account', '');
 		event.facts[i].occurred_at := order_payment.stripe_time(content -> 'created');
 	END LOOP;
 	RETURN event;

@@ -27,7 +27,7 @@ CREATE FUNCTION order_payment.wechatpay_payment_fact(deal jsonb, exponents jsonb
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT order_payment.make_fact(jsonb_build_object(
-		'entity', 'payment', 'number', order_payment.require_member(deal, 'out_trade_no'), 'reference', deal ->> 'transaction_id',
+		'entity', 'payment', 'number', order_payment.require_member(deal, 'out_trade_no'), 'reference', nullif(deal ->> 'transaction_id', ''),
 		'status', order_payment.translate_status(deal ->> 'trade_state', '{
 			"SUCCESS": "succeeded", "REFUND": "succeeded", "NOTPAY": "requires_action", "USERPAYING": "processing",
 			"ACCEPT": "processing", "CLOSED": "revoked", "REVOKED": "revoked", "PAYERROR": "failed"}'),
@@ -47,8 +47,8 @@ CREATE FUNCTION order_payment.wechatpay_refund_fact(refund jsonb, exponents json
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT order_payment.make_fact(jsonb_build_object(
-		'entity', 'refund', 'number', order_payment.require_member(refund, 'out_refund_no'), 'reference', refund ->> 'refund_id',
-		'payment_number', order_payment.require_member(refund, 'out_trade_no'), 'payment_reference', refund ->> 'transaction_id',
+		'entity', 'refund', 'number', order_payment.require_member(refund, 'out_refund_no'), 'reference', nullif(refund ->> 'refund_id', ''),
+		'payment_number', order_payment.require_member(refund, 'out_trade_no'), 'payment_reference', nullif(refund ->> 'transaction_id', ''),
 		'status', order_payment.translate_status(coalesce(refund ->> 'refund_status', refund ->> 'status'), '{
 			"SUCCESS": "succeeded", "PROCESSING": "processing", "CLOSED": "failed", "ABNORMAL": "failed"}'),
 		'amount', order_payment.wechatpay_amount(refund -> 'amount', 'refund', exponents),
@@ -68,7 +68,7 @@ CREATE FUNCTION order_payment.wechatpay_refund_facts(refund jsonb, exponents jso
 BEGIN ATOMIC
 	SELECT ARRAY[
 		order_payment.make_fact(jsonb_build_object(
-			'entity', 'payment', 'number', refund ->> 'out_trade_no', 'reference', refund ->> 'transaction_id',
+			'entity', 'payment', 'number', refund ->> 'out_trade_no', 'reference', nullif(refund ->> 'transaction_id', ''),
 			'status', 'succeeded', 'amount', order_payment.wechatpay_amount(refund -> 'amount', 'total', exponents),
 			'currency', coalesce(refund #>> '{amount,currency}', 'CNY'), 'merchant_id', refund ->> 'mchid')),
 		order_payment.wechatpay_refund_fact(refund, exponents)];
@@ -111,7 +111,7 @@ DECLARE
 BEGIN
 	fact := order_payment.make_fact(jsonb_build_object(
 		'entity', 'payment', 'number', order_payment.require_member(content, 'out_trade_no'),
-		'reference', content ->> 'transaction_id', 'status', CASE WHEN is_paid THEN 'succeeded' ELSE 'failed' END,
+		'reference', nullif(content ->> 'transaction_id', ''), 'status', CASE WHEN is_paid THEN 'succeeded' ELSE 'failed' END,
 		'amount', order_payment.from_minor_units((content ->> 'total_fee')::bigint, coalesce(content ->> 'fee_type', 'CNY'), exponents),
 		'currency', coalesce(content ->> 'fee_type', 'CNY'), 'app_id', order_payment.require_member(content, 'appid'),
 		'merchant_id', order_payment.require_member(content, 'mch_id')));

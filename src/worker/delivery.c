@@ -254,7 +254,8 @@ static void
 do_due_work(void *argument)
 {
 	const Oid types[] = {INT4OID, NAMEOID};
-	Datum	  values[] = {Int32GetDatum(DUE_BATCH), DirectFunctionCall1(namein, PointerGetDatum(argument))};
+	Datum	  store = DirectFunctionCall1(namein, PointerGetDatum(argument));
+	Datum	  values[] = {Int32GetDatum(DUE_BATCH), store};
 
 	if (SPI_execute_with_args("SELECT order_payment.do_due_work($1, $2)", lengthof(types),
 							  (Oid *) types, values, NULL, false, 0) != SPI_OK_SELECT)

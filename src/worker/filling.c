@@ -62,7 +62,10 @@ sign(OpClaimed *claimed, const OpOutgoing *outgoing)
 void
 op_fill_in(OpClaimed *claimed)
 {
-	OpOutgoing	  outgoing = {claimed->store, claimed->party, claimed->order_id, claimed->payment_id};
+	OpOutgoing	  outgoing = {.store = claimed->store,
+							  .gateway = claimed->party,
+							  .order_id = claimed->order_id,
+							  .payment_id = claimed->payment_id};
 	FillFunction  fill_header = (FillFunction) core_function("op_fill_header");
 	FillFunction  fill_body = (FillFunction) core_function("op_fill_body");
 	MemoryContext spi = MemoryContextSwitchTo(claimed->memory);

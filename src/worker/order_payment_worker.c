@@ -37,24 +37,26 @@
 OP_MODULE_MAGIC("order_payment_worker");
 
 #define RESTART_SECONDS 1
-#define PAUSE_MS		1000 /* after an error */
+#define MAX_WAIT_MS		10000 /* before it tries to connect again */
+#define PAUSE_MS		1000  /* after an error */
 #define WORKER			"order_payment_worker"
 
 StaticAssertDecl(NAMEDATALEN <= BGW_EXTRALEN, "the name of a database fits");
 
 void _PG_init(void);
 
-extern PGDLLEXPORT void op_worker_main(Datum unused);
+extern PGDLLEXPORT void op_worker_main(Datum i);
 
 /* ---------- registration ---------- */
 
 static void
-register_worker(const char *database)
+register_worker(const char *database, int i)
 {
 	BackgroundWorker worker = {.bgw_flags = BGWORKER_SHMEM_ACCESS |
 											BGWORKER_BACKEND_DATABASE_CONNECTION,
 							   .bgw_start_time = BgWorkerStart_RecoveryFinished,
-							   .bgw_restart_time = RESTART_SECONDS};
+							   .bgw_restart_time = RESTART_SECONDS,
+							   .bgw_main_arg = Int32GetDatum(i)};
 
 	strlcpy(worker.bgw_library_name, WORKER, BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "op_worker_main", BGW_MAXLEN);
@@ -78,7 +80,7 @@ _PG_init(void)
 	names = op_worker_database_names();
 	op_wakeup_init(list_length(names));
 	foreach (name, names)
-		register_worker(strVal(lfirst(name)));
+		register_worker(strVal(lfirst(name)), foreach_current_index(name));
 }
 
 /* ---------- the worker ---------- */
@@ -120,6 +122,30 @@ set_settings(void)
 	set("client_min_messages", "error");
 }
 
+/* Ended by what we are told, but not by the latch: that has not mended the error. */
+static void
+pause_for(int ms)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	long		left;
+
+	while (!InterruptPending && !ConfigReloadPending &&
+		   (left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until)) > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+/* A database or role that is not there is said to be so, but not each second. */
+static void
+wait_after_failures(int failures)
+{
+	pause_for(Min(failures * RESTART_SECONDS * 1000, MAX_WAIT_MS));
+	CHECK_FOR_INTERRUPTS();
+}
+
 static void
 connect_to_database(void)
 {
@@ -147,22 +173,6 @@ reload(void)
 		proc_exit(1);
 	}
 	op_delivery_reload();
-}
-
-/* Also if the latch is set meanwhile, unless we are told something: that has not mended the error. */
-static void
-pause_after_error(void)
-{
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PAUSE_MS);
-	long		left;
-
-	while (!InterruptPending && !ConfigReloadPending &&
-		   (left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until)) > 0)
-	{
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-	}
 }
 
 /* As a backend does after a statement that failed. */
@@ -205,19 +215,20 @@ take_turn(MemoryContext context)
 	PG_END_TRY();
 	MemoryContextReset(context);
 	if (failed)
-		pause_after_error();
+		pause_for(PAUSE_MS);
 }
 
 void
-op_worker_main(Datum unused)
+op_worker_main(Datum i)
 {
 	MemoryContext context;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	wait_after_failures(op_wakeup_begin(DatumGetInt32(i)) - 1);
 	connect_to_database();
-	op_wakeup_me();
+	op_wakeup_me(DatumGetInt32(i));
 	context = AllocSetContextCreate(TopMemoryContext, "order_payment_worker turn",
 									ALLOCSET_DEFAULT_SIZES);
 	pgstat_report_activity(STATE_IDLE, NULL);

@@ -25,8 +25,9 @@
 
 typedef struct Place
 {
-	Oid	   database; /* InvalidOid: nobody's */
+	Oid	   database; /* InvalidOid: it serves none now */
 	Latch *latch;
+	int	   beginnings; /* since it served one */
 } Place;
 
 typedef struct Places
@@ -104,31 +105,28 @@ op_wakeup_init(int n)
 }
 
 static void
-leave(int code, Datum unused)
+leave(int code, Datum i)
 {
 	SpinLockAcquire(&places->lock);
-	for (int i = 0; i < places->n; i++)
-	{
-		if (places->place[i].latch == &MyProc->procLatch)
-			places->place[i] = (Place){InvalidOid, NULL};
-	}
+	places->place[DatumGetInt32(i)].database = InvalidOid;
 	SpinLockRelease(&places->lock);
 }
 
-void
-op_wakeup_me(void)
+int
+op_wakeup_begin(int i)
 {
-	int free = -1;
+	return ++places->place[i].beginnings; /* nobody else writes it */
+}
 
-	before_shmem_exit(leave, (Datum) 0);
+void
+op_wakeup_me(int i)
+{
+	Place *place = &places->place[i];
+
+	before_shmem_exit(leave, Int32GetDatum(i));
 	SpinLockAcquire(&places->lock);
-	for (int i = 0; i < places->n; i++)
-	{
-		if (places->place[i].database == MyDatabaseId ||
-			(free < 0 && !OidIsValid(places->place[i].database)))
-			free = i;
-	}
-	if (free >= 0)
-		places->place[free] = (Place){MyDatabaseId, &MyProc->procLatch};
+	place->database = MyDatabaseId;
+	place->latch = &MyProc->procLatch;
 	SpinLockRelease(&places->lock);
+	place->beginnings = 0;
 }

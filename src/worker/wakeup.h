@@ -8,7 +8,13 @@
 /* While shared_preload_libraries are loaded: room for n workers. */
 extern void op_wakeup_init(int n);
 
-/* The worker of the current database is this process, until it ends. */
-extern void op_wakeup_me(void);
+/*
+ * How often worker i of them has begun, and not come to op_wakeup_me(): 1 if it
+ * is well.
+ */
+extern int op_wakeup_begin(int i);
+
+/* Worker i is this process, and serves the current database, until it ends. */
+extern void op_wakeup_me(int i);
 
 #endif

@@ -20,7 +20,6 @@
 #define DEFAULT_MAX_IN_FLIGHT  32
 #define DEFAULT_POLL_MS		   5000
 #define DEFAULT_CONNECT_MS	   10000
-#define DEFAULT_REQUEST_MS	   30000
 #define DEFAULT_MAX_REPLY_KB   1024
 #define GREATEST_MAX_IN_FLIGHT 4096
 #define GREATEST_REPLY_KB	   65536
@@ -33,7 +32,6 @@ char *op_worker_stores;
 int	  op_worker_max_in_flight = DEFAULT_MAX_IN_FLIGHT;
 int	  op_worker_poll_interval = DEFAULT_POLL_MS;
 int	  op_worker_connect_timeout = DEFAULT_CONNECT_MS;
-int	  op_worker_request_timeout = DEFAULT_REQUEST_MS;
 int	  op_worker_max_reply = DEFAULT_MAX_REPLY_KB;
 char *op_worker_ca_file;
 char *op_worker_crl_file;
@@ -143,9 +141,6 @@ define_limits(void)
 	define_time("order_payment_worker.connect_timeout",
 				"How long a connection to a gateway may take, TLS included.",
 				&op_worker_connect_timeout, DEFAULT_CONNECT_MS);
-	define_time("order_payment_worker.request_timeout",
-				"How long a request to a gateway may take, with the connection.",
-				&op_worker_request_timeout, DEFAULT_REQUEST_MS);
 }
 
 static void

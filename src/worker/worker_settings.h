@@ -22,9 +22,8 @@ extern int op_worker_max_in_flight;
 /* how long it sleeps at most before it looks for work, in milliseconds */
 extern int op_worker_poll_interval;
 
-/* for a connection, and for a whole request, in milliseconds */
+/* for a connection, in milliseconds; for a whole request its gateway says it */
 extern int op_worker_connect_timeout;
-extern int op_worker_request_timeout;
 
 /* bound of the body of an answer, in kB */
 extern int op_worker_max_reply;

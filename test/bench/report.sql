@@ -96,6 +96,14 @@ LATERAL (VALUES
 	) r (position, what, side, against, goal)
 ORDER BY position;
 
+/* Requests to gateways, over TLS; the worker's share of a processor is taken from the checkouts beside it. */
+SELECT format('| payments through the worker, over TLS: %s a second | libcurl alone, as many requests to the same server: %s a second | told | %s |',
+			  bench.per_second('sending', 'worker'), bench.per_second('sending', 'bare'), bench.ratio('sending', 'worker', 'bare'))
+WHERE EXISTS (SELECT FROM bench.timing WHERE pair = 'sending');
+SELECT format('| a checkout, 1 client, while the worker sends 50 payments a second | while it is idle | <= 1.1 x the time | %s |',
+			  bench.ratio('beside the worker', 'idle', 'sending'))
+WHERE EXISTS (SELECT FROM bench.timing WHERE pair = 'beside the worker');
+
 /* How a store grows: transactions a second of the small one, over those of the large one. */
 SELECT format('| one %s in a store of %s orders | of %s orders | <= 1.2 | %s |', what,
 			  :growth_rows, least(:rows, 100000), bench.ratio(pair, 'small', 'large'))

@@ -12,6 +12,7 @@ CREATE SCHEMA bench;
 CREATE ROLE bench_owner;
 CREATE ROLE bench_gateway;
 CREATE ROLE bench_application IN ROLE bench_gateway;
+CREATE ROLE bench_worker LOGIN; -- as which order_payment_worker connects, if it is there
 SELECT format('GRANT CREATE ON DATABASE %I TO bench_owner', current_database()) \gexec
 
 CREATE TABLE bench.timing (

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """
-server.py FOLDER: a payment gateway for tests. It speaks HTTPS on 127.0.0.1, moves no money, and keeps its own account of what
-it did, to be compared with what a store believes.
+server.py FOLDER [--with-parent]: a payment gateway for tests. It speaks HTTPS on 127.0.0.1, moves no money, and keeps its own
+account of what it did, to be compared with what a store believes. It ends by SIGTERM, and with the option also when the
+process that started it has ended.
 
 FOLDER holds certificates (see make_ca.sh). There the server writes
   ports.json    {listener: port}, once all of them listen
   gateway.log   a JSON object a line, only ever appended to; effects are on disk before anything is answered
 and reads, whenever it has changed,
-  control.json  {"rules": [rule, ...]}: the first rule that fits a request and is not used up says what is done
+  control.json  {"rules": [rule, ...]}: the first rule that fits a request and is not used up says what is done.
+                Further "authorization": what that header must be, "webhook_secret": base64 of the key by which requests must
+                be signed (Standard Webhooks). A request that is not so is answered 401, and nothing is done
   secrets.json  {"standard_webhook_secret": "whsec_..."}: with it, the log tells of each request whether it is signed by that
 
 listener   good, or one that must be refused: expired, wrong_host, self_signed, other_ca, revoked, tls1_0, tls1_1; further
@@ -26,7 +29,7 @@ A rule: {"method": "POST", "path": "/payment/", "number": "...", "amount": "12.0
 
 /behave/NAME?seconds=...&size=...&to=... shows a behaviour without any effect.
 Protocol json: POST /payment/{order_id}, /capture/{order_id}, /void/{order_id}, /refund/{order_id} with a JSON object, and GET of
-the same paths with ?number=..., 404 if that is not known here. POST /hook/NAME is somebody who is told of events, and writes them
+the same paths with ?number=... (and &key=... of what was tried again), 404 if that is not known here. POST /hook/NAME is somebody who is told of events, and writes them
 down. No secret that comes is in the log: of Authorization and of cards there are digests (SHA-256).
 
 What was done survives SIGKILL and a new start: it is read from the log.
@@ -119,24 +122,32 @@ class Control:
         self.path = path
         self.lock = threading.Lock()
         self.stamp = None
-        self.rules = []
+        self.data = {}
 
     def refresh(self):
         try:
             stat = os.stat(self.path)
         except FileNotFoundError:
-            self.rules, self.stamp = [], None
+            self.data, self.stamp = {}, None
             return
         stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if stamp != self.stamp:
             with open(self.path, encoding='utf-8') as file:
-                self.rules = json.load(file)['rules']
+                self.data = json.load(file)
             self.stamp = stamp
+
+    def is_authentic(self, request):
+        with self.lock:
+            self.refresh()
+            data = self.data
+        if data.get('authorization', request.headers.get('authorization')) != request.headers.get('authorization'):
+            return False
+        return 'webhook_secret' not in data or request.is_signed_by(base64.b64decode(data['webhook_secret']))
 
     def rule_for(self, request):
         with self.lock:
             self.refresh()
-            for rule in self.rules:
+            for rule in self.data.get('rules', []):
                 if rule.get('times', 1) > 0 and request.fits(rule):
                     if 'times' in rule:
                         rule['times'] -= 1
@@ -166,6 +177,14 @@ class Request:
             self.data = {}
         self.key = self.headers.get('idempotency-key') or self.data.get('number')
         self.number = self.query.get('number') or self.data.get('number') or self.key
+
+    def is_signed_by(self, secret):
+        number, at = self.headers.get('webhook-id', ''), self.headers.get('webhook-timestamp', '')
+        if not number or not at.isdigit() or abs(time.time() - int(at)) > 300:
+            return False
+        digest = hmac.new(secret, f'{number}.{at}.'.encode() + self.body, hashlib.sha256).digest()
+        wanted = 'v1,' + base64.b64encode(digest).decode()
+        return any(hmac.compare_digest(wanted, signature) for signature in self.headers.get('webhook-signature', '').split(' '))
 
     def fits(self, rule):
         return (rule.get('method', self.method) == self.method and self.path.startswith(rule.get('path', ''))
@@ -198,7 +217,7 @@ def json_answer(status, data):
 # ---------- protocol json ----------
 
 def query_of(account, request, rule):
-    entry = account.by_number.get(request.number)
+    entry = account.done.get(request.query['key']) if 'key' in request.query else account.by_number.get(request.number)
     if entry is None:
         return json_answer(404, {'number': request.number, 'status': 'not_found'})
     if 'result' in rule:
@@ -615,7 +634,10 @@ class Gateway:
         # names of headers only, for some of their values are secrets
         self.account.write('request', listener=listener, method=request.method, target=request.target,
                            number=request.number, headers=sorted(request.headers), bytes=len(request.body),
-                           do=rule.get('do'), **seen_of(request, self.secrets))
+                           do=rule.get('do'),
+                           **{'card': str(request.data.get('card_number', ''))[-4:],
+                              'placeholders': any('{{' in text for text in (str(request.headers), request.body.decode('latin-1'))),
+                              **seen_of(request, self.secrets)})
 
     def behave(self, connection, request, rule):
         """True: the connection can serve another request."""
@@ -623,6 +645,9 @@ class Gateway:
         if parts[0] == 'behave':
             name, options = parts[1], request.query
             answer = json_answer(200, {'said': name, 'received': len(request.body)})
+        elif not self.control.is_authentic(request):
+            name, options = None, {}
+            answer = json_answer(401, {'status': 'failed', 'failure_code': 'not_authentic'})
         else:
             name, options = rule.get('do'), rule
             answer = answer_to(self.account, request, rule)
@@ -714,6 +739,7 @@ def accept(name, sock, context, serve):
 
 def main():
     folder = sys.argv[1]
+    parent = os.getppid()
     gateway = Gateway(folder)
     threading.stack_size(512 << 10)
     ports = {}
@@ -726,7 +752,9 @@ def main():
         json.dump(ports, file)
     os.rename(path + '.new', path)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.pause()
+    while '--with-parent' not in sys.argv or os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
 
 
 if __name__ == '__main__':

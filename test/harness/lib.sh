@@ -65,8 +65,8 @@ packages_for() {
     printf '%s\n' gcc libc6-dev libssl-dev libcurl4-openssl-dev make perl python3 "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" \
         "postgresql-$PG_MAJOR-pgtap" libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
     if [ "$1" = test ]; then
-        # cards are sealed outside by the first two; the others are drivers
-        printf '%s\n' openssl nodejs python3-psycopg python3-psycopg2
+        # cards are sealed outside by the first two; drivers; what the examples are tested with
+        printf '%s\n' openssl nodejs python3-psycopg python3-psycopg2 python3-flask python3-aiosmtpd
         # Node from elsewhere brings its own npm, which Debian's would conflict with
         command -v npm >/dev/null || printf '%s\n' npm
     fi

@@ -1,7 +1,7 @@
 -- The SQLSTATE of every refusal: programs test it, and no prose. Whatever is refused leaves the store in order.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(500);
+SELECT plan(532);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 INSERT INTO shop.orders (order_id, customer_id, request_key, price) VALUES (1, 7, 'a', 10), (2, 7, 'b', 10), (3, 7, 'c', NULL);
@@ -483,6 +483,38 @@ OP006	WITH l AS (INSERT INTO shop.order_items (order_id, line_no, kind, price) V
 22023	SELECT * FROM order_payment.read_events('c', -1, 'shop')
 42809	SELECT * FROM order_payment.read_events('c', 1, 'nowhere')
 42809	SELECT order_payment.ack_events('c', ARRAY[]::uuid[], 'nowhere')
+OP017	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "status": "succeeded", "amount": 1, "currency": "USD"}'), 'shop')
+OP017	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "status": "succeeded", "amount": 10, "currency": "EUR"}'), 'shop')
+OP017	SELECT order_payment.apply_fact('off', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "status": "succeeded"}'), 'shop')
+OP017	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "status": "succeeded", "captured": -1}'), 'shop')
+OP018	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "99000000000070008000000000000000", "status": "succeeded"}'), 'shop')
+OP018	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "status": "succeeded"}'), 'shop')
+OP019	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "reference": "pi_1", "status": "succeeded"}'), 'shop')
+OP019	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "refund", "payment_number": "10000000000070008000000000000000", "reference": "re_1", "status": "succeeded", "amount": 1}'), 'shop')
+OP019	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "capture", "payment_number": "10000000000070008000000000000000", "reference": "c_1", "status": "succeeded", "amount": 1}'), 'shop')
+OP019	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entity": "payment", "number": "10000000000070008000000000000000", "refunded": 1}'), 'shop')
+42809	SELECT order_payment.apply_fact('stripe', NULL, 'public')
+22004	SELECT order_payment.apply_fact('stripe', NULL, NULL)
+22023	SELECT order_payment.require_sound_event(ROW ('e', 't', ARRAY[order_payment.make_fact('{"entity": "payment", "status": "succeeded"}')])::order_payment.gateway_event)
+22023	SELECT order_payment.require_sound_event(ROW ('e', 't', ARRAY[order_payment.make_fact('{"entity": "refund", "amount": 1}')])::order_payment.gateway_event)
+22023	SELECT order_payment.require_member('{"a": ""}', 'a')
+22023	SELECT order_payment.require_member('[]', 'a')
+22023	SELECT order_payment.translate_status('x', '{"y": "z"}')
+22023	SELECT order_payment.json_fact('{"status": "succeeded", "entity": "order"}')
+22P02	SELECT order_payment.json_fact('{"status": "settled"}')
+22023	SELECT order_payment.stripe_event('{"id": "e", "type": "payment_intent.succeeded", "created": 1}', '{}')
+22023	SELECT order_payment.alipay_event('{"notify_id": "n"}')
+22023	SELECT order_payment.wechatpay_v3_event('{"id": "e", "event_type": "TRANSACTION.SUCCESS"}', '{}', '{}')
+22023	SELECT order_payment.wechatpay_v2_event('{}', '{}')
+23503	SELECT order_payment.apply_notification('none', '{}', '', 'shop')
+22023	SELECT order_payment.apply_notification('stripe', '{}', '', 'shop')
+42809	SELECT order_payment.apply_notification('stripe', '{}', '', 'public')
+22004	SELECT order_payment.apply_notification('stripe', '{}', '', NULL)
+P0002	SELECT order_payment.replay_notification('stripe', 'none', 'shop')
+42809	SELECT order_payment.replay_notification('stripe', 'none', 'public')
+22004	SELECT order_payment.replay_notification('stripe', 'none', NULL)
+22023	SELECT order_payment.retry_notifications(0, 'shop')
+42809	SELECT order_payment.retry_notifications(store => 'public')
 42809	SELECT * FROM order_payment.order_timeline(1, 'nowhere')
 42809	SELECT * FROM order_payment.verify_store('nowhere')
 42809	SELECT * FROM order_payment.verify_store('public')

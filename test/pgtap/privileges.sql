@@ -1,7 +1,7 @@
 -- Who may do what in a store: the rights of app_role and gateway_role to the letter, what they may not (S7), and what a role without rights may not.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(481);
+SELECT plan(568);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -42,6 +42,13 @@ INSERT INTO expected VALUES
 ('payments', 'SELECT,INSERT,UPDATE', 'SELECT,INSERT,UPDATE'),
 ('payment_operations', 'SELECT,INSERT,UPDATE', 'SELECT,INSERT,UPDATE'),
 ('settlement_lines', 'SELECT', 'SELECT,INSERT'),
+('gateway_notifications', NULL, 'SELECT,INSERT,UPDATE'),
+('gateway_requests', NULL, 'SELECT,INSERT,UPDATE'),
+('gateway_rejections', 'SELECT', 'SELECT,INSERT,UPDATE'),
+('gateway_sender', 'SELECT', 'SELECT,INSERT,UPDATE'),
+('gateway_worker_status', 'SELECT', 'SELECT'),
+('webhook_subscribers', 'SELECT', 'SELECT'),
+('webhook_deliveries', 'SELECT', 'SELECT,INSERT,UPDATE,DELETE'),
 ('used_card_tokens', NULL, NULL),
 ('refunds', 'SELECT,INSERT,UPDATE', 'SELECT,INSERT,UPDATE'),
 ('order_overview', 'SELECT', 'SELECT'),
@@ -67,12 +74,19 @@ SELECT bag_eq($$ SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regr
 SELECT bag_eq($$ SELECT c.relname::text, t.attname::text, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type, a.is_grantable
                  FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(t.attacl) a WHERE c.relnamespace = 'shop'::regnamespace $$,
               $$ VALUES ('payments', 'status', 'regress_tap_gateway', 'UPDATE', false),
-                        ('payment_operations', 'status', 'regress_tap_gateway', 'UPDATE', false)
+                        ('payment_operations', 'status', 'regress_tap_gateway', 'UPDATE', false),
+                        ('webhook_subscribers', 'active', 'regress_tap_gateway', 'UPDATE', false)
                  UNION ALL SELECT 'gateway_secrets', c, r, 'SELECT', false
                  FROM unnest('{gateway,kind,secret_id,key_name,valid_from,valid_until,created_at}'::text[]) c, unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r
+                 UNION ALL SELECT 'gateway_notifications', c, r, 'SELECT', false
+                 FROM unnest('{gateway,event_id,event_type,outcome,reason,payment_reference,order_id,payment_id,operation_id,deliveries,attempts,received_at,last_received_at,applied_at}'::text[]) c,
+                      unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r
+                 UNION ALL SELECT 'gateway_requests', c, r, 'SELECT', false
+                 FROM unnest('{order_id,request_id,gateway,work,payment_id,operation_id,state,claimed_at,claimed_by,timeline,lease_until,settled_at,http_status,outcome,reason}'::text[]) c,
+                      unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r
                  UNION ALL SELECT 'payment_passwords', c, r, p, false
                  FROM (VALUES ('customer_id', 'SELECT'), ('customer_id', 'INSERT'), ('set_at', 'SELECT')) v (c, p), unnest('{regress_tap_app,regress_tap_gateway}'::text[]) r $$,
-              'all that is granted on single columns: by it the server knows who records outcomes, and who may ask for a payment password; and secrets are seen to be there, but not read');
+              'all that is granted on single columns: by it the server knows who records outcomes, and who may ask for a payment password; and secrets, notifications and requests are seen to be there, but not read');
 SELECT is_empty($$ SELECT FROM pg_default_acl $$, 'no default privileges are changed');
 SELECT is_empty($$ SELECT FROM pg_auth_members m WHERE m.member IN ('regress_tap_app'::regrole, 'regress_tap_gateway'::regrole)
                    OR m.roleid IN ('regress_tap_app'::regrole, 'regress_tap_gateway'::regrole) $$,
@@ -88,8 +102,13 @@ FROM role r, (VALUES ('orders', 'DELETE'), ('order_events', 'INSERT'), ('order_e
              ('event_consumers', 'DELETE'), ('consumer_offsets', 'DELETE'), ('payments', 'DELETE'), ('payment_operations', 'DELETE'), ('refunds', 'DELETE'),
              ('gateways', 'INSERT'), ('gateways', 'UPDATE'), ('gateways', 'DELETE'),
              ('gateway_fees', 'INSERT'), ('gateway_fees', 'UPDATE'), ('gateway_fees', 'DELETE'),
-             ('settlement_lines', 'UPDATE'), ('settlement_lines', 'DELETE')) v (t, p);
+             ('settlement_lines', 'UPDATE'), ('settlement_lines', 'DELETE'),
+             ('gateway_notifications', 'DELETE'), ('gateway_requests', 'DELETE'), ('gateway_rejections', 'DELETE'), ('gateway_sender', 'DELETE')) v (t, p);
 SELECT is(has_table_privilege('regress_tap_app', 'shop.settlement_lines', 'INSERT'), false, 'app_role: no INSERT on settlement_lines');
+SELECT is(has_any_column_privilege('regress_tap_app', 'shop.' || t, p), false, format('app_role: no %s on a column of %s', p, t))
+FROM unnest('{gateway_notifications,gateway_requests,gateway_rejections,gateway_sender}'::text[]) t, unnest('{INSERT,UPDATE,REFERENCES}'::text[]) p;
+SELECT is(has_column_privilege('regress_tap_app', 'shop.' || t, c, 'SELECT'), false, format('app_role: no SELECT of %s.%s', t, c))
+FROM (VALUES ('gateway_notifications', 'body'), ('gateway_notifications', 'headers'), ('gateway_requests', 'body'), ('gateway_requests', 'headers'), ('gateway_requests', 'url'), ('gateway_requests', 'reply')) v (t, c);
 SELECT is(has_any_column_privilege(r.name, 'shop.' || t, p), false, format('%s: no %s on a column of %s', r.label, p, t))
 FROM role r, unnest('{order_events,gateways,gateway_fees}'::text[]) t, unnest('{INSERT,UPDATE,REFERENCES}'::text[]) p;
 SELECT is(has_sequence_privilege(r.name, 'shop.orders_order_id_seq', p), false, r.label || ': no ' || p || ' on the sequence')

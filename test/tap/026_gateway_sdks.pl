@@ -9,79 +9,24 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin";
 
-use IO::Handle;
-use IPC::Open2 qw(open2);
-use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SdkTest;
 use StoreTest;
 use Test::More;
 
-my $scripts = "$FindBin::RealBin/../gateway";
 my $json = JSON::PP->new->canonical->utf8;
 my %made;  # how many checks of each kind were made: see the end
 
-my $has_node = eval { IPC::Run::run([ 'node', '--version' ], '>', \my $version, '2>', \my $none) };
-ok($has_node, 'node is there (Debian: apt install nodejs)');
-my $installed = -d "$scripts/node_modules/stripe";
-ok($installed, "the gateways' libraries are there (cd test/gateway && npm ci --ignore-scripts)");
-if (!$has_node || !$installed)
+if (!has_sdks())
 {
 	done_testing();
 	exit 1;
 }
 
-# ---------- the other side, and ours ----------
-
-my %running;  # of each script what it is, what it reads and what it says
-
-sub start
-{
-	my ($script) = @_;
-	my $pid = open2(my $answers, my $requests, 'node', "$scripts/$script.mjs");
-
-	$requests->autoflush;
-	return [ $pid, $requests, $answers ];
-}
-
-# What a script answers to requests
-sub ask
-{
-	my ($script, @requests) = @_;
-	my (undef, $in, $out) = @{ $running{$script} //= start($script) };
-	my @answers;
-
-	foreach (@requests)
-	{
-		print $in $json->encode($_), "\n";
-		my $answer = <$out> // die "$script says nothing to $_->{do}";
-		push @answers, $json->decode($answer);
-	}
-	return wantarray ? @answers : $answers[0];
-}
-
-sub openssl
-{
-	my ($input, @arguments) = @_;
-	my ($output, $errors);
-
-	IPC::Run::run([ 'openssl', @arguments ], '<', \$input, '>', \$output, '2>', \$errors) or die "openssl @arguments: $errors";
-	return $output;
-}
-
-sub rsa_pair
-{
-	my $private = openssl('', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-quiet');
-
-	return ($private, openssl($private, 'pkey', '-pubout'));
-}
-
 my $node = make_cluster('gateway_sdks');
-my $directory = $node->basedir . '/secrets';
-mkdir $directory, 0700 or die "$directory: $!";
-$node->append_conf('postgresql.conf', "order_payment.secret_directory = '$directory'");
-$node->reload;
+secret_directory($node);
 make_roles($node);
 
 sub sql
@@ -122,29 +67,15 @@ INSERT INTO gateways (gateway, protocol, endpoint, app_id, merchant_id, notify_u
 	('md5', 'wechatpay_v2', NULL, 'wx1', '1900000001', NULL, 'MD5', '{}'), ('hmac', 'wechatpay_v2', NULL, 'wx1', '1900000001', NULL, NULL, '{}');
 });
 
-my $nfiles = 0;
-
-sub set_secret
-{
-	my ($gateway, $kind, $secret, $key_name) = @_;
-	my $file = 'secret' . $nfiles++;
-
-	append_to_file("$directory/$file", $secret);
-	chmod 0600, "$directory/$file" or die "$file: $!";
-	$node->safe_psql('postgres', "SELECT order_payment.set_gateway_secret_from_file('$gateway', '$kind', '$file', store => 'shop'"
-		  . (defined $key_name ? ", key_name => '$key_name'" : '') . ')');
-	return;
-}
-
-set_secret($_, 'standard_webhook_secret', $whsec) foreach 'own', 'hooks';
-set_secret('own', 'amount_key', unpack 'H*', openssl('', 'rand', '32'));
-set_secret($_, 'webhook_secret', $stripe_secret) foreach 'stripe';
-set_secret('alipay', 'private_key', $our_private);
-set_secret('alipay', 'public_key', $their_public);
-set_secret('wechat', 'private_key', $our_private, $our_serial);
-set_secret('wechat', 'public_key', $their_public, $their_serial);
-set_secret('wechat', 'apiv3_key', $apiv3_key);
-set_secret($_, 'api_key', $v2_key) foreach 'md5', 'hmac';
+set_secret($node, $_, 'standard_webhook_secret', $whsec) foreach 'own', 'hooks';
+set_secret($node, 'own', 'amount_key', unpack 'H*', openssl('', 'rand', '32'));
+set_secret($node, $_, 'webhook_secret', $stripe_secret) foreach 'stripe';
+set_secret($node, 'alipay', 'private_key', $our_private);
+set_secret($node, 'alipay', 'public_key', $their_public);
+set_secret($node, 'wechat', 'private_key', $our_private, $our_serial);
+set_secret($node, 'wechat', 'public_key', $their_public, $their_serial);
+set_secret($node, 'wechat', 'apiv3_key', $apiv3_key);
+set_secret($node, $_, 'api_key', $v2_key) foreach 'md5', 'hmac';
 
 # ---------- requests ----------
 
@@ -483,13 +414,6 @@ cmp_ok(delete $made{changes}, '>', 10000, 'more than ten thousand changes were t
 is_deeply(\%made, { stripe_request => 13, alipay_request => 6, webhook_request => 6, wechatpay_request => 5, verify_notification => 7, verify_reply => 2 },
 	'every request and notification was checked') or diag(explain(\%made));
 
-foreach (sort keys %running)
-{
-	my ($pid, $in, $out) = @{ $running{$_} };
-
-	close $in;
-	waitpid $pid, 0;
-	is($?, 0, "$_: its script has come to its end");
-}
+stop_sdks();
 $node->stop;
 done_testing();

@@ -20,11 +20,14 @@ BEGIN
 }
 
 use File::Copy qw(copy);
+use Digest::SHA qw(hmac_sha256);
 use FindBin;
 use lib "$FindBin::RealBin";
 
 use GatewayTest;
 use IPC::Run ();
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -57,9 +60,15 @@ my $proxy = gateway_url($gateway, '', listener => 'plain', scheme => 'http');
 
 append_to_file("$home/.netrc", "default login eve password secret\n");
 chmod 0600, "$home/.netrc";
-local $ENV{HOME} = $home;
-local $ENV{$_} = $proxy foreach qw(http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY);
-local $ENV{$_} = $ca foreach qw(CURL_CA_BUNDLE SSL_CERT_FILE);
+$ENV{HOME} = $home;
+$ENV{$_} = $proxy foreach qw(http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY);
+$ENV{$_} = $ca foreach qw(CURL_CA_BUNDLE SSL_CERT_FILE);
+delete $ENV{$_} foreach qw(no_proxy NO_PROXY);
+
+# Nor does OpenSSL's configuration lower what is asked of TLS.
+append_to_file("$home/openssl.cnf", "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = lowest\n"
+	. "[lowest]\nMinProtocol = TLSv1\nCipherString = ALL:\@SECLEVEL=0\n");
+$ENV{OPENSSL_CONF} = "$home/openssl.cnf";
 
 my $node = PostgreSQL::Test::Cluster->new('https');
 $node->init;
@@ -68,12 +77,13 @@ $node->start;
 $node->safe_psql('postgres', qq{
 CREATE FUNCTION probe(urls text[], method text DEFAULT 'GET', headers text[] DEFAULT '{}', body bytea DEFAULT '', timeout_ms integer DEFAULT 10000,
 		ca_file text DEFAULT '$ca', crl_file text DEFAULT '', allow_private boolean DEFAULT true, max_body integer DEFAULT 1048576,
-		connect_ms integer DEFAULT 10000, OUT n integer, OUT outcome text, OUT status integer, OUT error text, OUT message text,
+		connect_ms integer DEFAULT 10000, one_by_one boolean DEFAULT false, OUT n integer, OUT outcome text, OUT status integer, OUT error text, OUT message text,
 		OUT headers_out text[], OUT body_out bytea, OUT ms double precision)
 	RETURNS SETOF record AS '$build/https_probe', 'https_probe' LANGUAGE c VOLATILE STRICT;
 CREATE FUNCTION is_public(text) RETURNS boolean AS '$build/https_probe', 'https_address' LANGUAGE c STRICT;
 CREATE FUNCTION secret(url text, ca_file text, OUT before integer, OUT sent integer, OUT after integer, OUT outcome text)
 	AS '$build/https_probe', 'https_secret' LANGUAGE c STRICT;
+CREATE FUNCTION threads_of(urls text[], OUT seen integer, OUT open integer) AS '$build/https_probe', 'https_threads' LANGUAGE c STRICT;
 CREATE FUNCTION descriptors() RETURNS bigint LANGUAGE sql AS \$\$ SELECT count(*) FROM pg_ls_dir('/proc/self/fd') \$\$;
 CREATE FUNCTION threads() RETURNS bigint LANGUAGE sql AS \$\$ SELECT count(*) FROM pg_ls_dir('/proc/self/task') \$\$;
 CREATE FUNCTION kilobytes() RETURNS integer LANGUAGE sql AS \$\$ SELECT substring(pg_read_file('/proc/self/status') FROM 'RssAnon:\\s+(\\d+)')::integer \$\$;
@@ -232,7 +242,14 @@ is(scalar gateway_log($gateway), $before, 'none of them was connected to');
 # ---------- no connection ----------
 
 is(outcome_of('https://127.0.0.1:1/'), 'not sent not_connected', 'nobody listens');
-is(outcome_of('https://gateway.invalid/'), 'not sent name_not_resolved', 'a name that is none');
+# where nobody answers for names, that takes its time
+like(outcome_of('https://gateway.invalid/'), qr/^not sent (name_not_resolved|timeout)$/, 'a name that is none');
+{
+	my ($seen, $open) = split /\|/, query("SELECT * FROM threads_of(ARRAY(SELECT 'https://' || i || '.gateway.invalid/' FROM generate_series(1, 100) i))");
+
+	cmp_ok($seen, '>', 0, 'names are resolved in threads');
+	is($open, 0, 'which no signal can reach');
+}
 is(outcome_of(gateway_url($gateway, '/payment/7', listener => 'silent'), 'connect_ms => 300'), 'not sent timeout', 'a handshake that is not answered');
 is(outcome_of(gateway_url($gateway, '/payment/7', listener => 'silent'), 'timeout_ms => 300'), 'not sent timeout', 'nor in all the time there is');
 is(outcome_of(gateway_url($gateway, '/payment/7', listener => 'plain'), 'connect_ms => 300'), 'not sent timeout', 'a server without TLS');
@@ -291,14 +308,14 @@ my %expected = (
 	version_9 => 'lost reply_malformed',
 	gzip_transfer => 'answered 200',
 	'late?seconds=0.5' => 'answered 200',
-	'late?seconds=5' => 'lost timeout',
+	'late?seconds=10' => 'lost timeout',
 	silent => 'lost timeout',
 	'slow?seconds=0.2' => 'lost timeout',
 );
 
 foreach my $name (sort keys %expected)
 {
-	is(outcome_of(behaviour(split /\?/, $name), "'POST', '{}', '{}', 2000"), $expected{$name}, "answer: $name");
+	is(outcome_of(behaviour(split /\?/, $name), "'POST', '{}', '{}', 4000"), $expected{$name}, "answer: $name");
 	is(scalar(grep { ($_->{target} // '') eq "/behave/$name" } gateway_log($gateway)), 1, "$name: was sent once");
 }
 
@@ -338,6 +355,78 @@ is(query("SELECT outcome, error, count(*) FROM probe(ARRAY(SELECT CASE i % 4 WHE
 		. "' WHEN 2 THEN 'https://127.0.0.1:1/' ELSE '" . gateway_url($gateway, '/', listener => 'expired')
 		. "' END FROM generate_series(1, 100) i)) GROUP BY 1, 2 ORDER BY 1, 2"),
 	"answered||25\nlost|connection_lost|25\nnot sent|certificate_refused|25\nnot sent|not_connected|25", 'each has the outcome that is its own');
+
+my $connections = scalar gateway_log($gateway, what => 'connection', listener => 'good');
+
+is(query("SELECT string_agg(convert_from(body_out, 'UTF8')::jsonb ->> 'said', ' ' ORDER BY n) FROM probe(ARRAY['" . join("', '", map { behaviour($_) } 'x', 'two_replies', 'y', 'z')
+		. "'], one_by_one => true)"), 'x two_replies y z', 'one after the other, each has the answer that is its own');
+is(scalar gateway_log($gateway, what => 'connection', listener => 'good'), $connections + 4, 'for no connection serves two');
+
+# ---------- what the gateway of these tests does, for others rely on it ----------
+
+sub answer_of
+{
+	my ($path, $key, $method) = @_;
+	my $url = gateway_url($gateway, $path);
+
+	return query("SELECT coalesce(error, status || ' ' || (convert_from(body_out, 'UTF8')::jsonb ->> 'status')) FROM probe(ARRAY['$url'], '" . ($method // 'POST')
+		. "', '{Idempotency-Key: $key}', '" . (($method // '') eq 'GET' ? '' : '{"amount": "5.00"}') . "')");
+}
+
+sub effects { return scalar gateway_log($gateway, what => 'effect', key => $_[0]) }
+
+set_rules($gateway,
+	{ number => 'k1', method => 'POST', times => 1, do => 'reset_before' },
+	{ number => 'k2', method => 'POST', times => 1, do => 'reset_before', effect => JSON::PP::false },
+	{ number => 'k3', method => 'POST', result => { status => 'failed', failure_code => 'card_declined' } },
+	{ number => 'k4', method => 'POST', result => { status => 'processing' } },
+	{ number => 'k4', method => 'GET', result => { status => 'succeeded' } },
+	{ amount => '5.00', path => '/void/', status => 503, body => '{"status": "busy"}' });
+is(answer_of('/payment/1', 'k1'), 'connection_lost', 'an answer that was lost');
+is(effects('k1'), 1, 'of what was done');
+is(answer_of('/payment/1', 'k1', 'GET'), '200 succeeded', 'asked, it says so');
+is(answer_of('/payment/1', 'k1'), '200 succeeded', 'once more: the same answer');
+is(effects('k1'), 1, 'and nothing else done');
+is(answer_of('/payment/2', 'k1'), '409 failed', 'the key again for something else');
+is(answer_of('/payment/1', 'k2'), 'connection_lost', 'an answer that was lost');
+is(effects('k2'), 0, 'of what was not done');
+is(answer_of('/payment/1', 'k2', 'GET'), '404 not_found', 'asked, it says so');
+is(answer_of('/payment/1', 'k3'), '200 failed', 'declined');
+is(effects('k3'), 0, 'and not done');
+is(answer_of('/refund/1', 'k4'), '200 processing', 'not done yet');
+is(effects('k4'), 0, 'and so it stands in the log');
+is(answer_of('/refund/1', 'k4', 'GET'), '200 succeeded', 'done meanwhile') foreach 1 .. 2;
+is(effects('k4'), 1, 'once');
+is(answer_of('/void/1', 'k5'), '503 busy', 'a status, and a body');
+kill_gateway($gateway);
+start_gateway($gateway);
+is(answer_of('/payment/1', 'k1', 'GET'), '200 succeeded', 'killed and started again, it knows what it has done');
+is(answer_of('/refund/1', 'k4', 'GET'), '200 succeeded', 'all of it');
+is(effects('k1') + effects('k4'), 2, 'and did nothing twice');
+{
+	my $now = time;
+	my $url = gateway_url($gateway, '/payment/9');
+	my $body = '{"amount": "5.00", "card_number": "4242424242424242"}';
+	my $signature = encode_base64(hmac_sha256("k9." . int($now) . ".$body", 'key of 24 bytes and more'), '');
+	my $signed = sub {
+		my ($signature, $authorization) = @_;
+
+		return query("SELECT status FROM probe(ARRAY['$url'], 'POST', ARRAY['Idempotency-Key: k9', 'Webhook-Id: k9', 'Webhook-Timestamp: " . int($now)
+			. "', 'Webhook-Signature: v1,AAAA v1,$signature', 'Authorization: $authorization'], '$body')");
+	};
+
+	set_control($gateway, authorization => 'Bearer secret', webhook_secret => encode_base64('key of 24 bytes and more', ''));
+	is($signed->($signature =~ tr/A-Za-z/B-ZAb-za/r, 'Bearer secret'), 401, 'a signature that is wrong');
+	is($signed->($signature, 'Bearer {{api_key}}'), 401, 'a key that is wrong');
+	is(effects('k9'), 0, 'nothing is done');
+	is($signed->($signature, 'Bearer secret'), 200, 'signature and key');
+	is(effects('k9'), 1, 'done');
+	my @seen = gateway_log($gateway, what => 'request', number => 'k9');
+
+	is(join(' ', map { ($_->{placeholders} ? 'placeholder' : 'none') . " $_->{card}" } @seen), 'none 4242 placeholder 4242 none 4242',
+		'its log tells of placeholders that were left, and which card it was');
+}
+set_rules($gateway);
 
 # ---------- nothing is left behind ----------
 

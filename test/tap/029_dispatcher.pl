@@ -174,6 +174,19 @@ foreach my $fault (qw(reset_before reset_in_head close_inside until_close tls_ga
 set_rules($gateway);
 is_balanced('answers lost');
 
+# a refund that failed is tried again by another key, and what became of that time is asked for by that key
+$node->safe_psql('postgres', qq{SELECT order_payment.refund_order($paid, 2, store => 'shop')});
+set_rules($gateway, { method => 'POST', path => '/refund/', times => 1, result => { status => 'failed', failure_class => 'soft_decline' } },
+	{ method => 'POST', path => '/refund/', times => 1, do => 'reset_before' });
+dispatch();
+like(status_of($paid), qr/refund failed/, 'a refund fails');
+$node->safe_psql('postgres', q{UPDATE shop.payment_operations SET retry_at = now() WHERE status = 'failed'});
+dispatch();
+unlike(status_of($paid), qr/failed|unknown|processing/, 'it is tried again, its answer lost, and the second time asked for, not the first');
+like(requests_of($paid), qr/retry_operation lost unknown, query_operation answered applied$/, 'once');
+set_rules($gateway);
+is_balanced('tried again');
+
 # nobody is there, or another one: nothing is sent, and it is tried again as another payment
 foreach my $listener (qw(expired wrong_host self_signed other_ca plain garbage))
 {

@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(start_gateway stop_gateway kill_gateway gateway_url gateway_log set_rules);
+our @EXPORT = qw(start_gateway stop_gateway kill_gateway gateway_url gateway_log set_rules set_control);
 
 my $PLACE = "$FindBin::RealBin/../gateway";
 
@@ -46,7 +46,7 @@ sub start_gateway
 		append_to_file("$gateway->{folder}/secrets.json", encode_json(\%secrets));
 	}
 	unlink "$gateway->{folder}/ports.json";
-	$gateway->{run} = IPC::Run::start([ 'python3', "$PLACE/server.py", $gateway->{folder} ], '<', \undef, '2>', \$gateway->{err});
+	$gateway->{run} = IPC::Run::start([ 'python3', "$PLACE/server.py", $gateway->{folder}, '--with-parent' ], '<', \undef, '2>', \$gateway->{err});
 	$gateway->{ports} = wait_for_ports($gateway);
 	return $gateway;
 }
@@ -94,14 +94,22 @@ sub gateway_log
 	return @entries;
 }
 
-# In place of those before. It takes a rename for the server never to read half a file.
 sub set_rules
 {
 	my ($gateway, @rules) = @_;
+
+	set_control($gateway, rules => \@rules);
+	return;
+}
+
+# In place of what was there before. It takes a rename for the server never to read half a file.
+sub set_control
+{
+	my ($gateway, %control) = @_;
 	my $file = "$gateway->{folder}/control.json";
 
 	open my $new, '>', "$file.new" or die "$file.new: $!";
-	print $new encode_json({ rules => \@rules });
+	print $new encode_json(\%control);
 	close $new or die "$file.new: $!";
 	rename "$file.new", $file or die "$file: $!";
 	return;

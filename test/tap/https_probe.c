@@ -6,13 +6,16 @@
 #include "postgres.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -83,6 +86,20 @@ put_reply(ReturnSetInfo *rsinfo, const OpHttpsReply *reply)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+static void
+put_replies(ReturnSetInfo *rsinfo, OpHttps *https)
+{
+	OpHttpsReply reply;
+
+	while (op_https_in_flight(https) > 0)
+	{
+		if (op_https_take(https, &reply))
+			put_reply(rsinfo, &reply);
+		else
+			turn(https);
+	}
+}
+
 /* settings: ca_file, crl_file; empty: null */
 static char *
 file_of(Datum name)
@@ -94,7 +111,8 @@ file_of(Datum name)
 
 /*
  * https_probe(urls text[], method text, headers text[], body bytea, timeout_ms integer, ca_file text, crl_file text,
- *			   allow_private boolean, max_body integer, connect_ms integer); an empty body is none with GET
+ *			   allow_private boolean, max_body integer, connect_ms integer, one_by_one boolean); an empty body is
+ * none, but with POST
  */
 PG_FUNCTION_INFO_V1(https_probe);
 Datum
@@ -113,7 +131,6 @@ https_probe(PG_FUNCTION_ARGS)
 	int				n;
 	char		  **urls = texts(PG_GETARG_ARRAYTYPE_P(0), &n);
 	OpHttps		   *https = op_https_new(&settings);
-	OpHttpsReply	reply;
 
 	if (request.body_size == 0 && strcmp(request.method, "POST") != 0)
 		request.body = NULL;
@@ -124,16 +141,93 @@ https_probe(PG_FUNCTION_ARGS)
 		request.url = urls[i];
 		request.owner = (void *) (intptr_t) (i + 1);
 		op_https_submit(https, &request);
+		if (PG_GETARG_BOOL(10))
+			put_replies((ReturnSetInfo *) fcinfo->resultinfo, https);
+	}
+	put_replies((ReturnSetInfo *) fcinfo->resultinfo, https);
+	op_https_free(https);
+	PG_RETURN_NULL();
+}
+
+/* ---------- threads, and which signals may reach them ---------- */
+
+static bool
+takes_signals(const char *task)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGURG};
+	char			 path[MAXPGPATH];
+	char			 line[256];
+	FILE			*status;
+	unsigned long	 blocked = 0;
+	unsigned long	 caught = 0; /* of a thread that is ending nothing is shown */
+	bool			 result = false;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
+	status = fopen(path, "r");
+	if (status == NULL)
+		return false;
+	while (fgets(line, sizeof(line), status) != NULL)
+	{
+		(void) sscanf(line, "SigBlk: %lx", &blocked);
+		(void) sscanf(line, "SigCgt: %lx", &caught);
+	}
+	fclose(status);
+	for (int i = 0; caught != 0 && i < lengthof(signals); i++)
+		result |= (blocked & (1UL << (signals[i] - 1))) == 0;
+	return result;
+}
+
+static void
+count_threads(int *seen, int *open)
+{
+	DIR			  *tasks = AllocateDir("/proc/self/task");
+	struct dirent *task;
+
+	while ((task = ReadDir(tasks, "/proc/self/task")) != NULL)
+	{
+		if (task->d_name[0] == '.' || atoi(task->d_name) == MyProcPid)
+			continue;
+		(*seen)++;
+		*open += takes_signals(task->d_name);
+	}
+	FreeDir(tasks);
+}
+
+/* https_threads(urls text[], OUT seen integer, OUT open integer): threads beside this one, and those that a signal may reach */
+PG_FUNCTION_INFO_V1(https_threads);
+Datum
+https_threads(PG_FUNCTION_ARGS)
+{
+	OpHttpsSettings settings = {.max_body = 1024, .connect_timeout_ms = 5000};
+	OpHttpsRequest	request = {.method = "GET", .timeout_ms = 5000};
+	OpHttps		   *https = op_https_new(&settings);
+	OpHttpsReply	reply;
+	TupleDesc		tupdesc;
+	Datum			values[2];
+	bool			nulls[2] = {0};
+	int				seen = 0;
+	int				open = 0;
+	int				n;
+	char		  **urls = texts(PG_GETARG_ARRAYTYPE_P(0), &n);
+
+	for (int i = 0; i < n; i++)
+	{
+		request.url = urls[i];
+		op_https_submit(https, &request);
 	}
 	while (op_https_in_flight(https) > 0)
 	{
-		if (op_https_take(https, &reply))
-			put_reply((ReturnSetInfo *) fcinfo->resultinfo, &reply);
-		else
-			turn(https);
+		turn(https);
+		count_threads(&seen, &open);
+		while (op_https_take(https, &reply))
+			continue;
 	}
 	op_https_free(https);
-	PG_RETURN_NULL();
+	values[0] = Int32GetDatum(seen);
+	values[1] = Int32GetDatum(open);
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "no row is wanted");
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
 }
 
 PG_FUNCTION_INFO_V1(https_address);
