@@ -186,6 +186,28 @@ $$;
 COMMENT ON FUNCTION order_payment.sign_webhook(record, text, integer, name) IS
 	'the request that tells a subscriber of an event. For claim_webhooks()';
 
+/* In a subtransaction: what cannot be signed is a delivery that failed, and holds up no other subscriber. */
+CREATE FUNCTION order_payment.try_webhook(subscriber record, due record, store name) RETURNS order_payment.claimed_webhook
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	code text;
+BEGIN
+	RETURN order_payment.sign_webhook(subscriber, due.order_id, due.version, store);
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE;
+	IF order_payment.is_transient(code) THEN
+		RAISE;
+	END IF;
+	PERFORM order_payment.settle_webhook(subscriber.subscriber, due.order_id, due.event_id, NULL,
+										 order_payment.reason_of(code, sqlerrm, NULL), store);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION order_payment.try_webhook(record, record, name) IS
+	'the request that tells a subscriber of an event; null if it cannot be made, which is then settled as a failure. For claim_webhooks()';
+
 CREATE FUNCTION order_payment.claim_webhooks(batch integer DEFAULT 10, sender text DEFAULT session_user,
 											 store name DEFAULT order_payment.current_store())
 	RETURNS SETOF order_payment.claimed_webhook
@@ -196,6 +218,7 @@ DECLARE
 	room integer;
 	subscriber record;
 	due record;
+	claimed order_payment.claimed_webhook;
 BEGIN
 	PERFORM order_payment.require_store(store);
 	PERFORM order_payment.require_batch(batch);
@@ -224,10 +247,12 @@ BEGIN
 				   WHERE w.subscriber = $1 AND w.state = ''waiting'' AND w.next_at <= clock_timestamp()
 				   ORDER BY w.next_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) w
 			 WHERE d.subscriber = $1 AND d.order_id = w.order_id AND d.version = w.version
-			 RETURNING d.order_id::text AS order_id, d.version', store)
+			 RETURNING d.order_id::text AS order_id, d.version, d.event_id', store)
 			USING subscriber.subscriber, least(room, batch), coalesce(sender, session_user), subscriber.request_timeout
 		LOOP
-			RETURN NEXT order_payment.sign_webhook(subscriber, due.order_id, due.version, store);
+			claimed := order_payment.try_webhook(subscriber, due, store);
+			CONTINUE WHEN claimed.event_id IS NULL;
+			RETURN NEXT claimed;
 		END LOOP;
 	END LOOP;
 END

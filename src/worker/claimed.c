@@ -63,7 +63,7 @@ struct OpClaimKind
 	bool		leads_on; /* the next event of the order */
 };
 
-static const OpClaimKind kinds[] = {
+static const OpClaimKind kinds[OP_CLAIM_KINDS] = {
 	{CLAIM_REQUESTS, SETTLE_REQUEST, false},
 	{CLAIM_WEBHOOKS, SETTLE_WEBHOOK, true},
 };
@@ -71,7 +71,7 @@ static const OpClaimKind kinds[] = {
 const OpClaimKind *
 op_claim_kind(int i)
 {
-	return i < (int) lengthof(kinds) ? &kinds[i] : NULL;
+	return &kinds[i];
 }
 
 bool

@@ -12,7 +12,9 @@
 /* Which of the two: by which functions it is claimed and settled. */
 typedef struct OpClaimKind OpClaimKind;
 
-/* The i-th one; NULL: there are no more. */
+#define OP_CLAIM_KINDS 2
+
+/* The i-th one */
 extern const OpClaimKind *op_claim_kind(int i);
 
 /* May the next one go when one is settled? */

@@ -3,7 +3,9 @@
  *	  What a worker does: claims requests, sends them, settles what has become of
  *	  them. Knows no TLS; see delivery.h.
  *
- * store	a schema of the setting; one that fails is left alone for a while
+ * store	a schema of the setting
+ * task		what is done for each: due work, requests, webhooks. One that fails is
+ *			left alone for a while, and keeps no other from being done
  *
  * claim	a transaction of its own: afterwards it is written down what is sent
  * send		outside of any transaction
@@ -42,11 +44,17 @@
 #define MAX_DOUBLING 10
 #define RATE_MS		 1000 /* a gateway's rate is counted by the second */
 
-typedef struct Store
+typedef struct Task
 {
-	char	   *name;
 	TimestampTz left_until;
 	int			failures; /* in a row */
+} Task;
+
+typedef struct Store
+{
+	char *name;
+	Task  due;
+	Task  claims[OP_CLAIM_KINDS];
 } Store;
 
 static MemoryContext memory = NULL; /* of what outlives a turn */
@@ -283,34 +291,36 @@ claim_and_send(const char *store, const OpClaimKind *kind, int room)
 
 /* Twice as long after each failure, so that the log is not filled by one store. */
 static void
-leave_store(Store *store)
+note(Task *task, bool done)
 {
-	int64 pause = (int64) op_worker_poll_interval << Min(store->failures, MAX_DOUBLING);
+	int64 pause = (int64) op_worker_poll_interval << Min(task->failures, MAX_DOUBLING);
 
-	store->failures++;
-	store->left_until =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(pause, MAX_PAUSE_MS));
+	task->failures = done ? 0 : task->failures + 1;
+	task->left_until =
+		done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(pause, MAX_PAUSE_MS));
 }
 
 static void
-serve_store(Store *store, bool is_due)
+claim_for(Store *store, int i)
 {
-	bool			   done = !is_due || transact("doing what is due", do_due_work, store->name);
-	const OpClaimKind *kind;
+	int room = Min(op_worker_max_in_flight - op_https_in_flight(https), MAX_BATCH);
 
-	for (int i = 0; done && (kind = op_claim_kind(i)) != NULL; i++)
-	{
-		int room = Min(op_worker_max_in_flight - op_https_in_flight(https), MAX_BATCH);
-
-		if (room > 0)
-			done = claim_and_send(store->name, kind, room);
-		else
-			has_more = true;
-	}
-	if (done)
-		store->failures = 0;
+	if (room > 0)
+		note(&store->claims[i], claim_and_send(store->name, op_claim_kind(i), room));
 	else
-		leave_store(store);
+		has_more = true;
+}
+
+static void
+serve_store(Store *store, TimestampTz now, bool is_due)
+{
+	if (is_due && now >= store->due.left_until)
+		note(&store->due, transact("doing what is due", do_due_work, store->name));
+	for (int i = 0; i < OP_CLAIM_KINDS; i++)
+	{
+		if (now >= store->claims[i].left_until)
+			claim_for(store, i);
+	}
 }
 
 static void
@@ -335,8 +345,7 @@ look_for_work(void)
 		return;
 	for (int i = 0; i < nstores; i++)
 	{
-		if (now >= stores[i].left_until)
-			serve_store(&stores[i], is_due);
+		serve_store(&stores[i], now, is_due);
 		CHECK_FOR_INTERRUPTS();
 	}
 }

@@ -6,6 +6,7 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
@@ -14,6 +15,14 @@
 #include "point.h"
 
 static char *stop_at;
+
+/* A test must know that the worker has read it, not only the postmaster. */
+static void
+tell(const char *name, void *extra)
+{
+	if (MyBgworkerEntry != NULL && name[0] != '\0')
+		ereport(LOG, (errmsg("the worker will stop at point \"%s\"", name)));
+}
 
 void
 op_point_init(void)
@@ -25,7 +34,7 @@ op_point_init(void)
 							   "",
 							   PGC_SIGHUP,
 							   GUC_DISALLOW_IN_AUTO_FILE,
-							   NULL, NULL, NULL);
+							   NULL, tell, NULL);
 }
 
 /* What woke it meanwhile is for the main loop, and so is the changed configuration. */

@@ -20,6 +20,9 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 use WorkerTest;
 
+# the tests themselves are not serializable
+$ENV{PGOPTIONS} = q{-c default_transaction_isolation=read\\ committed};
+
 my $gateway = start_gateway(undef, standard_webhook_secret => signing_secret());
 my $node = make_cluster('work', conf => "max_prepared_transactions = 5\nlog_min_messages = debug1\nlog_error_verbosity = verbose\n");
 

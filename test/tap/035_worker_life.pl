@@ -77,8 +77,36 @@ foreach my $store ('nowhere', 'broken')
 	my $n = count_log(qr/ERROR:.*\b$store\b/);
 
 	cmp_ok($n, '>=', 2, "$store: it is told");
-	cmp_ok($n, '<=', 12, 'less and less often');
+	# due work, requests and webhooks
+	cmp_ok($n, '<=', 24, 'less and less often');
 }
+
+# ---------- one that cannot be served ----------
+
+# An order that can never expire, and a subscriber without a secret
+value_of(q{
+CREATE FUNCTION shop.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'this one stays'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON shop.orders FOR EACH ROW WHEN (NEW.status = 'expired') EXECUTE FUNCTION shop.refuse();
+INSERT INTO shop.gateways (gateway, protocol, endpoint) SELECT 'a mute one', protocol, endpoint FROM shop.gateways WHERE gateway = 'listener';
+INSERT INTO shop.webhook_subscribers (subscriber, retry_schedule) VALUES ('a mute one', '{1 second}');
+INSERT INTO shop.orders (customer_id, price, pay_before) VALUES (1, 1, now() + interval '100 milliseconds')});
+ok(defined wait_for_log($node, qr/ERROR:  this one stays/, 0), 'what is due cannot be done');
+comes_true(q{SELECT count(*) > 0 FROM shop.webhook_deliveries WHERE subscriber = 'a mute one' AND reason LIKE '%OP013%'}, 'a subscriber cannot be told');
+foreach (1 .. 3)
+{
+	my $start = time;
+
+	($order) = new_order($node);
+	is_paid($order, 'payments go on');
+	cmp_ok(time - $start, '<', 2, 'at once');
+}
+($order) = new_order($node, payment => 0);
+value_of("UPDATE shop.orders SET status = 'cancelled' WHERE order_id = $order");
+ok(defined until_true(sub { gateway_log($gateway, what => 'webhook', order_id => $order) }, 5), 'and so does who listens');
+comes_true(q{SELECT count(*) > 0 FROM shop.webhook_deliveries WHERE subscriber = 'a mute one' AND state = 'dead'}, 'what could not be told is given up in the end');
+value_of(q{
+DROP TRIGGER refuse ON shop.orders;
+DELETE FROM shop.webhook_subscribers WHERE subscriber = 'a mute one'});
 
 # ---------- the extension ----------
 
@@ -159,7 +187,7 @@ $copy->append_conf('postgresql.conf', worker_conf($gateway, databases => 'restor
 $copy->restart;
 ok(defined wait_for_log($copy, qr/ERROR:  the store "shop" is a copy, and sends nothing/, 0), 'the copy says that it is one');
 usleep(4_000_000);
-cmp_ok(count_log(qr/ERROR:  the store "shop" is a copy/, $copy), '<=', 12, 'less and less often');
+cmp_ok(count_log(qr/ERROR:  the store "shop" is a copy/, $copy), '<=', 16, 'less and less often');
 is(scalar(gateway_log($gateway, what => 'request')), $seen, 'and sends nothing');
 value_of(q{SELECT order_payment.resume_sending('shop')}, 'restored', $copy);
 is_paid($copied, 'told to, it asks what has become of the payment', 'restored', $copy);

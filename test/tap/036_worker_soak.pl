@@ -60,13 +60,13 @@ sub said_by
 	return $out;
 }
 
-# Some orders and payments, some refunds of parts of them; and time passes
+# Some orders and payments, some refunds of small parts of them, for all are to find money left; and time passes
 sub load_some
 {
 	said_by(q{
 BEGIN;
 CREATE TEMP TABLE made AS SELECT nextval(pg_get_serial_sequence('shop.orders', 'order_id')) AS id FROM generate_series(1, 1 + (random() * 4)::integer);
-INSERT INTO shop.orders (order_id, customer_id, price) OVERRIDING SYSTEM VALUE SELECT id, 1, 12 FROM made;
+INSERT INTO shop.orders (order_id, customer_id, price) OVERRIDING SYSTEM VALUE SELECT id, 1, 1000 FROM made;
 SELECT count(order_payment.create_payment(id::text, 'pay', store => 'shop')) FROM made;
 COMMIT;
 SELECT count(*) FROM (

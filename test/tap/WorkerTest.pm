@@ -192,7 +192,7 @@ sub signal_postmaster
 	return;
 }
 
-# From now on the worker stops there.
+# From now on the worker stops there: one that has read it, or that was started since.
 sub set_stop
 {
 	my ($node, $point) = @_;
@@ -200,7 +200,13 @@ sub set_stop
 
 	$node->append_conf('postgresql.conf', "order_payment_worker.stop_at = '$point'");
 	signal_postmaster($node, 'HUP');
-	wait_for_log($node, qr/parameter "order_payment_worker\.stop_at" (?:changed|removed)/, $offset) // die 'the configuration is not read';
+	wait_for_log($node, qr/parameter "order_payment_worker\.stop_at" changed/, $offset) // die 'the configuration is not read';
+	my $since = time;
+
+	until_true(sub {
+		return substr(slurp_file($node->logfile), $offset) =~ /the worker will stop at point/
+		  || $node->safe_psql('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'order_payment_worker' AND backend_start > to_timestamp($since)") eq 't'; })
+	  // die 'the configuration is not read';
 	return;
 }
 
