@@ -92,7 +92,7 @@ BEGIN
 	END IF;
 	fact.number := CASE WHEN about_payment THEN payment_number ELSE number END;
 	fact.payment_number := CASE WHEN NOT about_payment THEN coalesce(fact.payment_number, payment_number) END;
-	fact.occurred_at := coalesce(fact.occurred_at, clock_timestamp());
+	fact.occurred_at := CASE WHEN isfinite(fact.occurred_at) THEN fact.occurred_at ELSE clock_timestamp() END;
 	RETURN fact;
 END
 $$;
