@@ -555,7 +555,7 @@ SELECT (r).outcome, length((r).event_id) FROM unnest('{" ","é","a\nb",""}'::tex
 SELECT max(length(event_id)) AS id, max(length(event_type)) AS type, max(length(reason)) AS reason, max(length(payment_reference)) AS reference FROM gateway_notifications;
 SELECT (r).outcome, (r).event_id = 'sha256:' || encode(sha256(convert_to(pg_temp.noise(900000), 'UTF8')), 'hex') AS the_digest FROM replay_notification('stripe', 'sha256:' || encode(sha256(convert_to(pg_temp.noise(900000), 'UTF8')), 'hex')) r;
 -- any member of another type: every one of them, each on a payment of its own
-CREATE TEMP TABLE members AS SELECT a.attname::text AS member, v.value, row_number() OVER () AS n FROM pg_attribute a, unnest(ARRAY['null', 'true', '1', '-1', '1e400', '"x"', '""', '[]', '[1]', '{}', '{"a": [null]}', '"' || pg_temp.noise(3000) || '"']) v (value) WHERE a.attrelid = 'order_payment.gateway_fact'::regclass;
+CREATE TEMP TABLE members AS SELECT a.attname::text AS member, v.value, row_number() OVER (ORDER BY a.attname::text COLLATE "C", v.nth) AS n FROM pg_attribute a, unnest(ARRAY['null', 'true', '1', '-1', '1e400', '"x"', '""', '[]', '[1]', '{}', '{"a": [null]}', '"' || pg_temp.noise(3000) || '"']) WITH ORDINALITY v (value, nth) WHERE a.attrelid = 'order_payment.gateway_fact'::regclass;
 GRANT SELECT ON members TO regress_inbox_gateway;
 SELECT count(pg_temp.make('m' || n, 'js')) FROM members;
 CREATE TEMP TABLE member_outcomes AS SELECT m.*, r.outcome FROM members m, pg_temp.send('js', (format('{"number": "@m%s@", "status": "succeeded", "amount": "10.00", "currency": "CNY", "reference": "m%1$s"}', n)::jsonb || format('{"%s": %s}', member, value)::jsonb)::text, 'member' || n) r;
