@@ -71,7 +71,7 @@ append_to_file("$home/openssl.cnf", "openssl_conf = all\n[all]\nssl_conf = ssl\n
 $ENV{OPENSSL_CONF} = "$home/openssl.cnf";
 
 my $node = PostgreSQL::Test::Cluster->new('https');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $node->append_conf('postgresql.conf', "log_statement = none\nlog_min_duration_statement = -1\n");
 $node->start;
 $node->safe_psql('postgres', qq{

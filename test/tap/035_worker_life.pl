@@ -141,7 +141,10 @@ is(worker_pid($node), $others, 'as it was');
 cmp_ok(count_log(qr/FATAL:  database "third" does not exist/), '>=', 1, 'that of the database says why it is not there');
 value_of('CREATE DATABASE third');
 make_shop($node, 'third', $gateway);
-# which has read before which stores it serves
+# it waits longer and longer before it looks whether the database is there
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'order_payment_worker' AND datname = 'third'}),
+	'and is there again when that is');
+# which may have read before which stores it serves
 value_of('SELECT pg_terminate_backend(' . worker_pid($node, 'third') . ')');
 ($order) = new_order($node, database => 'third');
 is_paid($order, 'it is made again, and has a worker again', 'third');

@@ -56,7 +56,8 @@ sub make_cluster
 	my ($name, %args) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(%{ $args{init} // {} });
+	# whatever the environment of the test says
+	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], %{ $args{init} // {} });
 	# one log line a statement is too much under load
 	$node->append_conf('postgresql.conf', "log_statement = none\n"
 		  . "order_payment.root_key_file = '" . make_root_key($node, @{ $args{root_key} // [] }) . "'\n" . ($args{conf} // ''));
