@@ -229,7 +229,8 @@ value_of(q{UPDATE shop.gateways SET active = true WHERE gateway = 'pay'}, 'postg
 is_paid($sent, 'which learns that the payment was made', 'postgres', $standby);
 is_paid($open, 'and makes the other one', 'postgres', $standby) || diag(value_of("SELECT * FROM shop.gateway_requests WHERE order_id = $open", 'postgres', $standby));
 is(value_of("SELECT string_agg(work || ' ' || outcome, ', ' ORDER BY claimed_at) FROM shop.gateway_requests WHERE order_id = $sent", 'postgres', $standby),
-	'query_payment applied', 'asked first');
+	'query_payment applied', 'asked first')
+	|| diag(value_of('SELECT * FROM shop.gateway_sender', 'postgres', $standby), "\n", value_of("SELECT * FROM shop.gateway_requests WHERE order_id IN ($sent, $open)", 'postgres', $standby));
 like(value_of("SELECT string_agg(work || ' ' || outcome, ', ' ORDER BY claimed_at) FROM shop.gateway_requests WHERE order_id = $open", 'postgres', $standby),
 	qr/^query_payment (?:absent|unknown).*send_payment applied$/, 'both');
 is(scalar(grep { $_->{number} eq value_of("SELECT replace(payment_id::text, '-', '') FROM shop.payments WHERE order_id = $sent", 'postgres', $standby) }
