@@ -44,12 +44,23 @@ sub count_log
 	return scalar grep { /$pattern/ } split /\n/, slurp_file(($where // $node)->logfile);
 }
 
-# Its payment is not sent, for in the same moment the gateway is switched off.
+# A claim that has begun takes what it finds, so it is waited for.
+sub switch_off
+{
+	value_of(q{UPDATE shop.gateways SET active = false WHERE gateway = 'pay'});
+	comes_true(q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'order_payment_worker' AND state = 'active' AND datname = 'postgres'},
+		'the gateway is switched off');
+	return;
+}
+
+# Its payment is not sent: nobody sees the gateway switched on.
 sub new_held_order
 {
-	return split /\n/, value_of(qq{
+	switch_off();
+	return split /\n/, value_of(q{
 BEGIN;
-INSERT INTO shop.orders (customer_id, price) VALUES (1, 12) RETURNING order_id AS id \\gset
+UPDATE shop.gateways SET active = true WHERE gateway = 'pay';
+INSERT INTO shop.orders (customer_id, price) VALUES (1, 12) RETURNING order_id AS id \gset
 SELECT :id;
 SELECT payment_id FROM order_payment.create_payment(:'id', 'pay', store => 'shop');
 UPDATE shop.gateways SET active = false WHERE gateway = 'pay';
@@ -205,8 +216,10 @@ my $standby = PostgreSQL::Test::Cluster->new('life_standby');
 
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;
+switch_off();
 my ($sent, $open) = value_of(q{
 BEGIN;
+UPDATE shop.gateways SET active = true WHERE gateway = 'pay';
 INSERT INTO shop.orders (customer_id, price) VALUES (1, 12), (1, 13);
 SELECT o.order_id FROM shop.orders o, order_payment.create_payment(o.order_id::text, 'pay', store => 'shop') p
 	WHERE o.order_id > (SELECT max(order_id) - 2 FROM shop.orders) ORDER BY 1;
