@@ -50,7 +50,7 @@ WHERE e.version > coalesce(o.version, 0) ORDER BY 1, 2};
 my $expected_events = $old->safe_psql('origin', $outstanding);
 
 $old->stop;
-$new->init;
+$new->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $new->append_conf('postgresql.conf', "order_payment.root_key_file = '" . make_root_key($new, root_key($old)) . "'\n");
 
 # pg_upgrade writes into its working directory; from 17 on, paths are relative
