@@ -15,6 +15,16 @@
  * Nothing is waited for: what another session holds is left for the next call.
  */
 
+/* Time to settle what was waited for as long as may be. */
+CREATE FUNCTION order_payment.lease_end(request_timeout interval) RETURNS timestamptz
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT clock_timestamp() + request_timeout + interval '30 seconds';
+END;
+COMMENT ON FUNCTION order_payment.lease_end(interval) IS
+	'until when somebody who claims something now has to settle it. For claim_requests() and claim_webhooks()';
+
 /* ---------- who may send ---------- */
 
 CREATE FUNCTION order_payment.require_dispatcher(store name) RETURNS void
@@ -419,7 +429,7 @@ BEGIN
 	END;
 	EXECUTE format('INSERT INTO %1$I.gateway_requests AS r (order_id, gateway, work, payment_id, operation_id, method, url, headers, body,
 															 claimed_by, timeline, lease_until)
-					SELECT p.order_id, p.gateway, $2, p.payment_id, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() + $10 + interval ''30 seconds''
+					SELECT p.order_id, p.gateway, $2, p.payment_id, $3, $4, $5, $6, $7, $8, $9, order_payment.lease_end($10)
 					FROM %1$I.payments p WHERE p.order_id = %2$L AND p.payment_id = $1
 					RETURNING r.request_id', store, task.order_id)
 		INTO claimed.request_id

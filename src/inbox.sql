@@ -45,6 +45,21 @@ END;
 COMMENT ON FUNCTION order_payment.acknowledgement(text, boolean) IS
 	'what to answer a notification of a protocol: accepted, so that it is not sent again, or refused';
 
+CREATE FUNCTION order_payment.notifying_gateway(gateway text, store name) RETURNS record
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	own record;
+BEGIN
+	EXECUTE format('SELECT g.gateway, g.protocol, g.minor_unit_exponents FROM %I.gateways g WHERE g.gateway = $1', store)
+		INTO own USING gateway;
+	RETURN own;
+END
+$$;
+COMMENT ON FUNCTION order_payment.notifying_gateway(text, name) IS
+	'what readers of notifications know of a gateway. For apply_notification()';
+
 /* ---------- applying ---------- */
 
 /* These say that the same would work at another time: the caller is to see them. */
@@ -170,19 +185,23 @@ CREATE FUNCTION order_payment.work_notification(own record, event_id text, event
 AS $$
 DECLARE
 	tried record;
+	changed integer;
 	result order_payment.notification_result;
 BEGIN
 	tried := order_payment.try_to_apply(own.gateway, event, store);
-	EXECUTE format('UPDATE %I.gateway_notifications n SET attempts = n.attempts + 1 WHERE n.gateway = $1 AND n.event_id = $2', store)
-		USING own.gateway, event_id;
 	EXECUTE format(
 		'UPDATE %1$I.gateway_notifications n
 		 SET event_type = $3, outcome = $4, reason = $5, payment_reference = $6, order_id = o.order_id, payment_id = $7,
-			 operation_id = $8, applied_at = CASE WHEN $4 = ''applied'' THEN clock_timestamp() END
+			 operation_id = $8, attempts = n.attempts + 1, applied_at = CASE WHEN $4 = ''applied'' THEN clock_timestamp() END
 		 FROM (SELECT) one LEFT JOIN %1$I.orders o ON o.order_id = %2$L
 		 WHERE n.gateway = $1 AND n.event_id = $2 AND n.outcome <> ''applied''', store, tried.order_id)
 		USING own.gateway, event_id, event.event_type, tried.outcome, tried.reason, tried.payment_reference, tried.payment_id,
 			  tried.operation_id;
+	GET DIAGNOSTICS changed = ROW_COUNT;
+	IF changed = 0 THEN
+		EXECUTE format('UPDATE %I.gateway_notifications n SET attempts = n.attempts + 1 WHERE n.gateway = $1 AND n.event_id = $2', store)
+			USING own.gateway, event_id;
+	END IF;
 	result.outcome := tried.outcome;
 	result.reason := tried.reason;
 	result.event_id := event_id;
@@ -200,11 +219,12 @@ COMMENT ON FUNCTION order_payment.work_notification(record, text, order_payment.
  * again from the beginning as long as one of them was applied. A row that
  * another session has is left to it.
  */
-CREATE FUNCTION order_payment.retry_deferred(own record, payment_id uuid, store name) RETURNS integer
+CREATE FUNCTION order_payment.retry_deferred(gateway text, payment_id uuid, store name) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	own CONSTANT record := order_payment.notifying_gateway(gateway, store);
 	applied integer := 0;
 	before integer;
 	waiting record;
@@ -231,23 +251,8 @@ BEGIN
 	RETURN applied;
 END
 $$;
-COMMENT ON FUNCTION order_payment.retry_deferred(record, uuid, name) IS
-	'applies notifications that waited for another one of the same payment; returns how many. For apply_notification()';
-
-CREATE FUNCTION order_payment.retry_waiting(gateway text, payment_id uuid, store name) RETURNS integer
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	own record;
-BEGIN
-	EXECUTE format('SELECT g.gateway, g.protocol, g.minor_unit_exponents FROM %I.gateways g WHERE g.gateway = $1', store)
-		INTO own USING gateway;
-	RETURN order_payment.retry_deferred(own, payment_id, store);
-END
-$$;
-COMMENT ON FUNCTION order_payment.retry_waiting(text, uuid, name) IS
-	'the same, by the name of the gateway. For settle_request()';
+COMMENT ON FUNCTION order_payment.retry_deferred(text, uuid, name) IS
+	'applies notifications that waited for another one of the same payment; returns how many. For apply_notification() and settle_request()';
 
 /*
  * An event that came while the one it waits for was not yet committed is not
@@ -278,7 +283,7 @@ BEGIN
 						FROM (SELECT FROM %1$I.payment_operations r WHERE r.order_id = %2$L
 							  ORDER BY r.operation_id FOR NO KEY UPDATE SKIP LOCKED) l', store, waiting.order_id) INTO is_free;
 		CONTINUE WHEN NOT is_free OR NOT order_payment.hold_order(waiting.order_id, NULL, store);
-		applied := applied + order_payment.retry_waiting(waiting.gateway, waiting.payment_id, store);
+		applied := applied + order_payment.retry_deferred(waiting.gateway, waiting.payment_id, store);
 	END LOOP;
 	RETURN applied;
 END
@@ -374,7 +379,7 @@ BEGIN
 	ELSE
 		result := order_payment.work_notification(own, result.event_id, told.event, store);
 		IF result.outcome = 'applied' THEN
-			PERFORM order_payment.retry_deferred(own, result.payment_id, store);
+			PERFORM order_payment.retry_deferred(own.gateway, result.payment_id, store);
 		END IF;
 	END IF;
 	RETURN result;
@@ -396,8 +401,7 @@ DECLARE
 BEGIN
 	PERFORM order_payment.require_store(store);
 	verification := order_payment.verify_notification(gateway, headers, body, NULL, store);
-	EXECUTE format('SELECT g.gateway, g.protocol, g.minor_unit_exponents FROM %I.gateways g WHERE g.gateway = $1', store)
-		INTO own USING gateway;
+	own := order_payment.notifying_gateway(gateway, store);
 	IF verification.verified THEN
 		result := order_payment.take_notification(own, headers, body, store);
 	ELSE
@@ -432,13 +436,12 @@ BEGIN
 		RAISE EXCEPTION 'gateway "%" has no notification "%"', gateway, event_id
 			USING ERRCODE = 'no_data_found', HINT = format('They are the rows of %I.gateway_notifications.', store);
 	END IF;
-	EXECUTE format('SELECT g.gateway, g.protocol, g.minor_unit_exponents FROM %I.gateways g WHERE g.gateway = $1', store)
-		INTO own USING gateway;
+	own := order_payment.notifying_gateway(gateway, store);
 	told := order_payment.try_to_read(own, stored.headers, stored.body, store);
 	IF told.outcome IS NULL THEN
 		result := order_payment.work_notification(own, event_id, told.event, store);
 		IF result.outcome = 'applied' THEN
-			PERFORM order_payment.retry_deferred(own, result.payment_id, store);
+			PERFORM order_payment.retry_deferred(own.gateway, result.payment_id, store);
 		END IF;
 	ELSE
 		result.outcome := told.outcome;

@@ -326,7 +326,7 @@ BEGIN
 	END IF;
 	outcome := order_payment.settle(request, state, http_status, coalesce(headers, '{}'), coalesce(body, ''), problem, store);
 	IF outcome = 'applied' THEN
-		PERFORM order_payment.retry_waiting(request.gateway, request.payment_id, store);
+		PERFORM order_payment.retry_deferred(request.gateway, request.payment_id, store);
 	END IF;
 	RETURN outcome;
 END

@@ -100,15 +100,14 @@ COMMENT ON TYPE order_payment.claimed_webhook IS
  * The first event of each order that is wanted, and whose order waits for
  * nothing. What nobody wants is passed over.
  */
-CREATE FUNCTION order_payment.next_webhooks(subscriber record, limit_ integer, store name)
-	RETURNS TABLE (order_id text, version integer, event_id uuid)
+CREATE FUNCTION order_payment.queue_webhooks(subscriber record, limit_ integer, store name) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	consumer CONSTANT name := 'webhook:' || subscriber.subscriber;
 	look record;
-	heads record;
+	passed uuid[];
 BEGIN
 	-- a new one begins where it subscribed, and does not read all history
 	EXECUTE format('INSERT INTO %I.event_consumers (consumer, position, foreign_position, system_identifier)
@@ -125,32 +124,32 @@ WITH oldest AS (
 ), chosen AS (
 	SELECT c.order_id, max(c.version) AS version FROM oldest c GROUP BY c.order_id
 ), heads AS (
-	SELECT c.order_id, w.version, w.event_id,
+	SELECT c.order_id, w.version, w.event_id, w.recorded_at,
 		   CASE WHEN w.version IS NULL THEN (SELECT e.event_id FROM %2$I.order_events e
 											 WHERE e.order_id = c.order_id AND e.version = c.version) END AS passed
 	FROM chosen c
 	LEFT JOIN %2$I.consumer_offsets o ON o.order_id = c.order_id AND o.consumer = $3
 	LEFT JOIN LATERAL (
-		SELECT e.version, e.event_id FROM %2$I.order_events e
+		SELECT e.version, e.event_id, e.recorded_at FROM %2$I.order_events e
 		WHERE e.order_id = c.order_id AND e.version > coalesce(o.version, 0) AND e.recorded_at >= $4
 		  AND order_payment.is_wanted(e.entity || '.' || e.to_status, $5)
-		ORDER BY e.version LIMIT 1) w ON true)
-SELECT array_agg(h.order_id::text ORDER BY h.event_id) FILTER (WHERE h.version IS NOT NULL) AS order_ids,
-	   array_agg(h.version ORDER BY h.event_id) FILTER (WHERE h.version IS NOT NULL) AS versions,
-	   array_agg(h.event_id ORDER BY h.event_id) FILTER (WHERE h.version IS NOT NULL) AS event_ids,
-	   array_agg(h.passed) FILTER (WHERE h.passed IS NOT NULL) AS passed
-FROM heads h
+		ORDER BY e.version LIMIT 1) w ON true
+), queued AS (
+	INSERT INTO %2$I.webhook_deliveries (order_id, subscriber, version, event_id, state)
+	SELECT h.order_id, $1, h.version, h.event_id, 'waiting' FROM heads h
+	WHERE h.version IS NOT NULL ORDER BY h.recorded_at, h.event_id LIMIT $2
+	ON CONFLICT DO NOTHING)
+SELECT array_agg(h.passed) FILTER (WHERE h.passed IS NOT NULL) FROM heads h
 
-	$query$, look.outstanding, store) INTO heads
+	$query$, look.outstanding, store) INTO passed
 		USING subscriber.subscriber, limit_, consumer, subscriber.subscribed_at, subscriber.events;
-	IF heads.passed IS NOT NULL THEN
-		PERFORM order_payment.ack_events(consumer, heads.passed, store);
+	IF passed IS NOT NULL THEN
+		PERFORM order_payment.ack_events(consumer, passed, store);
 	END IF;
-	RETURN QUERY SELECT u.* FROM unnest(heads.order_ids, heads.versions, heads.event_ids) u LIMIT limit_;
 END
 $$;
-COMMENT ON FUNCTION order_payment.next_webhooks(record, integer, name) IS
-	'events that are to be sent to a subscriber now, at most one of each order. For claim_webhooks()';
+COMMENT ON FUNCTION order_payment.queue_webhooks(record, integer, name) IS
+	'makes deliveries of events that are to be told to a subscriber now, the oldest first, at most one of each order. For claim_webhooks()';
 
 CREATE FUNCTION order_payment.sign_webhook(subscriber record, order_id text, version integer, store name)
 	RETURNS order_payment.claimed_webhook
@@ -235,14 +234,10 @@ BEGIN
 		EXECUTE format('SELECT $2 - count(*) FROM %I.webhook_deliveries d WHERE d.subscriber = $1 AND d.state = ''claimed''', store)
 			INTO room USING subscriber.subscriber, subscriber.max_in_flight;
 		CONTINUE WHEN room <= 0;
-		EXECUTE format('INSERT INTO %I.webhook_deliveries AS d (order_id, subscriber, version, event_id, state)
-						SELECT o.order_id, $1, n.version, n.event_id, ''waiting''
-						FROM order_payment.next_webhooks($2, $3, %L) n JOIN %I.orders o ON o.order_id::text = n.order_id
-						ON CONFLICT DO NOTHING', store, store, store)
-			USING subscriber.subscriber, subscriber, least(room, batch);
+		PERFORM order_payment.queue_webhooks(subscriber, least(room, batch), store);
 		FOR due IN EXECUTE format(
 			'UPDATE %1$I.webhook_deliveries d
-			 SET state = ''claimed'', attempts = d.attempts + 1, claimed_by = $3, lease_until = clock_timestamp() + $4 + interval ''30 seconds''
+			 SET state = ''claimed'', attempts = d.attempts + 1, claimed_by = $3, lease_until = order_payment.lease_end($4)
 			 FROM (SELECT w.order_id, w.version FROM %1$I.webhook_deliveries w
 				   WHERE w.subscriber = $1 AND w.state = ''waiting'' AND w.next_at <= clock_timestamp()
 				   ORDER BY w.next_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) w
