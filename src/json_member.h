@@ -8,6 +8,10 @@
  * numbers. So where each value begins and ends is told here, and nothing is
  * decoded.
  *
+ * PostgreSQL's own parser (common/jsonapi.h) is not for this: it raises for what
+ * nests deep, and for escapes that the encoding of the database lacks, before
+ * anybody knows who has sent it.
+ *
  * Bytes beyond ASCII are taken for UTF-8, which the caller checks.
  */
 #ifndef OP_JSON_MEMBER_H

@@ -212,18 +212,6 @@ op_https_is_sent(OpHttps *https)
 }
 #endif
 
-void
-op_https_cancel_all(OpHttps *https)
-{
-	sigset_t before;
-
-	block_signals(&before);
-	release_transfers(https, &https->running);
-	release_transfers(https, &https->over);
-	https->in_flight = 0;
-	restore_signals(&before);
-}
-
 bool
 op_https_take(OpHttps *https, OpHttpsReply *reply)
 {

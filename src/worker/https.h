@@ -111,8 +111,6 @@ extern bool op_https_is_sent(OpHttps *https);
 #endif
 
 /* Forgets all that is in flight; who was connected to sees the connection close. */
-extern void op_https_cancel_all(OpHttps *https);
-
 extern void op_https_free(OpHttps *https);
 
 #endif
