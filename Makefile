@@ -222,13 +222,13 @@ DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
 REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_key card_store card_attack2 reseal payment_password probability store events append functions functions_refund views settlement routing \
-	gateway_secret notification inbox requests dispatch row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+	gateway_secret notification inbox requests dispatch webhooks row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume card_attack catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
 # test/isolation/specs/NAME.spec. The prefix iso_ keeps PostgreSQL 16+ from finding a regression test's expected/NAME.out.
 ISOLATION = iso_move iso_version iso_upsert iso_card iso_lines iso_order iso_deadlock iso_events iso_guard iso_partition iso_ddl \
-	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement iso_claim \
+	iso_idempotency iso_create_payment iso_retry iso_refund_order iso_expire iso_settlement iso_claim iso_webhook \
 	iso_money_lines iso_upgrade iso_reseal iso_key_state iso_password \
 	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc iso_notification
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale

@@ -75,8 +75,7 @@ CREATE FUNCTION order_payment.is_wanted(event_type text, patterns text[]) RETURN
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT event_type LIKE ANY (SELECT replace(replace(replace(p.pattern, '\', '\\'), '_', '\_'), '*', '%')
-								FROM unnest(patterns) p (pattern) WHERE p.pattern NOT LIKE '%\%%');
+	SELECT event_type LIKE ANY (SELECT replace(regexp_replace(p.pattern, '([\\%_])', '\\\1', 'g'), '*', '%') FROM unnest(patterns) p (pattern));
 END;
 COMMENT ON FUNCTION order_payment.is_wanted(text, text[]) IS 'is a type of events among those that a subscriber asked for?';
 
@@ -169,6 +168,9 @@ BEGIN
 							''amount'', e.amount::text, ''detail'', e.detail))::text
 					FROM %I.order_events e WHERE e.order_id = %L AND e.version = $1', store, order_id)
 		INTO claimed.event_id, claimed.body USING version;
+	IF claimed.event_id IS NULL THEN
+		RAISE EXCEPTION 'the event is no more' USING ERRCODE = 'no_data_found';
+	END IF;
 	signed := order_payment.sign_for_gateway(subscriber.subscriber, 'standard_webhook_secret',
 		convert_to(format('%s.%s.%s', claimed.event_id, moment, claimed.body), 'UTF8'), store);
 	claimed.subscriber := subscriber.subscriber;
