@@ -152,6 +152,12 @@ SELECT * FROM pg_temp.claim();
 SELECT * FROM pg_temp.settle('crm', 302, repeat('no', 300));
 SELECT subscriber, version, state, attempts, pause, http_status, length(reason) FROM pg_temp.state();
 SELECT reason = format('event %s was not taken by "crm", and is given up: 302 %s', :'given_up', repeat('no', 250)) AS told, order_id, gateway FROM needs_attention WHERE order_id = 3;
+-- that it was not taken is told already
+SELECT settle_webhook('crm', '3', :'given_up', 500), settle_webhook('crm', '3', :'given_up', NULL, 'no connection');
+BEGIN;
+SELECT settle_webhook('crm', '3', :'given_up', 200);
+SELECT * FROM pg_temp.state();
+ROLLBACK;
 -- its order goes on
 SET ROLE regress_webhook_owner;
 UPDATE orders SET status = 'cancelled' WHERE order_id = 3;
@@ -174,7 +180,9 @@ SELECT * FROM pg_temp.state();
 -- what makes no sense
 SELECT settle_webhook('nobody', '3', :'given_up', 200);
 SELECT settle_webhook('crm', NULL, :'given_up', 200);
+\set VERBOSITY sqlstate
 SELECT settle_webhook('crm', 'three', :'given_up', 200);
+\set VERBOSITY terse
 SELECT count(*) FROM claim_webhooks(0);
 SELECT count(*) FROM claim_webhooks(NULL);
 SELECT count(*) FROM claim_webhooks(store => 'no_such_store');
@@ -205,6 +213,14 @@ SELECT * FROM pg_temp.claim(2);
 SELECT * FROM pg_temp.claim(2);
 SELECT * FROM pg_temp.claim(2);
 
+SET ROLE regress_webhook_owner;
+UPDATE gateways SET max_in_flight = 1 WHERE gateway = 'crm';
+SET ROLE regress_webhook_gateway;
+SELECT * FROM pg_temp.claim(2);
+SET ROLE regress_webhook_owner;
+UPDATE gateways SET max_in_flight = 3 WHERE gateway = 'crm';
+SET ROLE regress_webhook_gateway;
+
 -- ---------- a sender that dies ----------
 
 SELECT event_id AS slow FROM webhook_deliveries WHERE order_id = 5 \gset
@@ -222,9 +238,13 @@ SELECT * FROM pg_temp.state();
 -- ---------- what cannot be sent holds up nobody ----------
 
 SET ROLE regress_webhook_owner;
-UPDATE gateways SET endpoint = 'https://mute.example.com' WHERE gateway = 'mute';
 INSERT INTO webhook_subscribers (subscriber, retry_schedule) VALUES ('mute', '{}');
 INSERT INTO orders (order_id, price) VALUES (9, 10);
+SET ROLE regress_webhook_gateway;
+SELECT * FROM pg_temp.claim();
+SELECT * FROM pg_temp.state();
+SET ROLE regress_webhook_owner;
+UPDATE gateways SET endpoint = 'https://mute.example.com' WHERE gateway = 'mute';
 SET ROLE regress_webhook_gateway;
 SELECT * FROM pg_temp.claim();
 SELECT * FROM pg_temp.state();

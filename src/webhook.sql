@@ -272,11 +272,11 @@ DECLARE
 	pause interval;
 BEGIN
 	PERFORM order_payment.require_store(store);
-	EXECUTE format('SELECT d.attempts, s.retry_schedule
+	EXECUTE format('SELECT d.state, d.attempts, s.retry_schedule
 					FROM %1$I.webhook_deliveries d JOIN %1$I.webhook_subscribers s ON s.subscriber = d.subscriber
-					WHERE d.order_id = %2$L AND d.subscriber = $1 AND d.event_id = $2 AND d.state <> ''dead'' FOR NO KEY UPDATE OF d', store, order_id)
+					WHERE d.order_id = %2$L AND d.subscriber = $1 AND d.event_id = $2 FOR NO KEY UPDATE OF d', store, order_id)
 		INTO delivery USING subscriber, event_id;
-	IF delivery.attempts IS NULL THEN
+	IF delivery.state IS NULL OR delivery.state = 'dead' AND http_status BETWEEN 200 AND 299 IS NOT TRUE THEN
 		RETURN 'stale';
 	ELSIF http_status BETWEEN 200 AND 299 THEN
 		PERFORM order_payment.ack_events(consumer, ARRAY[event_id], store);
@@ -309,7 +309,7 @@ DECLARE
 	is_dead boolean;
 BEGIN
 	PERFORM order_payment.require_store(store);
-	EXECUTE format('UPDATE %I.webhook_deliveries d SET state = ''waiting'', attempts = 0, next_at = clock_timestamp()
+	EXECUTE format('UPDATE %I.webhook_deliveries d SET state = ''waiting'', attempts = 0
 					WHERE d.subscriber = $1 AND d.event_id = $2 AND d.state = ''dead'' RETURNING true', store)
 		INTO is_dead USING subscriber, event_id;
 	IF is_dead IS NULL THEN
