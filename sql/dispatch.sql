@@ -624,20 +624,50 @@ UPDATE orders SET status = 'cancelled' WHERE order_id = :paid;
 SELECT o AS retried, p AS p_retried FROM pg_temp.prepare('payment', 'own') \gset
 UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = :retried;
 UPDATE payments SET retry_at = now(), request_options = '{"subject": "Books"}' WHERE order_id = :retried;
--- a retry that a trigger forbids keeps nothing else from being done
+-- what a trigger forbids keeps nothing else from being done: two of each, and the first one refuses
 RESET ROLE;
 SET ROLE regress_dispatch_owner;
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = 'OP999'; END $$;
-CREATE TRIGGER aaa BEFORE INSERT ON payments FOR EACH ROW EXECUTE FUNCTION refuse();
-SET ROLE regress_dispatch_gateway;
 BEGIN;
-SET LOCAL client_min_messages = error;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.order_id IN (SELECT order_id FROM dispatch.first_ones) THEN
+		RAISE EXCEPTION 'not today' USING ERRCODE = 'OP999';
+	END IF;
+	RETURN NEW;
+END
+$$;
+CREATE TABLE first_ones AS SELECT unnest(ARRAY[:expired, :unsent, :held, :paid, :retried]::bigint[]) AS order_id;
+GRANT SELECT ON first_ones TO regress_dispatch_gateway;
+CREATE TRIGGER aaa BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE TRIGGER aaa BEFORE INSERT OR UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE TRIGGER aaa BEFORE INSERT OR UPDATE ON payment_operations FOR EACH ROW EXECUTE FUNCTION refuse();
+INSERT INTO orders (price, pay_before) VALUES (10, now());
+SELECT o AS o1, p AS p1 FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE orders SET status = 'cancelled' WHERE order_id = :o1;
+SELECT o AS o2, p AS p2 FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE payments SET status = 'authorized' WHERE order_id = :o2;
+UPDATE orders SET status = 'cancelled' WHERE order_id = :o2;
+SELECT o AS o3, p AS p3 FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE payments SET status = 'succeeded' WHERE order_id = :o3;
+UPDATE orders SET status = 'cancelled' WHERE order_id = :o3;
+SELECT o AS o4, p AS p4 FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = :o4;
+UPDATE payments SET retry_at = now() WHERE order_id = :o4;
+SELECT o AS o5, p AS p5 FROM pg_temp.prepare('payment', 'own') \gset
+UPDATE payments SET status = 'failed', failure_class = 'soft_decline' WHERE order_id = :o5;
+UPDATE payments SET retry_at = 'infinity' WHERE order_id = :o5;
+INSERT INTO first_ones VALUES (:o5);
+SET LOCAL ROLE regress_dispatch_gateway;
+\set VERBOSITY sqlstate
+-- a batch is of those that are done, but for retries, which are judged before
+SAVEPOINT before;
+SELECT * FROM do_due_work(1);
+ROLLBACK TO before;
 SELECT * FROM do_due_work();
+-- the moment, the transaction and the caller are no affair of one order's
+\set VERBOSITY terse
+SELECT leave_order('1', code, 'message') AS left_alone FROM unnest('{40001,57014,42501,OP004,25006}'::text[]) code;
 ROLLBACK;
-RESET ROLE;
-SET ROLE regress_dispatch_owner;
-DROP TRIGGER aaa ON payments;
-DROP FUNCTION refuse;
 SET ROLE regress_dispatch_gateway;
 SELECT * FROM do_due_work();
 SELECT * FROM do_due_work();

@@ -184,23 +184,11 @@ COMMENT ON FUNCTION order_payment.refund_order(anynonarray, numeric, text, text,
  * own row and number, for the gateway may have paid after all, and a second
  * row would pay twice. Who knows better asks by refund_order().
  */
-CREATE FUNCTION order_payment.request_due_refunds(batch integer DEFAULT 100, store name DEFAULT order_payment.current_store())
-	RETURNS SETOF order_payment.requested_refund
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION order_payment.uncovered_dues(store name) RETURNS text
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	uncovered text;
-	n integer := 0;
-	held integer;
-	payments integer;
-	is_held boolean;
-	candidate record;
-	due record;
-BEGIN
-	PERFORM order_payment.require_store(store);
-	PERFORM order_payment.require_batch(batch);
-	uncovered := format($query$
+BEGIN ATOMIC
+	SELECT format($query$
 
 SELECT o.order_id::text AS id, o.refund_due_amount - c.amount AS amount
 FROM %1$I.orders o
@@ -213,20 +201,49 @@ CROSS JOIN LATERAL (
 WHERE o.refund_due_amount > 0 AND o.refund_due_amount > c.amount
 
 		$query$, store);
-	FOR candidate IN EXECUTE uncovered || ' ORDER BY o.order_id' LOOP
-		EXECUTE format('SELECT count(*) FROM (SELECT FROM %I.payments p WHERE p.order_id = %L
-											  ORDER BY p.payment_id FOR NO KEY UPDATE SKIP LOCKED) l', store, candidate.id)
-			INTO held;
-		EXECUTE format('SELECT true FROM %I.orders o WHERE o.order_id = %L FOR NO KEY UPDATE SKIP LOCKED', store, candidate.id)
-			INTO is_held;
-		CONTINUE WHEN is_held IS NULL;
-		-- another session that had one of them may have asked for the refunds
-		EXECUTE format('SELECT count(*) FROM %I.payments p WHERE p.order_id = %L', store, candidate.id) INTO payments;
-		CONTINUE WHEN held <> payments;
-		EXECUTE uncovered || format(' AND o.order_id = %L', candidate.id) INTO due;
-		CONTINUE WHEN due.id IS NULL;
-		RETURN QUERY SELECT * FROM order_payment.add_refunds(due.id, due.amount, 'due', NULL, NULL, store);
-		n := n + FOUND::integer;
+END;
+COMMENT ON FUNCTION order_payment.uncovered_dues(name) IS
+	'text of a query: orders, and what of their refund_due_amount no refund stands for yet. For request_due_refunds()';
+
+CREATE FUNCTION order_payment.request_due_refund(order_id text, store name) RETURNS SETOF order_payment.requested_refund
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	due record;
+BEGIN
+	-- another session that had one of them may have asked for the refunds
+	IF order_payment.hold_order(order_id, NULL, store) THEN
+		EXECUTE order_payment.uncovered_dues(store) || format(' AND o.order_id = %L', order_id) INTO due;
+		RETURN QUERY SELECT * FROM order_payment.add_refunds(due.id, due.amount, 'due', NULL, NULL, store) WHERE due.id IS NOT NULL;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.request_due_refund(text, name) IS
+	'requests refunds of what one order owes, unless another session has it. Called by request_due_refunds()';
+
+CREATE FUNCTION order_payment.request_due_refunds(batch integer DEFAULT 100, store name DEFAULT order_payment.current_store())
+	RETURNS SETOF order_payment.requested_refund
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	n integer := 0;
+	code text;
+	candidate record;
+BEGIN
+	PERFORM order_payment.require_store(store);
+	PERFORM order_payment.require_batch(batch);
+	FOR candidate IN EXECUTE order_payment.uncovered_dues(store) || ' ORDER BY o.order_id' LOOP
+		BEGIN
+			RETURN QUERY SELECT * FROM order_payment.request_due_refund(candidate.id, store);
+			n := n + FOUND::integer;
+		EXCEPTION WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE;
+			IF NOT order_payment.leave_order(candidate.id, code, sqlerrm) THEN
+				RAISE;
+			END IF;
+		END;
 		EXIT WHEN n = batch;
 	END LOOP;
 END

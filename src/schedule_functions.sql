@@ -5,6 +5,8 @@
  * order_id, leave alone what another session holds, and judge each row once
  * more under its locks, which they take as all do: payments by id, then their
  * order. They are meant for READ COMMITTED: above it 40001 ends the whole batch.
+ * What cannot be done for one order, as when a trigger of its owner's forbids it,
+ * is a WARNING, and the others go on.
  */
 CREATE FUNCTION order_payment.require_batch(batch integer) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -18,6 +20,22 @@ END
 $$;
 COMMENT ON FUNCTION order_payment.require_batch(integer) IS
 	'returns if the number is one of rows, else raises 22023';
+
+CREATE FUNCTION order_payment.leave_order(order_id text, code text, message text) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- these are not about the order, but the moment, the transaction, or who calls
+	IF order_payment.is_transient(code) OR code IN ('42501', 'OP004') OR left(code, 2) = '25' THEN
+		RETURN false;
+	END IF;
+	RAISE WARNING 'order % is left as it is: %', order_id, message USING ERRCODE = code;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION order_payment.leave_order(text, text, text) IS
+	'warns of an error that concerns one order alone, so that the rest of a batch goes on; false if it is to be raised. For batch functions';
 
 /* ---------- retries by schedule ---------- */
 
@@ -74,6 +92,36 @@ $$;
 COMMENT ON FUNCTION order_payment.judge_retry(record, boolean, numeric, name) IS
 	'what is to be done with a failed payment whose time has come, if retries of given_out are to be made for the order already: retry, contact (the customer), later (another payment may pay the order, or the gateway is off) or nothing any more (settled). Called by due_retries()';
 
+CREATE FUNCTION order_payment.end_retries(payment record, verdict text, store name) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	is_free boolean;
+	code text;
+BEGIN
+	IF verdict = 'settled' THEN
+		EXECUTE format('UPDATE %I.payments SET retry_at = NULL WHERE order_id = %L AND payment_id = $1', store, payment.order_id)
+			USING payment.payment_id;
+	ELSIF verdict = 'contact' THEN
+		-- the event is written under the lock of the order: not waited for, it comes next time
+		EXECUTE format('SELECT true FROM %I.orders o WHERE o.order_id = %L FOR NO KEY UPDATE SKIP LOCKED', store, payment.order_id)
+			INTO is_free;
+		IF is_free THEN
+			EXECUTE format('UPDATE %I.payments SET retry_at = NULL, contact_needed_at = $2 WHERE order_id = %L AND payment_id = $1',
+						   store, payment.order_id) USING payment.payment_id, clock_timestamp();
+		END IF;
+	END IF;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE;
+	IF NOT order_payment.leave_order(payment.order_id::text, code, sqlerrm) THEN
+		RAISE;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION order_payment.end_retries(record, text, name) IS
+	'notes of a failed payment that it is tried no more: settled, or contact (the customer). Called by due_retries()';
+
 CREATE FUNCTION order_payment.due_retries(batch integer DEFAULT 100, store name DEFAULT order_payment.current_store())
 	RETURNS TABLE (order_id text, payment_id uuid, gateway text, attempt_no integer, failure_class text, retry_at timestamptz)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -87,7 +135,7 @@ DECLARE
 	candidate record;
 	payment record;
 	is_active boolean;
-	is_free boolean;
+	verdict text;
 BEGIN
 	PERFORM order_payment.require_store(store);
 	PERFORM order_payment.require_batch(batch);
@@ -103,33 +151,21 @@ BEGIN
 		IF order_id IS DISTINCT FROM payment.order_id::text THEN
 			given_out := 0;
 		END IF;
-		CASE order_payment.judge_retry(payment, is_active, given_out, store)
-			WHEN 'retry' THEN
-				order_id := payment.order_id;
-				payment_id := payment.payment_id;
-				gateway := payment.gateway;
-				attempt_no := payment.attempt_no;
-				failure_class := payment.failure_class;
-				retry_at := payment.retry_at;
-				RETURN NEXT;
-				given_out := given_out + payment.amount;
-				n := n + 1;
-				EXIT WHEN n = batch;
-			WHEN 'settled' THEN
-				EXECUTE format('UPDATE %I.payments SET retry_at = NULL WHERE order_id = %L AND payment_id = $1',
-							   store, payment.order_id) USING payment.payment_id;
-			WHEN 'contact' THEN
-				-- the event is written under the lock of the order: not waited for, it comes next time
-				EXECUTE format('SELECT true FROM %I.orders o WHERE o.order_id = %L FOR NO KEY UPDATE SKIP LOCKED',
-							   store, payment.order_id) INTO is_free;
-				IF is_free THEN
-					EXECUTE format('UPDATE %I.payments SET retry_at = NULL, contact_needed_at = $2
-									WHERE order_id = %L AND payment_id = $1', store, payment.order_id)
-						USING payment.payment_id, clock_timestamp();
-				END IF;
-			WHEN 'later' THEN
-				NULL;
-		END CASE;
+		verdict := order_payment.judge_retry(payment, is_active, given_out, store);
+		IF verdict = 'retry' THEN
+			order_id := payment.order_id;
+			payment_id := payment.payment_id;
+			gateway := payment.gateway;
+			attempt_no := payment.attempt_no;
+			failure_class := payment.failure_class;
+			retry_at := payment.retry_at;
+			RETURN NEXT;
+			given_out := given_out + payment.amount;
+			n := n + 1;
+			EXIT WHEN n = batch;
+		ELSIF verdict IN ('settled', 'contact') THEN
+			PERFORM order_payment.end_retries(payment, verdict, store);
+		END IF;
 	END LOOP;
 END
 $$;
@@ -180,6 +216,7 @@ DECLARE
 	moment CONSTANT timestamptz := clock_timestamp();
 	n integer := 0;
 	left_alone integer := 0;
+	code text;
 	candidate record;
 BEGIN
 	PERFORM order_payment.require_store(store);
@@ -198,16 +235,17 @@ ORDER BY o.order_id
 
 		$query$, store) USING moment
 	LOOP
-		IF NOT candidate.has_action THEN
+		BEGIN
 			n := n + order_payment.expire_order(candidate.id, moment, store)::integer;
-		ELSE
-			-- this role may have no right to revoke what was shown to a gateway
-			BEGIN
-				n := n + order_payment.expire_order(candidate.id, moment, store)::integer;
-			EXCEPTION WHEN SQLSTATE 'OP004' THEN
+		EXCEPTION WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE;
+			IF code = 'OP004' AND candidate.has_action THEN
+				-- this role has no right to revoke what was shown to a gateway
 				left_alone := left_alone + 1;
-			END;
-		END IF;
+			ELSIF NOT order_payment.leave_order(candidate.id, code, sqlerrm) THEN
+				RAISE;
+			END IF;
+		END;
 		EXIT WHEN n = batch;
 	END LOOP;
 	IF left_alone > 0 THEN
