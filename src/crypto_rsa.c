@@ -209,11 +209,10 @@ op_rsa_is_consistent(const OpRsa *rsa)
 }
 
 OpRsa *
-op_rsa_public_key(OpBytes der)
+op_rsa_checked_public_key(OpBytes der)
 {
 	const uint8 *next = der.data;
 	EVP_PKEY	*key = NULL;
-	OpRsa		*rsa;
 
 	if (der.size <= OP_RSA_MAX_DER)
 		key = d2i_PUBKEY(NULL, &next, (long) der.size);
@@ -222,7 +221,14 @@ op_rsa_public_key(OpBytes der)
 		EVP_PKEY_free(key);
 		key = NULL;
 	}
-	rsa = adopt(key, false);
+	return adopt(key, false);
+}
+
+OpRsa *
+op_rsa_public_key(OpBytes der)
+{
+	OpRsa *rsa = op_rsa_checked_public_key(der);
+
 	/* an even modulus or an exponent of one would verify anything */
 	if (rsa == NULL || passes(rsa->key, EVP_PKEY_public_check))
 		return rsa;
