@@ -194,6 +194,7 @@ SQL_PARTS = \
 	src/apply_fact.sql \
 	src/notification_reading.sql \
 	src/inbox.sql \
+	src/adopt.sql \
 	src/request.sql \
 	src/request_json.sql \
 	src/request_stripe.sql \
@@ -222,7 +223,7 @@ DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
 REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_key card_store card_attack2 reseal payment_password probability store events append functions functions_refund views settlement routing \
-	gateway_secret notification inbox requests dispatch webhooks row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+	gateway_secret notification inbox adopt requests dispatch webhooks row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume card_attack catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 

@@ -56,7 +56,7 @@ BEGIN
 				  DETAIL = CASE WHEN number IS NULL AND reference IS NOT NULL
 								THEN 'It names its own reference only, which may become known later.'
 								ELSE 'No payment has the number or the reference that it names.' END,
-				  HINT = 'If the money is ours, record it as a payment, and replay the notification.';
+				  HINT = 'If the money is ours, adopt_payment() records it for an order.';
 	END IF;
 	EXECUTE format('SELECT p.gateway, (SELECT n.payment_id FROM %1$I.payments n WHERE n.gateway = $2 AND n.gateway_reference = $3)
 					FROM %1$I.payments p WHERE p.order_id = %2$L AND p.payment_id = $1', store, order_id)

@@ -1,7 +1,7 @@
 -- The SQLSTATE of every refusal: programs test it, and no prose. Whatever is refused leaves the store in order.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(532);
+SELECT plan(535);
 
 SELECT order_payment.create_store('shop') \g /dev/null
 INSERT INTO shop.orders (order_id, customer_id, request_key, price) VALUES (1, 7, 'a', 10), (2, 7, 'b', 10), (3, 7, 'c', NULL);
@@ -513,6 +513,9 @@ OP019	SELECT order_payment.apply_fact('stripe', order_payment.make_fact('{"entit
 P0002	SELECT order_payment.replay_notification('stripe', 'none', 'shop')
 42809	SELECT order_payment.replay_notification('stripe', 'none', 'public')
 22004	SELECT order_payment.replay_notification('stripe', 'none', NULL)
+P0002	SELECT order_payment.adopt_payment(1, 'stripe', 'none', 'shop')
+42809	SELECT order_payment.adopt_payment(1, 'stripe', 'none', 'public')
+22004	SELECT order_payment.adopt_payment(1, 'stripe', 'none', NULL)
 22023	SELECT order_payment.retry_notifications(0, 'shop')
 42809	SELECT order_payment.retry_notifications(store => 'public')
 42809	SELECT * FROM order_payment.order_timeline(1, 'nowhere')
