@@ -600,6 +600,23 @@ SELECT count(*) AS more FROM claim_requests();
 -- what came later is sent as always
 SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
 SELECT work FROM pg_temp.claimed();
+-- and what the gateway tells nothing of, however often it is asked, is for people
+RESET ROLE;
+SET ROLE regress_dispatch_gateway;
+SELECT o AS o1, p AS p1 FROM pg_temp.prepare('payment', 'bare') \gset
+SELECT o AS o2, p AS p2, r AS r2 FROM pg_temp.prepare('refund', 'bare') \gset
+UPDATE gateway_sender SET timeline = timeline + 1;
+SELECT count(settle_request(c.order_id, c.request_id, 'answered', 503)) FROM claim_requests() c WHERE c.gateway = 'bare';
+SELECT reason, order_id = :o1 AS first FROM needs_attention WHERE order_id IN (:o1, :o2);
+SELECT count(settle_request(c.order_id, c.request_id, 'lost')) FROM claim_requests() c WHERE c.gateway = 'bare';
+SELECT count(*) FROM claim_requests() c WHERE c.gateway = 'bare';
+SELECT reason, order_id = :o1 AS payment, order_id = :o2 AND operation_id = :'r2' AS refund, gateway, amount FROM needs_attention WHERE order_id IN (:o1, :o2) ORDER BY order_id;
+SELECT status FROM payments WHERE order_id IN (:o1, :o2) ORDER BY order_id;
+SET ROLE regress_dispatch_owner;
+UPDATE gateways SET query_schedule = query_schedule || interval '0' WHERE gateway = 'bare';
+SET ROLE regress_dispatch_gateway;
+SELECT count(*) FROM needs_attention WHERE order_id IN (:o1, :o2);
+SELECT work FROM claim_requests() c WHERE c.gateway = 'bare' ORDER BY 1;
 
 -- ---------- what time brings ----------
 

@@ -188,6 +188,26 @@ FROM %1$I.payment_operations r
 JOIN %1$I.payments p ON p.order_id = r.order_id AND p.payment_id = r.payment_id
 WHERE r.status = 'unknown' AND r.unknown_at <= now() - interval '1 hour'
 UNION ALL
+-- since this server writes its timeline: what another one may have sent is not sent before the gateway has answered
+SELECT format('the gateway does not tell whether it knows this %%s', w.what), w.order_id, w.payment_id, w.operation_id, w.gateway,
+	w.amount, w.currency, q.asked_at
+FROM (
+	SELECT 'payment' AS what, p.order_id, p.payment_id, NULL::uuid AS operation_id, p.gateway, p.amount, p.currency
+	FROM %1$I.payments p WHERE p.status = 'created'
+	UNION ALL
+	SELECT r.kind::text, r.order_id, r.payment_id, r.operation_id, p.gateway, r.amount, r.currency
+	FROM %1$I.payment_operations r
+	JOIN %1$I.payments p ON p.order_id = r.order_id AND p.payment_id = r.payment_id
+	WHERE r.status = 'requested' OR r.status = 'failed' AND r.retry_at <= now()) w
+JOIN %1$I.gateways g ON g.gateway = w.gateway
+CROSS JOIN %1$I.gateway_sender s
+CROSS JOIN LATERAL (
+	SELECT count(*) AS n, max(q.claimed_at) AS asked_at
+	FROM %1$I.gateway_requests q
+	WHERE q.order_id = w.order_id AND q.payment_id = w.payment_id AND q.operation_id IS NOT DISTINCT FROM w.operation_id
+	  AND q.work IN ('query_payment', 'query_operation') AND q.state <> 'claimed' AND q.claimed_at > s.timeline_since) q
+WHERE q.n > 0 AND q.n >= cardinality(g.query_schedule)
+UNION ALL
 SELECT format('a %%s failed and is not tried again', r.kind), r.order_id, r.payment_id, r.operation_id, p.gateway,
 	r.amount, r.currency, r.failed_at
 FROM %1$I.payment_operations r
