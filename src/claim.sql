@@ -58,24 +58,33 @@ COMMENT ON FUNCTION order_payment.current_timeline() IS 'the timeline that the s
  * in the past, or promoted before it had all: it has the same identifier and
  * another timeline, and asks first.
  */
+CREATE FUNCTION order_payment.this_database(OUT system_identifier bigint, OUT database_id oid)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT c.system_identifier, d.oid FROM pg_control_system() c, pg_database d WHERE d.datname = current_database();
+END;
+COMMENT ON FUNCTION order_payment.this_database() IS
+	'what tells this database from a copy of it, in another cluster or in this one. For claim_requests()';
+
 CREATE FUNCTION order_payment.require_sender(store name) RETURNS timestamptz
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	here CONSTANT bigint := system_identifier FROM pg_control_system();
+	here CONSTANT record := order_payment.this_database();
 	line CONSTANT integer := order_payment.current_timeline();
 	sender record;
 BEGIN
-	EXECUTE format('SELECT s.system_identifier, s.timeline, s.timeline_since FROM %I.gateway_sender s', store) INTO sender;
+	EXECUTE format('SELECT s.system_identifier, s.database_id, s.timeline, s.timeline_since FROM %I.gateway_sender s', store) INTO sender;
 	IF sender.system_identifier IS NULL THEN
-		EXECUTE format('INSERT INTO %I.gateway_sender (system_identifier, timeline) VALUES ($1, $2)
-						ON CONFLICT (is_only) DO NOTHING', store) USING here, line;
+		EXECUTE format('INSERT INTO %I.gateway_sender (system_identifier, database_id, timeline) VALUES ($1, $2, $3)
+						ON CONFLICT (is_only) DO NOTHING', store) USING here.system_identifier, here.database_id, line;
 		RETURN '-infinity';
-	ELSIF sender.system_identifier <> here THEN
+	ELSIF (sender.system_identifier, sender.database_id) <> (here.system_identifier, here.database_id) THEN
 		RAISE EXCEPTION 'the store "%" is a copy, and sends nothing', store
 			USING ERRCODE = 'object_not_in_prerequisite_state',
-				  DETAIL = 'Another database cluster has sent for it, and may still do so.',
+				  DETAIL = 'Another database has sent for it, and may still do so.',
 				  HINT = 'If this one is to send from now on, and the other one never again, call order_payment.resume_sending().';
 	ELSIF sender.timeline <> line THEN
 		EXECUTE format('UPDATE %I.gateway_sender SET timeline = $1, timeline_since = clock_timestamp()
@@ -91,16 +100,18 @@ CREATE FUNCTION order_payment.resume_sending(store name DEFAULT order_payment.cu
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	here CONSTANT record := order_payment.this_database();
 BEGIN
 	PERFORM order_payment.require_dispatcher(store);
-	EXECUTE format('INSERT INTO %I.gateway_sender AS s (system_identifier, timeline, timeline_since)
-					SELECT c.system_identifier, $1, clock_timestamp() FROM pg_control_system() c
-					ON CONFLICT (is_only) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
-						timeline_since = excluded.timeline_since', store) USING order_payment.current_timeline();
+	EXECUTE format('INSERT INTO %I.gateway_sender AS s (system_identifier, database_id, timeline, timeline_since) VALUES ($1, $2, $3, clock_timestamp())
+					ON CONFLICT (is_only) DO UPDATE SET system_identifier = excluded.system_identifier, database_id = excluded.database_id,
+						timeline = excluded.timeline, timeline_since = excluded.timeline_since', store)
+		USING here.system_identifier, here.database_id, order_payment.current_timeline();
 END
 $$;
 COMMENT ON FUNCTION order_payment.resume_sending(name) IS
-	'from now on this database cluster sends for the store: after it was restored from a dump or copied, and its original is gone for good. What is open now is asked for at the gateways before it is sent. For roles that may record outcomes';
+	'from now on this database sends for the store: after it was restored from a dump or copied, and its original is gone for good. What is open now is asked for at the gateways before it is sent. For roles that may record outcomes';
 
 /* ---------- how much at once ---------- */
 

@@ -149,6 +149,7 @@ CREATE INDEX gateway_requests_trouble_idx ON %1$I.gateway_requests (claimed_at) 
 CREATE TABLE %1$I.gateway_sender (
 	is_only boolean NOT NULL DEFAULT true,
 	system_identifier bigint NOT NULL,
+	database_id oid NOT NULL,
 	timeline integer NOT NULL,
 	timeline_since timestamptz NOT NULL DEFAULT '-infinity',
 	CONSTRAINT gateway_sender_pkey PRIMARY KEY (is_only),
@@ -189,7 +190,7 @@ COMMENT ON COLUMN %1$I.gateway_requests.timeline IS 'of the server that sent it'
 COMMENT ON COLUMN %1$I.gateway_requests.lease_until IS 'who has not settled it by then has lost it';
 COMMENT ON COLUMN %1$I.gateway_requests.outcome IS 'what the answer did: applied, stale, absent (the gateway knows nothing of it), failed, unknown, conflict, error';
 COMMENT ON COLUMN %1$I.gateway_requests.reply IS 'the body of an answer that could not be applied, its first 64 kB';
-COMMENT ON TABLE %1$I.gateway_sender IS 'which server sends for this store: in a copy nobody does, until resume_sending(). Written by claim_requests()';
+COMMENT ON TABLE %1$I.gateway_sender IS 'which server sends for this store: in a copy, of the cluster or of the database, nobody does, until resume_sending(). Written by claim_requests()';
 COMMENT ON COLUMN %1$I.gateway_sender.timeline_since IS 'when the server came to this timeline, by promotion or recovery: what is older may have been sent on the one before, and is queried first';
 COMMENT ON TABLE %1$I.gateway_rejections IS 'how many notifications were not verified, by day and reason. Counted by apply_notification(); the owner deletes old ones';
 

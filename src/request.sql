@@ -267,7 +267,7 @@ WHERE g.gateway = $1
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Set gateways.protocol if it is to be spoken to.';
 	ELSIF found_gateway.protocol IN ('wechatpay_v2', 'standard_webhooks') THEN
 		PERFORM order_payment.refuse_request(gateway, found_gateway.protocol, 'no requests',
-											 'Its notifications are taken; send requests by protocol wechatpay_v3 or json, or by a program of your own.');
+											 'Its notifications are taken; send requests by a gateway of another protocol, or by a program of your own.');
 	ELSIF found_gateway.endpoint IS NULL THEN
 		PERFORM order_payment.require_member(found_gateway, 'endpoint', NULL);
 	END IF;

@@ -279,10 +279,11 @@ SELECT format('notification "%%s" was not applied (%%s): %%s', n.event_id, n.out
 FROM %1$I.gateway_notifications n
 WHERE n.outcome IN ('deferred', 'orphan', 'conflict', 'error')
 UNION ALL
-SELECT format('event %%s was not taken by "%%s", and is given up: %%s', d.event_id, d.subscriber,
-			  concat_ws(' ', d.http_status, d.reason)), d.order_id, NULL, NULL, d.subscriber, NULL, NULL, d.created_at
+SELECT format(CASE d.state WHEN 'dead' THEN 'event %%s was not taken by "%%s", and is given up: %%s'
+			  ELSE 'event %%s has not been taken by "%%s" for an hour: %%s' END,
+			  d.event_id, d.subscriber, concat_ws(' ', d.http_status, d.reason)), d.order_id, NULL, NULL, d.subscriber, NULL, NULL, d.created_at
 FROM %1$I.webhook_deliveries d
-WHERE d.state = 'dead'
+WHERE d.state = 'dead' OR d.attempts > 0 AND d.created_at <= now() - interval '1 hour'
 UNION ALL
 -- the last one of its payment or operation, while that waits for it
 SELECT format('a request (%%s) was %%s: %%s', q.work, CASE q.state WHEN 'refused' THEN 'not made' ELSE 'answered in contradiction' END, q.reason),

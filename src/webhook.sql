@@ -314,7 +314,7 @@ BEGIN
 		INTO is_dead USING subscriber, event_id;
 	IF is_dead IS NULL THEN
 		RAISE EXCEPTION 'no delivery of event % to "%" was given up', event_id, subscriber
-			USING ERRCODE = 'no_data_found', HINT = format('They are the rows of %I.webhook_deliveries in state dead.', store);
+			USING ERRCODE = 'no_data_found', HINT = format('They are the rows of %I.webhook_deliveries in state dead; those that are waiting are sent at their next_at.', store);
 	END IF;
 END
 $$;

@@ -1,7 +1,7 @@
 -- What create_store() makes: tables, views, columns, constraints, indexes, triggers, owner. Users and their programs rely on all of it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(1348);
+SELECT plan(1351);
 
 CREATE ROLE regress_tap_owner;
 CREATE ROLE regress_tap_app;
@@ -448,8 +448,9 @@ INSERT INTO expected VALUES
 ('gateway_requests', 20, 'reply', 'bytea', false, NULL),
 ('gateway_sender', 1, 'is_only', 'boolean', true, 'true'),
 ('gateway_sender', 2, 'system_identifier', 'bigint', true, NULL),
-('gateway_sender', 3, 'timeline', 'integer', true, NULL),
-('gateway_sender', 4, 'timeline_since', 'timestamp with time zone', true, '''-infinity''::timestamp with time zone'),
+('gateway_sender', 3, 'database_id', 'oid', true, NULL),
+('gateway_sender', 4, 'timeline', 'integer', true, NULL),
+('gateway_sender', 5, 'timeline_since', 'timestamp with time zone', true, '''-infinity''::timestamp with time zone'),
 ('webhook_subscribers', 1, 'subscriber', 'text', true, NULL),
 ('webhook_subscribers', 2, 'active', 'boolean', true, 'true'),
 ('webhook_subscribers', 3, 'events', 'text[]', true, '''{*}''::text[]'),

@@ -24,6 +24,16 @@
 #    ends of lines and blank lines at both ends go.
 # 3. Attach. Each file of test/tap/attach/*.sql stands in the README as it is,
 #    in one ```sql fence (with others in the same fence, or alone).
+# 4. Gateways. The section whose heading is "Gateways", with its subsections, and
+#    the ```sh fences of the section "Secrets of gateways", in the database of
+#    the Five minutes, which is called shopdb. First runs the first ```sql fence
+#    of Gateways, which makes the rows; then the ```sh fences, by bash -e in a
+#    directory with secret.txt and test/ (the tree's), with the server in PG*;
+#    then the other ```sql fences in one session. The rules for output are those
+#    of the Five minutes. A ```sql fence with an ellipsis (…) is a pattern, and
+#    not run. A ```python fence is test/examples/receiver_flask.py. The settings
+#    of the worker's library are only put down, for it is not loaded here.
+# 5. Tables. No row of a table stands twice; the line of its heads may.
 #
 # The README is the one of the tree, or the file named by OP_README. The
 # checker is tried on a README of its own first, one that is right and ones
@@ -35,6 +45,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin";
 
+use File::Spec ();
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -64,7 +75,7 @@ sub parse_markdown
 		}
 		elsif (/^```\s*(\w*)/) { $fence = { fence => $1, text => '', line => $line }; }
 		elsif (/^(#+)\s+(.*)/) { push @parts, { heading => $2, level => length $1, line => $line }; }
-		elsif (/\S/) { push @parts, { prose => $_ }; }
+		elsif (/\S/) { push @parts, { prose => $_, line => $line }; }
 	}
 	push @parts, { fence => 'never closed', text => '', line => $fence->{line} } if $fence;
 	return @parts;
@@ -80,7 +91,7 @@ sub section
 		if (defined $part->{heading})
 		{
 			last if $level && $part->{level} <= $level;
-			$level = $part->{level} if !$level && $part->{heading} =~ /\Q$title\E/i;
+			$level = $part->{level} if !$level && $part->{heading} =~ $title;
 		}
 		push @section, $part if $level;
 	}
@@ -132,8 +143,7 @@ sub wrong_diagrams
 # What psql prints for each of some scripts, in one session.
 sub run_blocks
 {
-	my (@blocks) = @_;
-	my $database = 'five_minutes_' . ++$ndatabases;
+	my ($database, @blocks) = @_;
 	my $mark = '@@@ end of block @@@';
 	my $script = join '', map { "$_\n\\echo '$mark'\n" } @blocks;
 	my ($handle, $file) = File::Temp::tempfile(DIR => PostgreSQL::Test::Utils::tempdir());
@@ -141,7 +151,6 @@ sub run_blocks
 
 	print $handle $script;
 	close $handle or die "close: $!";
-	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	{
 		local $ENV{PGAPPNAME};
 		delete $ENV{PGAPPNAME};
@@ -154,9 +163,9 @@ sub run_blocks
 
 sub wrong_blocks
 {
-	my (@section) = @_;
-	my @fences = grep { $section[$_]{fence} && $section[$_]{fence} eq 'sql' } 0 .. $#section;
-	my @outputs = run_blocks(map { $section[$_]{text} } @fences);
+	my ($database, @section) = @_;
+	my @fences = grep { ($section[$_]{fence} // '') eq 'sql' && $section[$_]{text} !~ /\xe2\x80\xa6|\x{2026}/ } 0 .. $#section;
+	my @outputs = run_blocks($database, map { $section[$_]{text} } @fences);
 	my @wrong;
 
 	return ('it has no ```sql') if !@fences;
@@ -179,6 +188,62 @@ sub wrong_blocks
 	return @wrong;
 }
 
+# What is wrong with ```sh fences, run by bash.
+sub wrong_scripts
+{
+	my ($database, @section) = @_;
+	my $directory = PostgreSQL::Test::Utils::tempdir();
+	my @wrong;
+
+	append_to_file("$directory/secret.txt", "whsec_of_the_readme\n");
+	symlink File::Spec->rel2abs("$FindBin::RealBin/.."), "$directory/test" or die "symlink: $!";
+	local @ENV{qw(PGHOST PGPORT PGDATABASE)} = ($node->host, $node->port, $database);
+	foreach my $part (grep { ($_->{fence} // '') eq 'sh' } @section)
+	{
+		my $output = '';
+		my $ok = IPC::Run::run([ 'bash', '-e', '-c', "cd '$directory'\n$part->{text}" ], '<', \undef, '>&', \$output,
+			IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+
+		push @wrong, "line $part->{line}: the shell says\n$output" if !$ok || $output =~ /^(?:psql: error|ERROR|FATAL):/m;
+	}
+	return @wrong;
+}
+
+# In the database where the Five minutes were.
+sub wrong_gateways
+{
+	my ($database, @parts) = @_;
+	my @section = section(qr/^Gateways$/, @parts);
+	my @secrets = section(qr/^Secrets of gateways$/, @parts);
+	my ($first) = grep { ($section[$_]{fence} // '') eq 'sql' } 0 .. $#section;
+	my $receiver = slurp_file("$FindBin::RealBin/../examples/receiver_flask.py");
+
+	return ('its sections are missing') if !defined $first || !@secrets;
+	return (
+		wrong_blocks($database, @section[ 0 .. $first ]),
+		wrong_scripts($database, @secrets),
+		wrong_blocks($database, @section[ $first + 1 .. $#section ]),
+		map { "line $_->{line}: it is not test/examples/receiver_flask.py" }
+		  grep { ($_->{fence} // '') eq 'python' && $_->{text} ne $receiver } @section);
+}
+
+sub wrong_tables
+{
+	my (@parts) = @_;
+	my (%line, @wrong);
+
+	foreach my $i (0 .. $#parts)
+	{
+		my $row = $parts[$i]{prose} // '';
+		my $below = $i < $#parts ? $parts[ $i + 1 ]{prose} // '' : '';
+
+		next if $row !~ /^\|/ || $row =~ /^\|[\s|:-]*$/ || $below =~ /^\|[\s|:-]*$/;
+		push @wrong, "line $parts[$i]{line}: the row of line $line{$row} again" if $line{$row};
+		$line{$row} //= $parts[$i]{line};
+	}
+	return @wrong;
+}
+
 sub wrong_attach
 {
 	my (@parts) = @_;
@@ -196,11 +261,12 @@ sub wrong_attach
 
 sub wrong_all
 {
-	my (@parts) = @_;
+	my ($database, @parts) = @_;
 
 	return (
 		(map { "fence of line $_->{line} is never closed" } grep { ($_->{fence} // '') eq 'never closed' } @parts),
-		wrong_diagrams(@parts), wrong_blocks(section('Five minutes', @parts)), wrong_attach(@parts));
+		wrong_diagrams(@parts), wrong_blocks($database, section(qr/Five minutes/i, @parts)), wrong_gateways($database, @parts),
+		wrong_attach(@parts), wrong_tables(@parts));
 }
 
 # ---------- the checker itself ----------
@@ -244,6 +310,40 @@ DROP SCHEMA shop CASCADE;
 DROP OWNED BY sample_keeper;
 DROP ROLE sample_keeper;
 $fence
+
+### Secrets of gateways
+
+${fence}sh
+psql -c "TABLE sample"   # of the first block
+test -d test/tap && grep -q whsec secret.txt
+$fence
+
+## Gateways
+
+${fence}sql
+CREATE TABLE sample (a int);
+$fence
+
+### Out
+
+| a | b |
+| --- | --- |
+| 1 | 2 |
+
+${fence}sql
+SELECT a FROM sample WHERE a = …;
+$fence
+
+${fence}sql
+SELECT a FROM sample;
+$fence
+
+${fence}text
+ a
+---
+(0 rows)
+$fence
+
 EOM
   map { "${fence}mermaid\n$diagram{$_}\n$fence\n\n" } sort keys %diagram;
 
@@ -256,9 +356,12 @@ sub tried
 	{
 		$text =~ s/$from/$to/ or die "the sample has no $from";
 	}
-	my @wrong = wrong_all(parse_markdown($text));
+	my $database = 'five_minutes_' . ++$ndatabases;
 
-	$node->safe_psql('postgres', "DROP DATABASE five_minutes_$ndatabases");
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	my @wrong = wrong_all($database, parse_markdown($text));
+
+	$node->safe_psql('postgres', "DROP DATABASE $database");
 	$node->safe_psql('postgres', 'DROP ROLE IF EXISTS sample_keeper');
 	ok($wrong ? @wrong > 0 : !@wrong, $name) or diag("checker: @wrong");
 	return;
@@ -271,6 +374,11 @@ tried('output that is not so is found', 1, qr/"cancelled", "expired"\./, '"expir
 tried('SQL that fails is found', 1, qr/DROP ROLE sample_keeper/, 'DROP ROLE sample_keepr');
 tried('a statement without its end is found', 1, qr/CREATE ROLE sample_keeper;/, 'CREATE ROLE sample_keeper');
 tried('attach steps that differ are found', 1, qr/SHARE|LOCK TABLE orders/, 'LOCK TABLE order');
+tried('a block of Gateways that fails is found', 1, qr/SELECT a FROM sample;/, 'SELECT b FROM sample;');
+tried('output of Gateways that is not so is found', 1, qr/\(0 rows\)/, '(1 row)');
+tried('a shell line that fails is found', 1, qr/grep -q whsec/, 'grep -q nothing');
+tried('a statement in a shell line that fails is found', 1, qr/TABLE sample"   /, 'TABLE simple" || true ');
+tried('a row that stands twice is found', 1, qr/\| 1 \| 2 \|\n/, "| 1 | 2 |\n| 1 | 2 |\n");
 tried('a fence without end is found', 1, qr/```\n\z|```\n\n\z/, '');
 
 # ---------- the README ----------
@@ -292,10 +400,14 @@ sub all_right
 
 all_right('each fence ends', map { "line $_->{line}" } grep { ($_->{fence} // '') eq 'never closed' } @parts);
 all_right('the diagrams are those of the default graphs', wrong_diagrams(@parts));
-my @five = section('Five minutes', @parts);
+my @five = section(qr/Five minutes/i, @parts);
 
 ok(@five > 0, 'there is a section "Five minutes"');
-all_right('its SQL prints what is shown', wrong_blocks(@five));
+# by the name that the section Gateways calls it
+$node->safe_psql('postgres', 'CREATE DATABASE shopdb');
+all_right('its SQL prints what is shown', wrong_blocks('shopdb', @five));
+all_right('the examples of Gateways and of their secrets run', wrong_gateways('shopdb', @parts));
+all_right('no row of a table stands twice', wrong_tables(@parts));
 all_right('the steps to attach are those that are tested', wrong_attach(@parts));
 
 done_testing();

@@ -77,6 +77,12 @@ fails_with($copy, 'postgres', q{SET ROLE shop_gateway; SELECT order_payment.clai
 is($copy->safe_psql('postgres', q{SELECT count(*) FROM shop.gateway_requests}), '2', 'it takes nothing either');
 is(claim($primary), "3|send_payment\n4|send_payment", 'its original goes on');
 
+# nor does a copy beside it, in another database of the same cluster
+$primary->safe_psql('postgres', 'CREATE DATABASE beside');
+$primary->command_ok([ 'pg_restore', '--exit-on-error', '-d', $primary->connstr('beside'), $dump ], 'restored beside it');
+fails_with($primary, 'beside', q{SET ROLE shop_gateway; SELECT order_payment.claim_requests(store => 'shop')}, '55000', 'a copy in the same cluster sends nothing');
+$primary->safe_psql('postgres', 'DROP DATABASE beside');
+
 # the original is gone for good
 $copy->safe_psql('postgres', q{SET ROLE shop_gateway; SELECT order_payment.resume_sending('shop')});
 is(claim($copy), "3|query_payment\n4|query_payment", 'when it is told to send, it asks for what waited');
