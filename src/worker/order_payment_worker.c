@@ -162,6 +162,17 @@ connect_to_database(void)
 }
 
 static void
+say_what_is_served(void)
+{
+	if (op_worker_stores[0] != '\0')
+		ereport(LOG, (errmsg("the worker in database \"%s\" serves: %s", MyBgworkerEntry->bgw_extra,
+							 op_worker_stores)));
+	else
+		ereport(LOG, (errmsg("the worker in database \"%s\" serves no store", MyBgworkerEntry->bgw_extra),
+					  errhint("Name them by ALTER DATABASE ... SET order_payment_worker.stores, and end the worker by pg_terminate_backend(): it starts anew.")));
+}
+
+static void
 reload(void)
 {
 	ConfigReloadPending = false;
@@ -228,6 +239,7 @@ op_worker_main(Datum i)
 	BackgroundWorkerUnblockSignals();
 	wait_after_failures(op_wakeup_begin(DatumGetInt32(i)) - 1);
 	connect_to_database();
+	say_what_is_served();
 	op_wakeup_me(DatumGetInt32(i));
 	context = AllocSetContextCreate(TopMemoryContext, "order_payment_worker turn",
 									ALLOCSET_DEFAULT_SIZES);

@@ -129,6 +129,11 @@ is($node->safe_psql('postgres', 'SELECT DISTINCT role, path, stores FROM probe.t
 is($node->safe_psql('Other, one', 'SELECT DISTINCT stores FROM probe.turns'), '', 'another database has no stores by that');
 ok($node->poll_query_until('postgres', q{SELECT n_tup_ins > 0 FROM pg_stat_user_tables WHERE relname = 'turns'}), 'what it writes is counted for autovacuum');
 
+my $said = slurp_file($node->logfile);
+
+like($said, qr/the worker in database "postgres" serves: shop, "Shop 2"/, 'it says which stores it serves');
+like($said, qr/the worker in database "Other, one" serves no store\n.*HINT:  Name them by ALTER DATABASE/, 'and that it serves none');
+
 # ---------- what ends it, and what does not ----------
 
 foreach my $round (1 .. 10)
