@@ -137,7 +137,7 @@ ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT p.oid::regprocedure AS s1 FROM member_function p
 WHERE p.prosecdef AND (p.proconfig IS NULL OR NOT 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig));
 SELECT p.oid::regprocedure AS s1_path FROM member_function p
-WHERE p.proconfig IS NOT NULL AND p.proconfig <> '{"search_path=pg_catalog, pg_temp"}';
+WHERE p.proconfig IS NOT NULL AND NOT 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig);
 -- and whatever is written in SQL or PL/pgSQL has it
 SELECT p.oid::regprocedure AS s1_no_path FROM member_function p JOIN pg_language l ON l.oid = p.prolang
 WHERE l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS NULL;

@@ -131,10 +131,10 @@ CREATE FUNCTION order_payment.try_to_apply(gateway text, event order_payment.gat
 										   OUT order_id text, OUT payment_id uuid, OUT operation_id uuid)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
+	-- so that what is set below ends with the function
+	SET order_payment.actor = '' SET order_payment.reason = ''
 AS $$
 DECLARE
-	actor CONSTANT text := coalesce(current_setting('order_payment.actor', true), '');
-	because CONSTANT text := coalesce(current_setting('order_payment.reason', true), '');
 	fact order_payment.gateway_fact;
 	done record;
 	code text;
@@ -170,8 +170,6 @@ BEGIN
 			NULL;  -- there is none to show
 		END;
 	END;
-	PERFORM set_config('order_payment.actor', actor, true);
-	PERFORM set_config('order_payment.reason', because, true);
 END
 $$;
 COMMENT ON FUNCTION order_payment.try_to_apply(text, order_payment.gateway_event, name) IS

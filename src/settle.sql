@@ -242,10 +242,10 @@ CREATE FUNCTION order_payment.settle(request record, state text, http_status int
 	RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
+	-- so that what is set below ends with the function
+	SET order_payment.actor = '' SET order_payment.reason = ''
 AS $$
 DECLARE
-	actor CONSTANT text := coalesce(current_setting('order_payment.actor', true), '');
-	because CONSTANT text := coalesce(current_setting('order_payment.reason', true), '');
 	target CONSTANT record := order_payment.request_target(request, store);
 	tried record;
 BEGIN
@@ -256,8 +256,6 @@ BEGIN
 		WHEN 'not_sent' THEN order_payment.apply_verdict(request, target,
 			order_payment.make_reply('not_done', '{}', 'not_sent', 'not_sent', problem), store)
 		ELSE order_payment.apply_verdict(request, target, order_payment.make_reply('unclear', '{}', NULL, 'lost', problem), store) END;
-	PERFORM set_config('order_payment.actor', actor, true);
-	PERFORM set_config('order_payment.reason', because, true);
 	EXECUTE format('UPDATE %I.gateway_requests r
 					SET state = $2, settled_at = clock_timestamp(), http_status = $3, outcome = $4, reason = left($5, 500),
 						reply = CASE WHEN $4 IN (''conflict'', ''error'') THEN substr($6, 1, 65536) END
