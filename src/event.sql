@@ -194,6 +194,30 @@ $$;
 COMMENT ON FUNCTION order_payment.read_events(name, integer, name) IS
 	'the oldest events that a consumer has not acknowledged, at most batch, each order''s in the order of their versions without gaps. At least once: they come again until ack_events(). A second reader of the same consumer waits until the first one''s transaction ends. A new consumer begins with the first event';
 
+CREATE FUNCTION order_payment.move_position(consumer name, look record, open_events text, store name) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF look.is_subscriber THEN
+		RETURN;
+	END IF;
+	EXECUTE format(
+		'UPDATE %2$I.event_consumers c
+		 SET position = least(f.xid, $2),
+			 position_order_id = CASE WHEN f.xid < $2 THEN f.order_id END,
+			 position_version = CASE WHEN f.xid < $2 THEN f.version END,
+			 foreign_position = (SELECT e.xid FROM (%1$s) e WHERE e.xid >= $3 ORDER BY e.xid LIMIT 1)
+		 FROM (SELECT) one
+		 LEFT JOIN LATERAL (SELECT e.xid, e.order_id, e.version FROM (%1$s) e WHERE e.xid < $3
+							ORDER BY e.xid, e.order_id, e.version LIMIT 1) f ON true
+		 WHERE c.consumer = $1', open_events, store)
+		USING consumer, look.finished, look.upper;
+END
+$$;
+COMMENT ON FUNCTION order_payment.move_position(name, record, text, name) IS
+	'moves the position of a consumer to the first event of a query; look is what open_consumer() returned. Called by ack_events() and claim_webhooks()';
+
 CREATE FUNCTION order_payment.ack_events(consumer name, event_ids uuid[],
 										 store name DEFAULT order_payment.current_store())
 	RETURNS bigint
@@ -232,20 +256,7 @@ BEGIN
 		EXIT WHEN acknowledged = cardinality(event_ids) OR looked_at < among;
 		among := among * 8;
 	END LOOP;
-	IF look.is_subscriber THEN
-		RETURN acknowledged;
-	END IF;
-	EXECUTE format(
-		'UPDATE %2$I.event_consumers c
-		 SET position = least(f.xid, $2),
-			 position_order_id = CASE WHEN f.xid < $2 THEN f.order_id END,
-			 position_version = CASE WHEN f.xid < $2 THEN f.version END,
-			 foreign_position = (SELECT e.xid FROM (%1$s) e WHERE e.xid >= $3 ORDER BY e.xid LIMIT 1)
-		 FROM (SELECT) one
-		 LEFT JOIN LATERAL (SELECT e.xid, e.order_id, e.version FROM (%1$s) e WHERE e.xid < $3
-							ORDER BY e.xid, e.order_id, e.version LIMIT 1) f ON true
-		 WHERE c.consumer = $1', look.outstanding, store)
-		USING consumer, look.finished, look.upper;
+	PERFORM order_payment.move_position(consumer, look, look.outstanding, store);
 	RETURN acknowledged;
 END
 $$;

@@ -96,9 +96,23 @@ COMMENT ON TYPE order_payment.claimed_webhook IS
 	'what claim_webhooks() returns: a request to send after COMMIT, and to settle by settle_webhook()';
 
 /*
- * The first event of each order that is wanted, and whose order waits for
- * nothing. What nobody wants is passed over.
+ * A subscriber is a consumer of events (event.sql), with a difference: an order
+ * with a delivery on its way is done with, for settle_webhook() looks for its
+ * next event. So the position goes on, however long a subscriber is down. Both
+ * hold the consumer, that none of them looks at what the other is changing.
  */
+CREATE FUNCTION order_payment.hold_subscriber(subscriber text, store name) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('SELECT FROM %I.event_consumers c WHERE c.consumer = $1 FOR NO KEY UPDATE', store) USING 'webhook:' || subscriber;
+END
+$$;
+COMMENT ON FUNCTION order_payment.hold_subscriber(text, name) IS
+	'locks the consumer that a subscriber is. For claim_webhooks() and settle_webhook()';
+
+/* What nobody wants is passed over. */
 CREATE FUNCTION order_payment.queue_webhooks(subscriber record, limit_ integer, store name) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -106,26 +120,24 @@ AS $$
 DECLARE
 	consumer CONSTANT name := 'webhook:' || subscriber.subscriber;
 	look record;
-	passed uuid[];
+	open_events text;
 BEGIN
 	-- a new one begins where it subscribed, and does not read all history
 	EXECUTE format('INSERT INTO %I.event_consumers (consumer, position, foreign_position, system_identifier)
 					SELECT $1, $2, NULL, c.system_identifier FROM pg_control_system() c
 					ON CONFLICT (consumer) DO NOTHING', store) USING consumer, subscriber.subscribed_xid;
 	look := order_payment.open_consumer(consumer, store);
+	open_events := format('SELECT e.* FROM (%s) e WHERE NOT EXISTS (SELECT FROM %I.webhook_deliveries d
+								WHERE d.order_id = e.order_id AND d.subscriber = %L AND d.state <> ''dead'')',
+						  look.outstanding, store, subscriber.subscriber);
 	EXECUTE format($query$
 
 WITH oldest AS (
-	SELECT e.order_id, e.version FROM (%1$s) e
-	WHERE NOT EXISTS (SELECT FROM %2$I.webhook_deliveries d
-					  WHERE d.order_id = e.order_id AND d.subscriber = $1 AND d.state <> 'dead')
-	ORDER BY e.xid, e.order_id, e.version LIMIT 10 * $2 + 100
+	SELECT e.order_id, e.version FROM (%1$s) e ORDER BY e.xid, e.order_id, e.version LIMIT 10 * $2 + 100
 ), chosen AS (
 	SELECT c.order_id, max(c.version) AS version FROM oldest c GROUP BY c.order_id
 ), heads AS (
-	SELECT c.order_id, w.version, w.event_id, w.recorded_at,
-		   CASE WHEN w.version IS NULL THEN (SELECT e.event_id FROM %2$I.order_events e
-											 WHERE e.order_id = c.order_id AND e.version = c.version) END AS passed
+	SELECT c.order_id, c.version AS seen, w.version, w.event_id, w.recorded_at
 	FROM chosen c
 	LEFT JOIN %2$I.consumer_offsets o ON o.order_id = c.order_id AND o.consumer = $3
 	LEFT JOIN LATERAL (
@@ -138,13 +150,12 @@ WITH oldest AS (
 	SELECT h.order_id, $1, h.version, h.event_id, 'waiting' FROM heads h
 	WHERE h.version IS NOT NULL ORDER BY h.recorded_at, h.event_id LIMIT $2
 	ON CONFLICT DO NOTHING)
-SELECT array_agg(h.passed) FILTER (WHERE h.passed IS NOT NULL) FROM heads h
+INSERT INTO %2$I.consumer_offsets AS o (order_id, consumer, version)
+SELECT h.order_id, $3, h.seen FROM heads h WHERE h.version IS NULL
+ON CONFLICT (order_id, consumer) DO UPDATE SET version = greatest(o.version, excluded.version)
 
-	$query$, look.outstanding, store) INTO passed
-		USING subscriber.subscriber, limit_, consumer, subscriber.subscribed_at, subscriber.events;
-	IF passed IS NOT NULL THEN
-		PERFORM order_payment.ack_events(consumer, passed, store);
-	END IF;
+	$query$, open_events, store) USING subscriber.subscriber, limit_, consumer, subscriber.subscribed_at, subscriber.events;
+	PERFORM order_payment.move_position(consumer, look, open_events, store);
 END
 $$;
 COMMENT ON FUNCTION order_payment.queue_webhooks(record, integer, name) IS
@@ -229,6 +240,7 @@ BEGIN
 		 FROM %1$I.webhook_subscribers s JOIN %1$I.gateways g ON g.gateway = s.subscriber
 		 WHERE s.active AND g.active AND g.endpoint IS NOT NULL ORDER BY s.subscriber', store)
 	LOOP
+		PERFORM order_payment.hold_subscriber(subscriber.subscriber, store);
 		-- whose sender has died
 		EXECUTE format('UPDATE %I.webhook_deliveries d SET state = ''waiting'', reason = ''the lease ended''
 						WHERE d.subscriber = $1 AND d.state = ''claimed'' AND d.lease_until < clock_timestamp()', store)
@@ -259,6 +271,29 @@ COMMENT ON FUNCTION order_payment.claim_webhooks(integer, text, name) IS
 
 /* ---------- what came back ---------- */
 
+/* Told, or given up: the next event of its order is next. */
+CREATE FUNCTION order_payment.end_webhook(subscriber text, order_id text, version integer, store name) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('INSERT INTO %I.consumer_offsets AS o (order_id, consumer, version) VALUES (%L, $1, $2)
+					ON CONFLICT (order_id, consumer) DO UPDATE SET version = greatest(o.version, excluded.version)', store, order_id)
+		USING 'webhook:' || subscriber, version;
+	EXECUTE format('INSERT INTO %1$I.webhook_deliveries (order_id, subscriber, version, event_id, state)
+					SELECT e.order_id, s.subscriber, e.version, e.event_id, ''waiting''
+					FROM %1$I.order_events e
+					JOIN %1$I.consumer_offsets o ON o.order_id = e.order_id AND o.consumer = $2
+					JOIN %1$I.webhook_subscribers s ON s.subscriber = $1
+					WHERE e.order_id = %2$L AND e.version > o.version AND e.recorded_at >= s.subscribed_at
+					  AND order_payment.is_wanted(e.entity || ''.'' || e.to_status, s.events)
+					ORDER BY e.version LIMIT 1
+					ON CONFLICT DO NOTHING', store, order_id) USING subscriber, 'webhook:' || subscriber;
+END
+$$;
+COMMENT ON FUNCTION order_payment.end_webhook(text, text, integer, name) IS
+	'notes that an event was told to a subscriber, or given up, and makes the delivery of the next one of its order. For settle_webhook()';
+
 /* 2xx: taken. 410: the subscriber wants no more. All else is tried again. */
 CREATE FUNCTION order_payment.settle_webhook(subscriber text, order_id text, event_id uuid, http_status integer DEFAULT NULL,
 											 problem text DEFAULT NULL, store name DEFAULT order_payment.current_store())
@@ -267,34 +302,35 @@ CREATE FUNCTION order_payment.settle_webhook(subscriber text, order_id text, eve
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	consumer CONSTANT name := 'webhook:' || subscriber;
 	delivery record;
 	pause interval;
 BEGIN
 	PERFORM order_payment.require_store(store);
-	EXECUTE format('SELECT d.state, d.attempts, s.retry_schedule
+	PERFORM order_payment.hold_subscriber(subscriber, store);
+	EXECUTE format('SELECT d.state, d.version, d.attempts, s.retry_schedule
 					FROM %1$I.webhook_deliveries d JOIN %1$I.webhook_subscribers s ON s.subscriber = d.subscriber
 					WHERE d.order_id = %2$L AND d.subscriber = $1 AND d.event_id = $2 FOR NO KEY UPDATE OF d', store, order_id)
 		INTO delivery USING subscriber, event_id;
 	IF delivery.state IS NULL OR delivery.state = 'dead' AND http_status BETWEEN 200 AND 299 IS NOT TRUE THEN
 		RETURN 'stale';
 	ELSIF http_status BETWEEN 200 AND 299 THEN
-		PERFORM order_payment.ack_events(consumer, ARRAY[event_id], store);
 		EXECUTE format('DELETE FROM %I.webhook_deliveries d WHERE d.order_id = %L AND d.subscriber = $1 AND d.event_id = $2', store, order_id)
 			USING subscriber, event_id;
+		PERFORM order_payment.end_webhook(subscriber, order_id, delivery.version, store);
 		RETURN 'delivered';
 	ELSIF http_status = 410 THEN
 		EXECUTE format('UPDATE %I.webhook_subscribers s SET active = false WHERE s.subscriber = $1', store) USING subscriber;
 	END IF;
 	pause := delivery.retry_schedule[delivery.attempts];
-	IF pause IS NULL THEN
-		PERFORM order_payment.ack_events(consumer, ARRAY[event_id], store);
-	END IF;
 	EXECUTE format('UPDATE %I.webhook_deliveries d
 					SET state = $3, next_at = clock_timestamp() + coalesce($4, ''0''), http_status = $5, reason = left($6, 500)
 					WHERE d.order_id = %L AND d.subscriber = $1 AND d.event_id = $2', store, order_id)
 		USING subscriber, event_id, CASE WHEN pause IS NULL THEN 'dead' ELSE 'waiting' END, pause, http_status, problem;
-	RETURN CASE WHEN pause IS NULL THEN 'dead' ELSE 'waiting' END;
+	IF pause IS NULL THEN
+		PERFORM order_payment.end_webhook(subscriber, order_id, delivery.version, store);
+		RETURN 'dead';
+	END IF;
+	RETURN 'waiting';
 END
 $$;
 COMMENT ON FUNCTION order_payment.settle_webhook(text, text, uuid, integer, text, name) IS
