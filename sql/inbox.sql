@@ -389,6 +389,12 @@ SELECT pg_temp.told('stripe', pg_temp.intent('s5a', 1, 's5', 'requires_capture',
 INSERT INTO payment_operations (order_id, payment_id, kind, status) SELECT order_id, payment_id, 'void', 'processing' FROM made WHERE name = 's5';
 SELECT pg_temp.told('stripe', pg_temp.intent('s5b', 2, 's5', 'canceled', '{"cancellation_reason": "requested_by_customer"}'));
 SELECT pg_temp.stands('s5');
+-- also one whose outcome is not known
+SELECT pg_temp.make('s5u', 'stripe'), pg_temp.told('stripe', pg_temp.intent('s5c', 1, 's5u', 'requires_capture', '{"capture_method": "manual"}'));
+INSERT INTO payment_operations (order_id, payment_id, kind, status) SELECT order_id, payment_id, 'void', 'processing' FROM made WHERE name = 's5u';
+UPDATE payment_operations r SET status = 'unknown' FROM made m WHERE m.name = 's5u' AND r.payment_id = m.payment_id;
+SELECT pg_temp.told('stripe', pg_temp.intent('s5d', 2, 's5u', 'canceled'));
+SELECT pg_temp.stands('s5u');
 -- currencies count otherwise; other objects tell nothing; a type and an object that do not fit are no news of money
 SELECT pg_temp.make('s6', 'stripe', 1000, 'JPY');
 SELECT pg_temp.told('stripe', pg_temp.intent('s6a', 1, 's6', 'succeeded', '{"currency": "jpy"}'));
@@ -454,6 +460,25 @@ SELECT pg_temp.stands('x5'), (SELECT array_agg((event_id, outcome, attempts) ORD
 SELECT pg_temp.told('hooks', '{"type": "refund.succeeded", "timestamp": "2023-11-15T06:13:20Z", "data": {"entity": "payment", "payment_number": "@x4@", "reference": "h1", "status": "succeeded", "amount": 4, "currency": "CNY"}}', 'x4_1'), pg_temp.told('hooks', '{"type": "payment.succeeded", "timestamp": "2023-11-15T06:13:20Z", "data": {"number": "@x4@", "status": "succeeded", "amount": 10, "currency": "CNY"}}', 'x4_2'),
 	   pg_temp.told('hooks', '{"type": "invoice.paid", "timestamp": "2023-11-15T06:13:20Z", "data": {"number": "@x4@"}}', 'x4_3'), pg_temp.told('hooks', '{"type": "payment.succeeded", "data": []}', 'x4_4'), pg_temp.told('hooks', '{"type": "payment.succeeded"}', 'x4_5');
 SELECT pg_temp.stands('x4'), (SELECT (outcome, attempts) FROM gateway_notifications WHERE event_id = 'x4_1');
+
+-- what is told beside the status: what the customer is to do stays until there is something else, an older word is not news, a reference is
+SELECT pg_temp.make('y' || i, 'js') FROM generate_series(1, 3) i;
+CREATE FUNCTION pg_temp.beside(id text, name text, more jsonb) RETURNS text LANGUAGE sql
+RETURN pg_temp.told('js', (jsonb_build_object('number', '@' || name || '@', 'amount', 10, 'currency', 'CNY') || more)::text, id);
+SELECT pg_temp.beside('y1a', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:21Z", "next_action": {"a": 1}}'), pg_temp.beside('y1b', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:22Z", "failure_code": "declined"}'),
+	pg_temp.beside('y1c', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:20Z", "failure_code": "older"}'), pg_temp.beside('y1d', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:22Z", "reference": "ty1"}');
+SELECT p.status, p.next_action, p.failure_code, p.gateway_reference FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y1';
+-- until when it is to be captured; a fee that is settled stays
+SELECT pg_temp.beside('y2a', 'y2', '{"status": "authorized", "capture_before": "2033-11-15T06:13:21Z", "fee": "0.30"}');
+UPDATE payments p SET fee_final = true FROM made m WHERE m.payment_id = p.payment_id AND m.name = 'y2';
+SELECT pg_temp.beside('y2b', 'y2', '{"status": "authorized", "fee": "0.40"}');
+SELECT p.status, p.capture_before AT TIME ZONE 'UTC' AS capture_before, p.fee FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y2';
+-- what was said of it before it succeeded is past
+UPDATE payments p SET status = 'processing' FROM made m WHERE m.payment_id = p.payment_id AND m.name = 'y3';
+UPDATE payments p SET status = 'unknown', failure_code = 'lost' FROM made m WHERE m.payment_id = p.payment_id AND m.name = 'y3';
+UPDATE payments p SET status = 'succeeded', occurred_at = '2023-11-15' FROM made m WHERE m.payment_id = p.payment_id AND m.name = 'y3';
+SELECT p.status, p.failure_code, pg_temp.beside('y3a', 'y3', '{"status": "succeeded"}') FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y3';
+SELECT p.status, p.failure_code FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y3';
 
 -- ---------- what waits is found by the due work as well ----------
 
