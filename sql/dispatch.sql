@@ -401,6 +401,28 @@ INSERT INTO gateway_requests (order_id, gateway, work, payment_id, operation_id,
 SELECT :o, 'own', 'send_operation', :'p', :'r', 'refused', 'me', 1, now() - interval '1 hour', now(), now() - interval '1 hour' FROM generate_series(1, 8);
 SELECT q FROM pg_temp.claimed() \gset
 SELECT settle_request(:'o', :'q', 'not_sent'), pg_temp.state(:o, :'p', :'r');
+-- nor does it begin anew when old requests are deleted
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 402, '{}', '{"status":"failed","failure_class":"soft_decline"}'), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+DELETE FROM gateway_requests WHERE order_id = :o;
+SET ROLE regress_dispatch_gateway;
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 429), pg_temp.state(:o, :'p', :'r');
+-- when Stripe's search finds nothing, it counts how long ago the payment was sent
+SELECT o, p FROM pg_temp.prepare('payment', 'stripe') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'lost'), pg_temp.pass_time('2 hours');
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 200, '{}', '{"object":"search_result","data":[],"has_more":false}'), pg_temp.state(:o, :'p', NULL);
+-- a time without end is none
+SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00","occurred_at":"infinity"}');
+SELECT isfinite(occurred_at) FROM payments WHERE payment_id = :'p';
 -- what cannot be revoked may be paid: it is asked for
 SELECT o, p FROM pg_temp.prepare('revoke', 'alipay') \gset
 SELECT request_id AS q, work FROM claim_requests() \gset
