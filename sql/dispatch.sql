@@ -418,6 +418,25 @@ SELECT q FROM pg_temp.claimed() \gset
 SELECT settle_request(:'o', :'q', 'lost'), pg_temp.pass_time('2 hours');
 SELECT q FROM pg_temp.claimed() \gset
 SELECT settle_request(:'o', :'q', 'answered', 200, '{}', '{"object":"search_result","data":[],"has_more":false}'), pg_temp.state(:o, :'p', NULL);
+-- an answer to the time before, when it was sent anew: money that went is a fact all the same
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT q AS q1 FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q1', 'not_sent');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT q AS q2 FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q1', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o, :'p', :'r');
+SELECT settle_request(:'o', :'q2', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}');
+-- what waits for the customer, and is not known yet: it can be paid as long as it has not expired, and may be paid since
+BEGIN;
+SELECT o, p FROM pg_temp.prepare('revoke', 'bare') \gset
+INSERT INTO gateway_requests (order_id, gateway, work, payment_id, state, claimed_by, timeline, claimed_at, lease_until, settled_at, outcome)
+SELECT :o, 'bare', w, :'p', 'answered', 'me', 1, clock_timestamp() - at, now(), clock_timestamp(), 'failed' FROM (VALUES ('send_payment', interval '1 hour'), ('revoke_payment', '0'), ('revoke_payment', '0'), ('revoke_payment', '0')) v (w, at);
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+SELECT q FROM pg_temp.claimed() \gset
+UPDATE payments SET status = 'succeeded', expires_at = now() WHERE payment_id = :'p';
+SELECT settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+ROLLBACK;
 -- a time without end is none
 SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
 SELECT q FROM pg_temp.claimed() \gset
