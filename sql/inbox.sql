@@ -465,7 +465,7 @@ SELECT pg_temp.stands('x4'), (SELECT (outcome, attempts) FROM gateway_notificati
 SELECT pg_temp.make('y' || i, 'js') FROM generate_series(1, 3) i;
 CREATE FUNCTION pg_temp.beside(id text, name text, more jsonb) RETURNS text LANGUAGE sql
 RETURN pg_temp.told('js', (jsonb_build_object('number', '@' || name || '@', 'amount', 10, 'currency', 'CNY') || more)::text, id);
-SELECT pg_temp.beside('y1a', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:21Z", "next_action": {"a": 1}}'), pg_temp.beside('y1b', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:22Z", "failure_code": "declined"}'),
+SELECT pg_temp.beside('y1a', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:21Z", "next_action": {"a": 1}}'), pg_temp.beside('y1e', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:21Z", "failure_code": "at once"}'), pg_temp.beside('y1b', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:22Z", "failure_code": "declined"}'),
 	pg_temp.beside('y1c', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:20Z", "failure_code": "older"}'), pg_temp.beside('y1d', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:22Z", "reference": "ty1"}');
 SELECT p.status, p.next_action, p.failure_code, p.gateway_reference FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y1';
 -- until when it is to be captured; a fee that is settled stays
