@@ -141,6 +141,11 @@ ROLLBACK;
 SELECT r.status, (SELECT count(*) FROM gateway_requests q WHERE q.order_id = r.order_id) AS requests FROM payment_operations r WHERE order_id = :undone_o;
 SELECT order_id AS o, request_id AS q FROM claim_requests() \gset undone_
 SELECT settle_request(:'undone_o', :'undone_q', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}');
+-- what signs a request is for its sender, and is not written down: also where it stands in the body
+SELECT o FROM pg_temp.prepare('payment', 'alipay') \gset signed_
+SELECT request_id AS q, body ~ '&sign=[^&]{200}' AS signed FROM claim_requests() \gset signed_
+SELECT :'signed_signed' AS signed, body ~ '&sign=' AS written FROM gateway_requests WHERE request_id = :'signed_q';
+SELECT settle_request(:'signed_o', :'signed_q', 'not_sent');
 -- settled: what it says is done by the gateway, and written as that
 SELECT request_id AS q FROM gateway_requests WHERE order_id = :first_o \gset first_
 SELECT settle_request(:'first_o', :'first_q', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00","currency":"CNY","reference":"r1","fee":"0.30"}');
@@ -390,6 +395,53 @@ SELECT request_id AS q, headers ->> 'Idempotency-Key' = pg_temp.num(:'r') || '-2
 SELECT :'is_second' AS is_second, settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), attempt_no
 FROM payment_operations WHERE operation_id = :'r';
 
+-- what could not be made was not sent: it takes nothing from the schedule of retries
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+INSERT INTO gateway_requests (order_id, gateway, work, payment_id, operation_id, state, claimed_by, timeline, claimed_at, lease_until, settled_at)
+SELECT :o, 'own', 'send_operation', :'p', :'r', 'refused', 'me', 1, now() - interval '1 hour', now(), now() - interval '1 hour' FROM generate_series(1, 8);
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'not_sent'), pg_temp.state(:o, :'p', :'r');
+-- nor does it begin anew when old requests are deleted
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 402, '{}', '{"status":"failed","failure_class":"soft_decline"}'), pg_temp.state(:o, :'p', :'r');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+DELETE FROM gateway_requests WHERE order_id = :o;
+SET ROLE regress_dispatch_gateway;
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 429), pg_temp.state(:o, :'p', :'r');
+-- when Stripe's search finds nothing, it counts how long ago the payment was sent
+SELECT o, p FROM pg_temp.prepare('payment', 'stripe') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'lost'), pg_temp.pass_time('2 hours');
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 200, '{}', '{"object":"search_result","data":[],"has_more":false}'), pg_temp.state(:o, :'p', NULL);
+-- an answer to the time before, when it was sent anew: money that went is a fact all the same
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT q AS q1 FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q1', 'not_sent');
+UPDATE payment_operations SET retry_at = now() WHERE operation_id = :'r';
+SELECT q AS q2 FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q1', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o, :'p', :'r');
+SELECT settle_request(:'o', :'q2', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}');
+-- what waits for the customer, and is not known yet: it can be paid as long as it has not expired, and may be paid since
+BEGIN;
+SELECT o, p FROM pg_temp.prepare('revoke', 'bare') \gset
+INSERT INTO gateway_requests (order_id, gateway, work, payment_id, state, claimed_by, timeline, claimed_at, lease_until, settled_at, outcome)
+SELECT :o, 'bare', w, :'p', 'answered', 'me', 1, clock_timestamp() - at, now(), clock_timestamp(), 'failed' FROM (VALUES ('send_payment', interval '1 hour'), ('revoke_payment', '0'), ('revoke_payment', '0'), ('revoke_payment', '0')) v (w, at);
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+SELECT q FROM pg_temp.claimed() \gset
+UPDATE payments SET status = 'succeeded', expires_at = now() WHERE payment_id = :'p';
+SELECT settle_request(:'o', :'q', 'answered', 404), pg_temp.state(:o, :'p', NULL);
+ROLLBACK;
+-- a time without end is none
+SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00","occurred_at":"infinity"}');
+SELECT isfinite(occurred_at) FROM payments WHERE payment_id = :'p';
 -- what cannot be revoked may be paid: it is asked for
 SELECT o, p FROM pg_temp.prepare('revoke', 'alipay') \gset
 SELECT request_id AS q, work FROM claim_requests() \gset
@@ -400,6 +452,46 @@ SELECT request_id AS q, work FROM claim_requests() \gset
 SELECT :'work' AS work, settle_request(:'o', :'q', 'lost');
 SELECT request_id AS q, work FROM claim_requests() \gset
 SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 200, '{}', convert_to(pg_temp.filled('alipay', '{"code":"10000","out_trade_no":"{p}","trade_no":"2027","trade_status":"TRADE_SUCCESS","total_amount":"10.00"}', :'p', NULL), 'UTF8')), pg_temp.state(:o, :'p', NULL);
+-- whatever the last word on it was, but for one that ended it, or that is from before the customer was asked to pay
+CREATE FUNCTION pg_temp.after_revoking(outcome text, at interval, OUT work text) LANGUAGE plpgsql AS $$
+DECLARE
+	target record;
+BEGIN
+	target := pg_temp.prepare('revoke', 'bare');
+	INSERT INTO dispatch.gateway_requests (order_id, gateway, work, payment_id, state, claimed_by, timeline, claimed_at, lease_until, settled_at, outcome)
+	SELECT target.o, 'bare', 'revoke_payment', target.p, 'answered', 'me', 1, clock_timestamp() + at, now(), clock_timestamp() + at, after_revoking.outcome FROM generate_series(1, 3);
+	SELECT string_agg(c.work, ' ') INTO work FROM order_payment.claim_requests(store => 'dispatch') c;
+	RAISE EXCEPTION USING ERRCODE = 'OP999';
+EXCEPTION WHEN SQLSTATE 'OP999' THEN
+	NULL;
+END
+$$;
+SELECT o AS outcome, pg_temp.after_revoking(o, '0') AS work, pg_temp.after_revoking(o, '-1 day') AS before FROM unnest('{failed,unknown,conflict,error,applied,stale}'::text[]) o;
+-- not asked for before its time; what was asked the time before does not count
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE gateways SET query_schedule = '{0 s, 1 h}' WHERE gateway = 'bare';
+SET ROLE regress_dispatch_gateway;
+SELECT o, p, r FROM pg_temp.prepare('refund', 'bare') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'lost');
+INSERT INTO gateway_requests (order_id, gateway, work, payment_id, operation_id, state, claimed_by, timeline, claimed_at, lease_until, settled_at)
+SELECT :o, 'bare', 'query_operation', :'p', :'r', 'lost', 'me', 1, now() - interval '1 day', now(), now() - interval '1 day' FROM generate_series(1, 2);
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 503);
+SELECT count(*) AS too_early FROM claim_requests();
+RESET ROLE;
+SET ROLE regress_dispatch_owner;
+UPDATE gateways SET query_schedule = '{0 s, 0 s}' WHERE gateway = 'bare';
+SET ROLE regress_dispatch_gateway;
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}');
+-- what was answered "processing" and not heard of since
+SELECT o, p, r FROM pg_temp.prepare('refund', 'own') \gset
+SELECT q FROM pg_temp.claimed() \gset
+SELECT settle_request(:'o', :'q', 'answered', 202, '{}', '{"status":"processing"}'), pg_temp.state(:o, :'p', :'r');
+SELECT q, work FROM pg_temp.claimed() \gset
+SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o, :'p', :'r');
 -- what waited for the customer until its time was over, and is not known: nobody can pay it any more
 SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
 SELECT q FROM pg_temp.claimed() \gset
@@ -484,6 +576,10 @@ SELECT body ~ '{{card_number}}' AS placeholders, body ~ '4242' AS number FROM ga
 SELECT request_id AS q FROM gateway_requests WHERE order_id = :card \gset
 SELECT settle_request(:'card', :'q', 'lost');
 SELECT work, has_card, headers ? 'webhook-signature' AS signed FROM claim_requests();
+-- nor does the request of a protocol that takes none
+INSERT INTO orders (price) VALUES (10) RETURNING order_id AS card \gset
+INSERT INTO payments (order_id, gateway, amount, card_number) VALUES (:card, 'stripe', 10, '4242424242424242');
+SELECT gateway, work, has_card FROM claim_requests();
 
 -- ---------- how much at once ----------
 
@@ -493,13 +589,16 @@ UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
 DELETE FROM gateway_requests;
 UPDATE gateways SET max_in_flight = 3 WHERE gateway = 'own';
 UPDATE gateways SET active = false WHERE gateway = 'stripe';
+INSERT INTO gateways (gateway, protocol) VALUES ('hooks', 'standard_webhooks');
 SET ROLE regress_dispatch_gateway;
 SELECT count((pg_temp.prepare('payment', 'own')).o) FROM generate_series(1, 5);
 SELECT count((pg_temp.prepare('payment', 'bare')).o) FROM generate_series(1, 2);
 SELECT o FROM pg_temp.prepare('payment', 'stripe') \gset
--- a gateway without room, or that is off, keeps no other from being served
+SELECT o FROM pg_temp.prepare('payment', 'hooks') \gset
+-- a gateway without room, that is off, or is only listened to, keeps no other from being served
 SELECT gateway, count(*) FROM claim_requests(100) GROUP BY gateway ORDER BY gateway;
 SELECT gateway, count(*) FROM claim_requests(100) GROUP BY gateway;
+SELECT gateway, state, count(*) FROM gateway_requests GROUP BY gateway, state ORDER BY gateway;
 SELECT gateway, in_flight, sent FROM gateway_worker_status WHERE gateway IN ('own', 'bare', 'stripe') ORDER BY gateway;
 SELECT count(settle_request(order_id::text, request_id, 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00"}')) FROM (SELECT * FROM gateway_requests WHERE state = 'claimed' AND gateway = 'own' ORDER BY claimed_at LIMIT 1) r;
 SELECT gateway, count(*) FROM claim_requests(100) GROUP BY gateway;
@@ -512,6 +611,9 @@ UPDATE gateways SET max_in_flight = 100, max_per_second = 2 WHERE gateway = 'own
 SET ROLE regress_dispatch_gateway;
 SELECT count((pg_temp.prepare('payment', 'own')).o) FROM generate_series(1, 5);
 BEGIN;
+-- what could not be made, and what another gateway was sent, is none of them
+INSERT INTO gateway_requests (order_id, gateway, work, payment_id, state, claimed_by, timeline, lease_until)
+SELECT p.order_id, v.gateway, 'query_payment', p.payment_id, v.state, 'me', 1, now() FROM (SELECT * FROM payments LIMIT 1) p, (VALUES ('own', 'refused'), ('mute', 'claimed')) v (gateway, state), generate_series(1, 2);
 SELECT count(*) FROM claim_requests(100);
 SELECT count(*) FROM claim_requests(100);
 SELECT pg_temp.pass_time(interval '1 second');
@@ -548,6 +650,11 @@ SELECT settle_request(order_id::text, request_id, 'answered', 400) FROM gateway_
 SELECT breaker_until FROM gateway_worker_status WHERE gateway = 'own';
 SELECT count(*) > 1 AS many FROM claim_requests(100);
 SELECT breaker_until(n, '2030-01-01 00:00+00') AT TIME ZONE 'UTC' AS until FROM unnest('{4,5,6,10,11,20}'::integer[]) n;
+-- twenty are looked at; what could not be made is no failure of the gateway's
+INSERT INTO gateway_requests (order_id, gateway, work, payment_id, state, claimed_by, timeline, lease_until, settled_at)
+SELECT p.order_id, 'mute', 'query_payment', p.payment_id, CASE WHEN n > 25 THEN 'refused' ELSE 'lost' END, 'me', 1, now(), timestamptz '2030-01-01 00:00+00' + n * interval '1 second'
+FROM (SELECT * FROM payments LIMIT 1) p, generate_series(1, 30) n;
+SELECT n, last_at AT TIME ZONE 'UTC' AS last_at FROM gateway_failures('mute', 'dispatch');
 
 -- ---------- a copy sends nothing ----------
 
@@ -556,7 +663,7 @@ SET ROLE regress_dispatch_owner;
 UPDATE payments SET status = 'failed' WHERE status <= 'unknown';
 DELETE FROM gateway_requests;
 SELECT system_identifier = (SELECT c.system_identifier FROM pg_control_system() c) AS us, timeline, timeline_since FROM gateway_sender;
-UPDATE gateway_sender SET system_identifier = 1;
+UPDATE gateway_sender SET system_identifier = 1, timeline = timeline + 7;
 SET ROLE regress_dispatch_gateway;
 SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
 \set VERBOSITY default
@@ -566,7 +673,7 @@ SELECT claim_requests();
 SELECT expired, revoked, retried, refunds, voids FROM do_due_work();
 SELECT resume_sending();
 -- what is open now may have been sent by the original: it is asked for first
-SELECT system_identifier = (SELECT c.system_identifier FROM pg_control_system() c) AS us, timeline_since > now() - interval '1 minute' AS anew FROM gateway_sender;
+SELECT system_identifier = (SELECT c.system_identifier FROM pg_control_system() c) AS us, timeline = current_timeline() AS ours, timeline_since > now() - interval '1 minute' AS anew FROM gateway_sender;
 SELECT q, work FROM pg_temp.claimed() \gset
 SELECT :'work' AS work, settle_request(:'o', :'q', 'answered', 503), pg_temp.state(:o, :'p', NULL);
 SELECT q, work FROM pg_temp.claimed() \gset
@@ -587,12 +694,27 @@ SELECT o AS o2, p AS p2 FROM pg_temp.prepare('payment', 'own') \gset
 SELECT o AS o3, p AS p3, r AS r3 FROM pg_temp.prepare('refund', 'own') \gset
 UPDATE payment_operations SET status = 'processing' WHERE operation_id = :'r3';
 UPDATE payment_operations SET status = 'failed', failure_class = 'soft_decline', retry_at = now() WHERE operation_id = :'r3';
+-- what was asked on the line before does not count, and a card is asked for by anybody
+INSERT INTO gateway_requests (order_id, gateway, work, payment_id, operation_id, state, claimed_by, timeline, claimed_at, lease_until, settled_at, outcome)
+SELECT :o3, 'own', 'query_operation', :'p3', :'r3', 'answered', 'me', 1, now() - interval '1 day', now(), now() - interval '1 day', 'absent' FROM generate_series(1, 6);
+INSERT INTO orders (price) VALUES (10) RETURNING order_id AS o4 \gset
+INSERT INTO payments (order_id, gateway, amount, card_number) VALUES (:o4, 'own', 10, '4242424242424242');
+-- asked for by the schedule, to its end
+SELECT o AS o5 FROM pg_temp.prepare('payment', 'bare') \gset
 UPDATE gateway_sender SET timeline = timeline + 1;
-SELECT order_id::bigint - :o1 AS "order", work FROM claim_requests() ORDER BY 1;
+SELECT order_id::bigint - :o1 AS "order", work FROM claim_requests() WHERE order_id::bigint >= :o1 ORDER BY 1;
+SELECT settle_request(order_id::text, request_id, 'answered', 503) FROM gateway_requests WHERE order_id = :o5 AND state = 'claimed';
+SELECT pg_temp.pass_time('-1 hour');
+SELECT count(*) AS too_early FROM claim_requests();
+SELECT pg_temp.pass_time('1 hour');
+SELECT order_id::bigint - :o1 AS "order", work FROM claim_requests();
+SELECT settle_request(order_id::text, request_id, 'answered', 503) FROM gateway_requests WHERE order_id = :o5 AND state = 'claimed';
+SELECT count(*) AS no_more FROM claim_requests();
+UPDATE payments SET status = 'failed' WHERE order_id IN (:o4, :o5);
 SELECT timeline = current_timeline() AS ours, timeline_since > now() - interval '1 minute' AS anew FROM gateway_sender;
 SELECT request_id AS q1 FROM gateway_requests WHERE order_id = :o1 \gset
 SELECT request_id AS q2 FROM gateway_requests WHERE order_id = :o2 \gset
-SELECT request_id AS q3 FROM gateway_requests WHERE order_id = :o3 \gset
+SELECT request_id AS q3 FROM gateway_requests WHERE order_id = :o3 AND state = 'claimed' \gset
 SELECT settle_request(:'o1', :'q1', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o1, :'p1', :'r1');
 SELECT settle_request(:'o2', :'q2', 'answered', 200, '{}', '{"status":"succeeded","amount":"10.00"}'), pg_temp.state(:o2, :'p2', NULL);
 SELECT settle_request(:'o3', :'q3', 'answered', 200, '{}', '{"status":"succeeded","amount":"4.00"}'), pg_temp.state(:o3, :'p3', :'r3');

@@ -242,6 +242,9 @@ SELECT count(*) FROM gateway_notifications;
 SELECT pg_temp.picture() = :'before' AS nothing_happened;
 SELECT apply_notification('nobody', '{}', '');
 SELECT apply_notification('manual', '{}', '');
+-- a header as a list of one, as some servers hand them on
+SELECT r.outcome, r.event_id FROM CAST(extract(epoch FROM now())::bigint AS text) t, apply_notification('js', jsonb_build_object('Webhook-Id', '{listed}'::text[], 'Webhook-Timestamp', ARRAY[t],
+	'Webhook-Signature', ARRAY['v1,' || encode(pg_temp.hmac(decode('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'base64'), convert_to('listed.' || t || '.{}', 'UTF8')), 'base64')]), '{}') r;
 -- an older secret is as good, while it is valid
 SELECT pg_temp.make('old', 'stripe');
 CREATE FUNCTION pg_temp.by_old(content text) RETURNS text LANGUAGE plpgsql AS $$
@@ -275,9 +278,14 @@ INSERT INTO twists (gateway, old, new) VALUES
 	('js2', '"app"', '"other"'), ('js2', '"we"', '"they"'),
 	('alipay', '"10.00"', '"10.01"'), ('alipay', '2088', '2089'), ('alipay', '"seller_id": "2088", ', ''), ('alipay', '2021', '2022'), ('alipay', '"app_id": "2021", ', ''), ('alipay', '@c_alipay@', '@alipay@'), ('alipay', '20231115c', '2023111522'), ('alipay', '@c_alipay@', 'R2023'), ('alipay', 'trade_status_sync', 'dut_user_sign'),
 	('wechat', '"total": 1000', '"total": 100'), ('wechat', '"CNY"', '"USD"'), ('wechat', '1900', '1901'), ('wechat', 'wx1', 'wx2'), ('wechat', '@c_wechat@', '@wechat@'), ('wechat', '"mchid": "1900", ', ''), ('wechat', 'TRANSACTION.SUCCESS', 'PAYSCORE.USER_PAID'),
-	('v2', '"1000"', '"1001"'), ('v2', '1900', '1901'), ('v2', 'wx1', 'wx2'), ('v2', '@c_v2@', '@v2@'), ('v2', '"1000"', '"1000", "fee_type": "USD"');
+	('v2', '"1000"', '"1001"'), ('v2', '1900', '1901'), ('v2', 'wx1', 'wx2'), ('v2', '@c_v2@', '@v2@'), ('v2', '"1000"', '"1000", "fee_type": "USD"'),
+	-- a reference that is known, by another's number; money without how much, or of what
+	('js', '@c_js@", "status": "succeeded", "amount": "10.00", "currency": "CNY", "reference": "tx_c"', 'R2023", "status": "succeeded", "amount": "10.00", "currency": "CNY", "reference": "tx1"'), ('js', '"succeeded", "amount": "10.00"', '"authorized"'),
+	('js', '"number": "@c_js@", "status": "succeeded", "amount": "10.00", "currency": "CNY"', '"entity": "refund", "payment_number": "@js@", "status": "succeeded", "amount": "1.00"'), ('js', '"number": "@c_js@", "status": "succeeded", "amount": "10.00"', '"entity": "refund", "payment_number": "@js@", "status": "succeeded"');
 SELECT n, w.gateway, w.new, pg_temp.told(w.gateway, replace(replace(t.content, w.old, w.new), 'ID', 'evt_c' || n), 'msg_c' || n) FROM twists w JOIN templates t USING (gateway) ORDER BY n;
 SELECT pg_temp.picture() = :'before' AS nothing_happened;
+-- which payment they are about is shown, where it can be known
+SELECT n.gateway, count(*) FILTER (WHERE n.payment_id IS NOT NULL) AS known, count(*) FROM gateway_notifications n WHERE n.outcome = 'conflict' GROUP BY 1 ORDER BY 1;
 SELECT outcome, count(*) FROM needs_attention a JOIN gateway_notifications n ON a.reason LIKE 'notification "' || n.event_id || '" %' AND a.gateway = n.gateway GROUP BY 1 ORDER BY 1;
 
 -- ---------- redelivery and replay ----------
@@ -285,6 +293,7 @@ SELECT outcome, count(*) FROM needs_attention a JOIN gateway_notifications n ON 
 -- a conflict stays until somebody looks; replay applies it when what stood in its way is mended
 SELECT pg_temp.told('js2', replace(content, '"app"', '"other"'), 'msg_replay') FROM templates WHERE gateway = 'js2';
 SELECT pg_temp.told('js2', content, 'msg_replay') FROM templates WHERE gateway = 'js2';
+SELECT pg_temp.told('js2', '{"entity": "refund", "payment_reference": "tx_c", "reference": "r_c", "status": "succeeded", "amount": 4, "currency": "CNY"}', 'msg_waits');
 SELECT outcome, deliveries, attempts, convert_from(body, 'UTF8') LIKE '%other%' AS first_body FROM gateway_notifications WHERE event_id = 'msg_replay';
 SELECT r.outcome, r.reason, r.event_id, r.http_status FROM replay_notification('js2', 'msg_replay') r;
 SET ROLE regress_inbox_owner;
@@ -293,6 +302,8 @@ SET ROLE regress_inbox_gateway;
 SELECT r.outcome, r.reason, r.event_id FROM replay_notification('js2', 'msg_replay') r;
 SELECT r.outcome, r.reason, r.event_id FROM replay_notification('js2', 'msg_replay') r;
 SELECT pg_temp.stands('c_js2');
+-- the row tells what was done, and not that there is nothing left to do
+SELECT outcome, attempts, applied_at IS NOT NULL AS dated FROM gateway_notifications WHERE event_id = 'msg_replay';
 SELECT replay_notification('js2', 'nothing');
 SELECT replay_notification('nobody', 'nothing');
 SELECT replay_notification(NULL, NULL);
@@ -300,6 +311,8 @@ SELECT replay_notification(NULL, NULL);
 SELECT pg_temp.make('again', 'js');
 SELECT pg_temp.told('js', '{"number": "@again@"}', 'again'), pg_temp.told('js', '{"number": "@again@"', 'again'), pg_temp.told('js', '{"number": "@again@", "status": "succeeded", "amount": 10, "currency": "CNY"}', 'again'), pg_temp.told('js', '{}', 'again');
 SELECT outcome, pg_temp.short(reason) AS reason, deliveries, attempts, pg_temp.masked(convert_from(body, 'UTF8')) AS body FROM gateway_notifications WHERE event_id = 'again';
+SELECT pg_temp.told('js', '{"number": "unknown", "status": "failed"}', 'orphan'), pg_temp.told('js', '{"number": "unknown", "status": "revoked"}', 'orphan'), pg_temp.told('js', '{', 'orphan');
+SELECT convert_from(body, 'UTF8') AS body, headers ->> 'webhook-signature' = 'v1,' || encode(pg_temp.hmac(decode('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'base64'), convert_to('orphan.' || (headers ->> 'webhook-timestamp') || '.', 'UTF8') || body), 'base64') AS its_headers FROM gateway_notifications WHERE event_id = 'orphan';
 -- what cannot be read is replayed as well, and tells why it still cannot
 SELECT pg_temp.told('stripe', '{"id": "evt_new", "type": "payment_intent.succeeded", "created": 1700000000, "data": {"object": {"object": "payment_intent", "id": "pi_x", "status": "half_done", "currency": "cny"}}}');
 SELECT r.outcome, r.reason, r.event_id FROM replay_notification('stripe', 'evt_new') r;
@@ -324,6 +337,7 @@ SELECT pg_temp.stands('s1'), (SELECT (next_action, failure_message) FROM payment
 SELECT pg_temp.told('stripe', pg_temp.intent('s1c', 3, 's1', 'processing')), pg_temp.told('stripe', pg_temp.intent('s1d', 2, 's1', 'requires_action')), pg_temp.told('stripe', pg_temp.intent('s1e', 9, 's1', 'succeeded'));
 SELECT pg_temp.stands('s1'), (SELECT (next_action, failure_message) FROM payments WHERE gateway_reference = 'pi_s1');
 SELECT pg_temp.told('stripe', pg_temp.intent('s1f', 99, 's1', 'canceled', '{"cancellation_reason": "abandoned"}')), pg_temp.told('stripe', pg_temp.intent('s1g', 99, 's1', 'requires_payment_method', '{"last_payment_error": {"code": "card_declined"}}'));
+SELECT pg_temp.told('stripe', pg_temp.intent('s1f', 99, 's1', 'canceled', '{"cancellation_reason": "abandoned"}'));
 -- refunds: ours, somebody's, one that fails after it had succeeded
 SELECT pg_temp.make_refund('s1r', 's1', 2.50);
 SELECT pg_temp.told('stripe', pg_temp.money_back('s1h', 10, 's1', 're_1', 250, 'pending', 's1r'));
@@ -334,6 +348,7 @@ SELECT pg_temp.told('stripe', pg_temp.money_back('s1m', 20, 's1', 're_1', 250, '
 SELECT pg_temp.stands('s1');
 -- told by its number of another payment, and more than there was
 SELECT pg_temp.told('stripe', pg_temp.money_back('s1o', 21, 'stripe', 're_3', 250, 'succeeded', 's1r')), pg_temp.told('stripe', pg_temp.money_back('s1p', 21, 's1', 're_4', 1001, 'succeeded')), pg_temp.told('stripe', pg_temp.money_back('s1q', 21, 's1', 're_2', 100, 'succeeded', 's1r'));
+SELECT pg_temp.told('stripe', pg_temp.money_back('s1r', 22, 's1', 're_other', 250, 'succeeded', 's1r'));
 -- by the sum: waits for each, and comes true by itself
 SELECT pg_temp.told('stripe', pg_temp.object('s1s', 30, 'charge.refunded', '{"object": "charge", "id": "ch", "payment_intent": "pi_s1", "amount_refunded": 300, "currency": "cny"}'));
 SELECT pg_temp.told('stripe', pg_temp.money_back('s1t', 29, 's1', 're_5', 200, 'succeeded'));
@@ -341,6 +356,9 @@ SELECT outcome, attempts FROM gateway_notifications WHERE event_id = 's1s';
 -- older versions list them
 SELECT pg_temp.told('stripe', pg_temp.object('s1u', 40, 'charge.refunded', '{"object": "charge", "id": "ch", "payment_intent": "pi_s1", "amount_refunded": 400, "currency": "cny", "refunds": {"data": [{"object": "refund", "id": "re_6", "amount": 100, "currency": "cny", "status": "succeeded"}, {"object": "refund", "id": "re_5", "amount": 200, "currency": "cny", "status": "succeeded"}]}}'));
 SELECT pg_temp.stands('s1');
+-- also if the last of them is known: one was news
+SELECT pg_temp.told('stripe', pg_temp.object('s1v', 41, 'charge.refunded', '{"object": "charge", "id": "ch", "payment_intent": "pi_s1", "amount_refunded": 450, "currency": "cny", "refunds": {"data": [{"object": "refund", "id": "re_6", "amount": 100, "currency": "cny", "status": "succeeded"}, {"object": "refund", "id": "re_7", "amount": 50, "currency": "cny", "status": "succeeded"}]}}'));
+SELECT n.event_id, r.gateway_reference FROM gateway_notifications n JOIN payment_operations r USING (operation_id) WHERE n.event_id IN ('s1u', 's1v') ORDER BY 1;
 -- disputes: an inquiry moves nothing; created, under review, won; another one lost
 SELECT pg_temp.make('s2', 'stripe');
 SELECT pg_temp.told('stripe', pg_temp.dispute('s2a', 5, 's2', 1000, 'needs_response', 'created'));
@@ -358,12 +376,25 @@ INSERT INTO payment_operations (order_id, payment_id, kind, amount, status) SELE
 SELECT pg_temp.told('stripe', pg_temp.intent('s4b', 2, 's4', 'succeeded', '{"capture_method": "manual", "amount_received": 600}'));
 SELECT pg_temp.stands('s4');
 SELECT pg_temp.told('stripe', pg_temp.intent('s4c', 2, 's4', 'succeeded', '{"capture_method": "manual", "amount_received": 700}'));
+-- ours whose outcome is not known is one of the sum's; one that is more than what is missing is not
+SELECT pg_temp.make(n, 'stripe'), pg_temp.told('stripe', pg_temp.intent(n || 'a', 1, n, 'requires_capture', '{"capture_method": "manual"}')) FROM unnest('{s4u,s4v}'::text[]) n;
+INSERT INTO payment_operations (order_id, payment_id, kind, amount, status) SELECT order_id, payment_id, 'capture', CASE name WHEN 's4u' THEN 4 ELSE 7 END, 'processing' FROM made WHERE name IN ('s4u', 's4v');
+UPDATE payment_operations r SET status = 'unknown' FROM made m WHERE m.name = 's4u' AND r.payment_id = m.payment_id;
+SELECT n, pg_temp.told('stripe', pg_temp.intent(n || 'b', 2, n, 'succeeded', jsonb_build_object('capture_method', 'manual', 'amount_received', a))) FROM (VALUES ('s4u', 600), ('s4v', 300)) v (n, a);
+SELECT pg_temp.stands(n) FROM unnest('{s4u,s4v}'::text[]) n;
+SELECT p.gateway_reference, p.occurred_at AT TIME ZONE 'UTC' AS occurred FROM payments p WHERE p.gateway_reference IN ('pi_s4u', 'pi_s4v') ORDER BY 1;
 -- authorised and let go; it is the void that was asked for
 SELECT pg_temp.make('s5', 'stripe');
 SELECT pg_temp.told('stripe', pg_temp.intent('s5a', 1, 's5', 'requires_capture', '{"capture_method": "manual"}'));
 INSERT INTO payment_operations (order_id, payment_id, kind, status) SELECT order_id, payment_id, 'void', 'processing' FROM made WHERE name = 's5';
 SELECT pg_temp.told('stripe', pg_temp.intent('s5b', 2, 's5', 'canceled', '{"cancellation_reason": "requested_by_customer"}'));
 SELECT pg_temp.stands('s5');
+-- also one whose outcome is not known
+SELECT pg_temp.make('s5u', 'stripe'), pg_temp.told('stripe', pg_temp.intent('s5c', 1, 's5u', 'requires_capture', '{"capture_method": "manual"}'));
+INSERT INTO payment_operations (order_id, payment_id, kind, status) SELECT order_id, payment_id, 'void', 'processing' FROM made WHERE name = 's5u';
+UPDATE payment_operations r SET status = 'unknown' FROM made m WHERE m.name = 's5u' AND r.payment_id = m.payment_id;
+SELECT pg_temp.told('stripe', pg_temp.intent('s5d', 2, 's5u', 'canceled'));
+SELECT pg_temp.stands('s5u');
 -- currencies count otherwise; other objects tell nothing; a type and an object that do not fit are no news of money
 SELECT pg_temp.make('s6', 'stripe', 1000, 'JPY');
 SELECT pg_temp.told('stripe', pg_temp.intent('s6a', 1, 's6', 'succeeded', '{"currency": "jpy"}'));
@@ -430,6 +461,25 @@ SELECT pg_temp.told('hooks', '{"type": "refund.succeeded", "timestamp": "2023-11
 	   pg_temp.told('hooks', '{"type": "invoice.paid", "timestamp": "2023-11-15T06:13:20Z", "data": {"number": "@x4@"}}', 'x4_3'), pg_temp.told('hooks', '{"type": "payment.succeeded", "data": []}', 'x4_4'), pg_temp.told('hooks', '{"type": "payment.succeeded"}', 'x4_5');
 SELECT pg_temp.stands('x4'), (SELECT (outcome, attempts) FROM gateway_notifications WHERE event_id = 'x4_1');
 
+-- what is told beside the status: what the customer is to do stays until there is something else, an older word is not news, a reference is
+SELECT pg_temp.make('y' || i, 'js') FROM generate_series(1, 3) i;
+CREATE FUNCTION pg_temp.beside(id text, name text, more jsonb) RETURNS text LANGUAGE sql
+RETURN pg_temp.told('js', (jsonb_build_object('number', '@' || name || '@', 'amount', 10, 'currency', 'CNY') || more)::text, id);
+SELECT pg_temp.beside('y1a', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:21Z", "next_action": {"a": 1}}'), pg_temp.beside('y1e', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:21Z", "failure_code": "at once"}'), pg_temp.beside('y1b', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:22Z", "failure_code": "declined"}'),
+	pg_temp.beside('y1c', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:20Z", "failure_code": "older"}'), pg_temp.beside('y1d', 'y1', '{"status": "requires_action", "occurred_at": "2023-11-15T06:13:22Z", "reference": "ty1"}');
+SELECT p.status, p.next_action, p.failure_code, p.gateway_reference FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y1';
+-- until when it is to be captured; a fee that is settled stays
+SELECT pg_temp.beside('y2a', 'y2', '{"status": "authorized", "capture_before": "2033-11-15T06:13:21Z", "fee": "0.30"}');
+UPDATE payments p SET fee_final = true FROM made m WHERE m.payment_id = p.payment_id AND m.name = 'y2';
+SELECT pg_temp.beside('y2b', 'y2', '{"status": "authorized", "fee": "0.40"}');
+SELECT p.status, p.capture_before AT TIME ZONE 'UTC' AS capture_before, p.fee FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y2';
+-- what was said of it before it succeeded is past
+UPDATE payments p SET status = 'processing' FROM made m WHERE m.payment_id = p.payment_id AND m.name = 'y3';
+UPDATE payments p SET status = 'unknown', failure_code = 'lost' FROM made m WHERE m.payment_id = p.payment_id AND m.name = 'y3';
+UPDATE payments p SET status = 'succeeded', occurred_at = '2023-11-15' FROM made m WHERE m.payment_id = p.payment_id AND m.name = 'y3';
+SELECT p.status, p.failure_code, pg_temp.beside('y3a', 'y3', '{"status": "succeeded"}') FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y3';
+SELECT p.status, p.failure_code FROM payments p JOIN made m USING (payment_id) WHERE m.name = 'y3';
+
 -- ---------- what waits is found by the due work as well ----------
 
 SELECT pg_temp.make('late', 'js');
@@ -441,6 +491,37 @@ SELECT retry_notifications(1000), notifications FROM do_due_work();
 SELECT pg_temp.stands('late'), (SELECT (outcome, applied_at IS NOT NULL) FROM gateway_notifications WHERE event_id = 'late');
 SELECT entity, to_status, actor, reason FROM order_timeline((SELECT order_id FROM made WHERE name = 'late')) WHERE actor LIKE 'gateway%';
 SELECT retry_notifications(0);
+-- as many as are asked for, and first what was tried least; what cannot be read now waits on, and not before the others
+SELECT pg_temp.make(n, 'js') FROM unnest('{late1,late2,late3}'::text[]) n;
+SELECT pg_temp.told('js', format('{"entity": "refund", "payment_reference": "t_%s", "reference": "r_%1$s", "status": "succeeded", "amount": %s, "currency": "CNY"}', n, i), n) FROM unnest('{late1,late1,late2,late3}'::text[]) WITH ORDINALITY u (n, i);
+UPDATE payments p SET status = 'succeeded', gateway_reference = 't_' || m.name FROM made m WHERE m.payment_id = p.payment_id AND m.name ~ '^late[123]';
+SET ROLE regress_inbox_owner;
+UPDATE gateway_notifications SET body = '{' WHERE event_id = 'late3';
+SET ROLE regress_inbox_gateway;
+SELECT retry_notifications(2);
+SELECT event_id, outcome, attempts FROM gateway_notifications WHERE event_id ~ '^late[123]' ORDER BY 1;
+SELECT retry_notifications(2);
+SELECT event_id, outcome, attempts FROM gateway_notifications WHERE event_id ~ '^late[123]' ORDER BY 1;
+-- by the number of an operation of another kind
+SELECT pg_temp.make_refund('late1r', 'late1', 1);
+SELECT pg_temp.told('js', '{"entity": "chargeback", "number": "@late1r@", "reference": "k1", "status": "succeeded", "amount": 1, "currency": "CNY"}', 'late1r');
+SELECT pg_temp.told('js', '{"entity": "refund", "number": "@late1r@", "reference": "r_late1", "status": "succeeded", "amount": 1, "currency": "CNY"}', 'late1s');
+-- applied is what came last; what was applied stays so, also if it cannot be read any more
+SELECT pg_temp.stands('late1');
+SET ROLE regress_inbox_owner;
+UPDATE gateway_notifications SET body = '{' WHERE event_id = 'late1';
+SET ROLE regress_inbox_gateway;
+SELECT outcome, left(reason, 5) AS reason FROM replay_notification('js', 'late1');
+SELECT outcome, reason, attempts FROM gateway_notifications WHERE event_id = 'late1';
+
+-- ---------- what moves what, if it is told before, at, or after the time of what stands, or without one ----------
+
+CREATE TEMP TABLE moments (n int, word text, stood timestamptz, told timestamptz);
+INSERT INTO moments VALUES (1, 'before', '2023-11-15', '2023-11-14'), (2, 'same', '2023-11-15', '2023-11-15'), (3, 'after', '2023-11-15', '2023-11-16'), (4, 'untold', '2023-11-15', NULL), (5, 'first', NULL, '2023-11-15');
+SELECT s AS stands, t AS told, string_agg(word, ' ' ORDER BY n) AS moves FROM unnest('{created,processing,requires_action,unknown,authorized,succeeded,failed,revoked}'::payment_status[]) s, unnest('{created,processing,requires_action,unknown,authorized,succeeded,failed,revoked}'::payment_status[]) t, moments
+WHERE moves_payment(s, stood, t, told) GROUP BY s, t ORDER BY s, t;
+SELECT s AS stands, t AS told, string_agg(word, ' ' ORDER BY n) AS moments, steps FROM unnest('{requested,processing,unknown,succeeded,failed,cancelled,reversed}'::operation_status[]) s, unnest('{requested,processing,unknown,succeeded,failed,cancelled,reversed}'::operation_status[]) t, moments, operation_steps(s, stood, t, told) steps
+WHERE steps <> '{}' GROUP BY s, t, steps::text, steps ORDER BY s, t, min(n);
 
 -- ---------- any order of arrival, each event twice ----------
 
@@ -552,7 +633,7 @@ CREATE FUNCTION pg_temp.noise(n int) RETURNS text LANGUAGE sql RETURN (SELECT le
 SELECT n, (r).outcome, length((r).event_id), left((r).event_id, 7) AS begin, (r).reason FROM unnest('{255,256,3000,10000,900000}'::int[]) n, generate_series(1, 2), pg_temp.send('stripe', pg_temp.object(pg_temp.noise(n), 1, 'charge.' || CASE WHEN n = 10000 THEN pg_temp.noise(100000) ELSE 'x' END, '{}')) r;
 SELECT n, (r).outcome, length((r).event_id), (r).reason FROM unnest('{255,256,3000}'::int[]) n, generate_series(1, 2), pg_temp.send('js', '{}', pg_temp.noise(n)) r;
 SELECT (r).outcome, length((r).event_id) FROM unnest('{" ","é","a\nb",""}'::text[]) i, pg_temp.send('js', '{}', i) r;
-SELECT max(length(event_id)) AS id, max(length(event_type)) AS type, max(length(reason)) AS reason, max(length(payment_reference)) AS reference FROM gateway_notifications;
+SELECT min(length(event_id)) AS shortest, max(length(event_id)) AS id, max(length(event_type)) AS type, max(length(reason)) AS reason, max(length(payment_reference)) AS reference FROM gateway_notifications;
 SELECT (r).outcome, (r).event_id = 'sha256:' || encode(sha256(convert_to(pg_temp.noise(900000), 'UTF8')), 'hex') AS the_digest FROM replay_notification('stripe', 'sha256:' || encode(sha256(convert_to(pg_temp.noise(900000), 'UTF8')), 'hex')) r;
 -- any member of another type: every one of them, each on a payment of its own
 CREATE TEMP TABLE members AS SELECT a.attname::text AS member, v.value, row_number() OVER (ORDER BY a.attname::text COLLATE "C", v.nth) AS n FROM pg_attribute a, unnest(ARRAY['null', 'true', '1', '-1', '1e400', '"x"', '""', '[]', '[1]', '{}', '{"a": [null]}', '"' || pg_temp.noise(3000) || '"']) WITH ORDINALITY v (value, nth) WHERE a.attrelid = 'order_payment.gateway_fact'::regclass;

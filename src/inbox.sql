@@ -239,7 +239,12 @@ BEGIN
 			 ORDER BY n.received_at, n.event_id FOR NO KEY UPDATE OF n SKIP LOCKED', store) USING payment_id, own.gateway
 		LOOP
 			again := order_payment.try_to_read(own, waiting.headers, waiting.body, store);
-			CONTINUE WHEN again.outcome IS NOT NULL;
+			IF again.outcome IS NOT NULL THEN
+				-- tried as well: retry_notifications() begins with what was tried least
+				EXECUTE format('UPDATE %I.gateway_notifications n SET attempts = n.attempts + 1 WHERE n.gateway = $1 AND n.event_id = $2', store)
+					USING own.gateway, waiting.event_id;
+				CONTINUE;
+			END IF;
 			IF (order_payment.work_notification(own, waiting.event_id, again.event, store)).outcome = 'applied' THEN
 				applied := applied + 1;
 			END IF;
