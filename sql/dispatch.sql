@@ -724,6 +724,8 @@ SELECT o, p FROM pg_temp.prepare('payment', 'own') \gset
 SELECT work FROM pg_temp.claimed();
 -- and what the gateway tells nothing of, however often it is asked, is for people
 RESET ROLE;
+SET ROLE regress_dispatch_owner;
+DELETE FROM gateway_requests;
 SET ROLE regress_dispatch_gateway;
 SELECT o AS o1, p AS p1 FROM pg_temp.prepare('payment', 'bare') \gset
 SELECT o AS o2, p AS p2, r AS r2 FROM pg_temp.prepare('refund', 'bare') \gset

@@ -45,11 +45,17 @@ CREATE TYPE order_payment.gateway_event AS (
 COMMENT ON TYPE order_payment.gateway_event IS
 	'what a notification of a gateway tells: facts in the order in which they build on each other; none if it tells nothing of payments';
 
+/*
+ * A figure is written in decimal digits. PostgreSQL reads more, from release to
+ * release; that is NaN here, which require_sound_event() refuses.
+ */
 CREATE FUNCTION order_payment.make_fact(members jsonb) RETURNS order_payment.gateway_fact
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT jsonb_populate_record(NULL::order_payment.gateway_fact, members);
+	SELECT jsonb_populate_record(NULL::order_payment.gateway_fact, members || coalesce((
+		SELECT jsonb_object_agg(m.key, 'NaN') FROM jsonb_each_text(members) m
+		WHERE m.key IN ('amount', 'captured', 'refunded', 'fee') AND m.value !~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'), '{}'));
 END;
 COMMENT ON FUNCTION order_payment.make_fact(jsonb) IS
 	'a fact of its members by name; those left out are null. For readers of protocols';
@@ -117,16 +123,16 @@ DECLARE
 	fact order_payment.gateway_fact;
 BEGIN
 	PERFORM order_payment.require_member(result, 'status');
-	fact := jsonb_populate_record(NULL::order_payment.gateway_fact, result - 'fee');
+	fact := order_payment.make_fact(result);
 	fact.entity := coalesce(fact.entity, 'payment');
 	fact.number := nullif(fact.number, '');
 	fact.reference := nullif(fact.reference, '');
 	fact.payment_number := nullif(fact.payment_number, '');
 	fact.payment_reference := nullif(fact.payment_reference, '');
 	IF fact.entity = 'payment' THEN
-		fact.fee := (result ->> 'fee')::numeric;
 		fact.status := fact.status::order_payment.payment_status::text;
 	ELSIF fact.entity IN ('capture', 'void', 'refund', 'chargeback') THEN
+		fact.fee := NULL;
 		fact.status := fact.status::order_payment.operation_status::text;
 	ELSE
 		RAISE EXCEPTION 'a gateway tells of an entity that is not known'

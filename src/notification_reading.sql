@@ -91,7 +91,7 @@ BEGIN
 				 OR fact.entity <> 'payment' AND (coalesce(fact.amount, fact.refunded) IS NULL OR fact.currency IS NULL)
 			THEN 'a message of a gateway lacks amount and currency'
 			WHEN NOT (fact.amount > 0 AND fact.amount < 'Infinity') OR NOT (fact.refunded >= 0 AND fact.refunded < 'Infinity')
-				 OR NOT (fact.captured >= 0 AND fact.captured < 'Infinity')
+				 OR NOT (fact.captured >= 0 AND fact.captured < 'Infinity') OR NOT (fact.fee > '-Infinity' AND fact.fee < 'Infinity')
 			THEN 'a message of a gateway has an amount that is none'
 			WHEN greatest(length(fact.number), length(fact.payment_number), length(fact.reference), length(fact.payment_reference)) > 255
 			THEN 'a message of a gateway has a number or reference of more than 255 characters'
