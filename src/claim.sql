@@ -12,7 +12,8 @@
  *
  * Nothing is sent twice: a payment or operation is claimed under its lock, once;
  * what became unknown is queried, and goes nowhere but by what the gateway says.
- * Nothing is waited for: what another session holds is left for the next call.
+ * Nothing is waited for: what another session holds is left for the next call,
+ * but for who writes down first which server sends.
  */
 
 /* Time to settle what was waited for as long as may be. */
