@@ -20,6 +20,7 @@ MODULE_big = order_payment
 OBJS = \
 	src/order_payment.o \
 	src/settings.o \
+	src/schedule_functions.o \
 	src/crypto.o \
 	src/crypto_digest.o \
 	src/crypto_text.o \
@@ -201,6 +202,7 @@ SQL_PARTS = \
 	src/request_alipay.sql \
 	src/request_wechatpay.sql \
 	src/settle.sql \
+	src/sender.sql \
 	src/claim.sql \
 	src/due_work.sql \
 	src/webhook.sql \

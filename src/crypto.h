@@ -102,7 +102,9 @@ typedef struct OpRsa OpRsa;
 extern OpRsa *op_rsa_generate(int bits);
 extern OpRsa *op_rsa_private_key(OpBytes der);
 extern OpRsa *op_rsa_public_key(OpBytes der);
-extern OpRsa *op_rsa_checked_public_key(OpBytes der); /* what op_rsa_public_key() took before, in milliseconds less */
+
+/* One that op_rsa_public_key() took before: milliseconds sooner. */
+extern OpRsa *op_rsa_checked_public_key(OpBytes der);
 extern OpRsa *op_rsa_public_key_pem(OpBytes pem);
 extern void	  op_rsa_free(OpRsa *rsa);
 extern int	  op_rsa_bits(const OpRsa *rsa);

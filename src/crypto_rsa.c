@@ -216,12 +216,10 @@ op_rsa_checked_public_key(OpBytes der)
 
 	if (der.size <= OP_RSA_MAX_DER)
 		key = d2i_PUBKEY(NULL, &next, (long) der.size);
-	if (key != NULL && next != der.data + der.size)
-	{
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	return adopt(key, false);
+	if (next == der.data + der.size)
+		return adopt(key, false);
+	EVP_PKEY_free(key);
+	return adopt(NULL, false);
 }
 
 OpRsa *
@@ -239,12 +237,9 @@ op_rsa_public_key(OpBytes der)
 static bool
 is_blank(const char *text, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-	{
-		if (text[i] == '\0' || strchr(BLANKS, text[i]) == NULL)
-			return false;
-	}
-	return true;
+	while (size > 0 && text[size - 1] != '\0' && strchr(BLANKS, text[size - 1]) != NULL)
+		size--;
+	return size == 0;
 }
 
 OpRsa *

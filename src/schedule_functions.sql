@@ -21,6 +21,12 @@ $$;
 COMMENT ON FUNCTION order_payment.require_batch(integer) IS
 	'returns if the number is one of rows, else raises 22023';
 
+CREATE FUNCTION order_payment.told_lately(what text) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'op_told_lately'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION order_payment.told_lately(text) IS
+	'whether this background worker has asked the same of a text in the last hour; false in any other session. For leave_order()';
+
 CREATE FUNCTION order_payment.leave_order(order_id text, code text, message text) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -30,7 +36,9 @@ BEGIN
 	IF order_payment.is_transient(code) OR code IN ('42501', 'OP004') OR left(code, 2) = '25' THEN
 		RETURN false;
 	END IF;
-	RAISE WARNING 'order % is left as it is: %', order_id, message USING ERRCODE = code;
+	IF NOT order_payment.told_lately(concat_ws(' ', order_id, message)) THEN
+		RAISE WARNING 'order % is left as it is: %', order_id, message USING ERRCODE = code;
+	END IF;
 	RETURN true;
 END
 $$;

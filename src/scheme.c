@@ -115,7 +115,8 @@ check_rsa(const OpGatewaySecret *secret, void *context)
 			return false;
 		message->key_is_known = true;
 	}
-	key = op_rsa_checked_public_key(secret->secret); /* when it was brought in; it was kept sealed */
+	/* checked when it was brought in, and kept sealed since */
+	key = op_rsa_checked_public_key(secret->secret);
 	if (key == NULL)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("a public key of a gateway could not be read")));
 	for (int i = 0; i < message->ncontents && !found; i++)
