@@ -44,18 +44,20 @@ enter(uint64 hash, bool *found)
 	return hash_search(told, &hash, HASH_ENTER, found);
 }
 
-/* Whether a background worker was asked this of the same text in the last hour; false anywhere else. */
+/* Was a background worker asked this of the same text in the last hour? Others never were. */
 Datum
 op_told_lately(PG_FUNCTION_ARGS)
 {
 	text	   *what = PG_GETARG_TEXT_PP(0);
 	TimestampTz now = GetCurrentTimestamp();
+	uint64		hash;
 	Told	   *entry;
 	bool		found;
 
 	if (MyBgworkerEntry == NULL)
 		PG_RETURN_BOOL(false);
-	entry = enter(hash_bytes_extended((unsigned char *) VARDATA_ANY(what), VARSIZE_ANY_EXHDR(what), 0), &found);
+	hash = hash_bytes_extended((uint8 *) VARDATA_ANY(what), VARSIZE_ANY_EXHDR(what), 0);
+	entry = enter(hash, &found);
 	if (found && !TimestampDifferenceExceeds(entry->at, now, PAUSE_MS))
 		PG_RETURN_BOOL(true);
 	entry->at = now;
