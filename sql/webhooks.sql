@@ -54,7 +54,7 @@ $$;
 CREATE FUNCTION pg_temp.settle(to_whom text, http_status integer, problem text DEFAULT NULL, o text DEFAULT NULL)
 	RETURNS TABLE (order_id text, version integer, settled text) LANGUAGE sql AS $$
 	SELECT d.order_id::text, d.version, order_payment.settle_webhook(d.subscriber, d.order_id::text, d.event_id, $2, $3, 'webhooks')
-	FROM (SELECT * FROM webhooks.webhook_deliveries ORDER BY order_id) d
+	FROM (SELECT * FROM webhooks.webhook_deliveries ORDER BY order_id, version) d
 	WHERE d.subscriber = to_whom AND d.state = 'claimed' AND ($4 IS NULL OR d.order_id::text = $4)
 $$;
 CREATE FUNCTION pg_temp.state() RETURNS TABLE (subscriber text, o text, version integer, state text, attempts integer, pause interval, http_status integer, reason text)
@@ -266,6 +266,60 @@ SELECT pg_temp.pass_time('1 h');
 SELECT * FROM pg_temp.claim();
 SELECT * FROM pg_temp.state();
 SELECT * FROM pg_temp.settle('crm', 200);
+
+-- ---------- what is next of an order, when one is told or given up ----------
+
+RESET ROLE;
+SET ROLE regress_webhook_owner;
+DELETE FROM webhook_deliveries;
+INSERT INTO orders (order_id, price) VALUES (20, 10);
+SET ROLE regress_webhook_gateway;
+SELECT * FROM pg_temp.claim();
+-- while one is on its way: one that nobody wants, and two that are wanted
+SET ROLE regress_webhook_owner;
+INSERT INTO payments (order_id, gateway, amount) VALUES (20, 'manual', 10);
+UPDATE payments SET status = 'failed' WHERE order_id = 20;
+UPDATE orders SET status = 'cancelled' WHERE order_id = 20;
+-- the position does not wait for them
+CREATE FUNCTION pg_temp.has_passed(o bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 100 LOOP  -- another session, as autovacuum, may have begun before
+		PERFORM claim_webhooks(store => 'webhooks');
+		IF (SELECT c.position > max(e.xid) FROM webhooks.event_consumers c, webhooks.order_events e WHERE c.consumer = 'webhook:crm' AND e.order_id = o GROUP BY c.position) THEN
+			RETURN true;
+		END IF;
+		PERFORM pg_sleep(0.1);
+	END LOOP;
+	RETURN false;
+END
+$$;
+SET ROLE regress_webhook_gateway;
+SELECT pg_temp.has_passed(20);
+BEGIN;
+SELECT * FROM pg_temp.settle('crm', 200);
+SELECT o, version, state FROM pg_temp.state();
+ROLLBACK;
+-- what is wanted from another day on
+BEGIN;
+SET LOCAL ROLE regress_webhook_owner;
+UPDATE webhook_subscribers SET subscribed_at = 'infinity' WHERE subscriber = 'crm';
+SET LOCAL ROLE regress_webhook_gateway;
+SELECT * FROM pg_temp.settle('crm', 200);
+SELECT o, version, state FROM pg_temp.state();
+ROLLBACK;
+-- given up: the next one is sent; and the one that was given up once more, beside it
+SET ROLE regress_webhook_owner;
+UPDATE webhook_subscribers SET retry_schedule = '{}' WHERE subscriber = 'crm';
+SET ROLE regress_webhook_gateway;
+SELECT * FROM pg_temp.settle('crm', 500);
+SELECT o, version, state FROM pg_temp.state();
+SELECT redeliver_webhook('crm', event_id) FROM webhook_deliveries WHERE state = 'dead';
+SELECT * FROM pg_temp.claim();
+SELECT * FROM pg_temp.settle('crm', 200);
+SELECT * FROM pg_temp.claim();
+SELECT * FROM pg_temp.settle('crm', 200);
+SELECT * FROM pg_temp.claim();
+SELECT * FROM pg_temp.state();
 
 -- ---------- who may ----------
 
