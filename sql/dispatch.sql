@@ -741,6 +741,13 @@ UPDATE gateways SET query_schedule = query_schedule || interval '0' WHERE gatewa
 SET ROLE regress_dispatch_gateway;
 SELECT count(*) FROM needs_attention WHERE order_id IN (:o1, :o2);
 SELECT work FROM claim_requests() c WHERE c.gateway = 'bare' ORDER BY 1;
+-- the last question is answered: it is not there, and will be sent
+BEGIN;
+UPDATE gateway_requests SET state = 'answered', settled_at = now(), outcome = 'unknown' WHERE order_id IN (:o1, :o2) AND state = 'claimed';
+SELECT count(*) FROM needs_attention WHERE order_id IN (:o1, :o2);
+UPDATE gateway_requests SET outcome = 'absent' WHERE order_id IN (:o1, :o2) AND settled_at = now();
+SELECT count(*) FROM needs_attention WHERE order_id IN (:o1, :o2);
+ROLLBACK;
 
 -- ---------- what time brings ----------
 

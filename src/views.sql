@@ -202,11 +202,11 @@ FROM (
 JOIN %1$I.gateways g ON g.gateway = w.gateway
 CROSS JOIN %1$I.gateway_sender s
 CROSS JOIN LATERAL (
-	SELECT count(*) AS n, max(q.claimed_at) AS asked_at
+	SELECT count(*) AS n, max(q.claimed_at) AS asked_at, bool_or(q.outcome = 'absent') AS is_absent
 	FROM %1$I.gateway_requests q
 	WHERE q.order_id = w.order_id AND q.payment_id = w.payment_id AND q.operation_id IS NOT DISTINCT FROM w.operation_id
 	  AND q.work IN ('query_payment', 'query_operation') AND q.state <> 'claimed' AND q.claimed_at > s.timeline_since) q
-WHERE q.n > 0 AND q.n >= cardinality(g.query_schedule)
+WHERE q.n > 0 AND q.n >= cardinality(g.query_schedule) AND q.is_absent IS NOT TRUE
 UNION ALL
 SELECT format('a %%s failed and is not tried again', r.kind), r.order_id, r.payment_id, r.operation_id, p.gateway,
 	r.amount, r.currency, r.failed_at
