@@ -3,8 +3,12 @@
 
 import { createServer } from 'node:http';
 import { AlipaySdk } from 'alipay-sdk';
+import { Agent, setGlobalDispatcher } from 'undici';
 import { signatureV3 } from './node_modules/alipay-sdk/dist/esm/util.js';
 import { answer } from './lines.mjs';
+
+// Later releases of Node put an undici of their own there, which does not know what the library asks of its own.
+setGlobalDispatcher(new Agent());
 
 const sdk = ({ privateKey, publicKey, appId = '2021000000000001', gateway = undefined }) =>
 	new AlipaySdk({ appId, privateKey, alipayPublicKey: publicKey, keyType: 'PKCS8', ...(gateway && { gateway }) });

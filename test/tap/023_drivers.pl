@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin";
 
+use ClientTest;
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -18,7 +19,7 @@ use Test::More;
 # Debian's, which has its packages, before any other that stands in the way
 my ($python) = grep { IPC::Run::run([ $_, '-c', 'import psycopg, psycopg2' ], '>', \my $out, '2>&1') } '/usr/bin/python3', 'python3';
 
-plan skip_all => 'psycopg and psycopg2 are not installed (Debian: python3-psycopg, python3-psycopg2)' if !defined $python;
+need($python, 'psycopg and psycopg2 (Debian: python3-psycopg, python3-psycopg2)');
 
 my $node = make_cluster('drivers', init => { extra => [ '--encoding=UTF8', '--no-locale' ] }, conf => "order_payment.allow_unguarded = on\norder_payment.reveal_budget = -1\n");
 

@@ -256,6 +256,10 @@ is(outcome_of(gateway_url($gateway, '/payment/7', listener => 'plain'), 'connect
 
 # ---------- answers ----------
 
+# Later releases of libcurl ask TLS whether the other side has ended the connection, and refuse
+# codings that were not asked for, and lengths that differ. Half an answer is none, whatever it is called.
+my $refused = qr/^(?:answered 200|lost reply_malformed)$/;
+my $cut = qr/^lost (?:reply_malformed|connection_lost)$/;
 my %expected = (
 	empty => 'answered 200',
 	no_content => 'answered 204',
@@ -286,8 +290,8 @@ my %expected = (
 	close_before => 'lost connection_lost',
 	close_inside => 'lost connection_lost',
 	until_close => 'lost reply_malformed',
-	no_close_notify => 'lost reply_malformed',
-	transfer_unbound => 'lost reply_malformed',
+	no_close_notify => $cut,
+	transfer_unbound => $cut,
 	tls_alert => 'lost connection_lost',
 	tls_garbage => 'lost connection_lost',
 	oversize => 'lost reply_too_large',
@@ -297,7 +301,7 @@ my %expected = (
 	length_long => 'lost connection_lost',
 	length_negative => 'lost reply_malformed',
 	length_huge => 'lost reply_too_large',
-	two_lengths => 'answered 200',
+	two_lengths => $refused,
 	no_colon => 'lost reply_malformed',
 	zero_in_header => 'lost reply_malformed',
 	huge_header => 'lost reply_too_large',
@@ -306,7 +310,7 @@ my %expected = (
 	http_0_9 => 'lost reply_malformed',
 	bad_status => 'lost reply_malformed',
 	version_9 => 'lost reply_malformed',
-	gzip_transfer => 'answered 200',
+	gzip_transfer => $refused,
 	'late?seconds=0.5' => 'answered 200',
 	'late?seconds=10' => 'lost timeout',
 	silent => 'lost timeout',
@@ -315,7 +319,9 @@ my %expected = (
 
 foreach my $name (sort keys %expected)
 {
-	is(outcome_of(behaviour(split /\?/, $name), "'POST', '{}', '{}', 4000"), $expected{$name}, "answer: $name");
+	my $expected = $expected{$name};
+
+	like(outcome_of(behaviour(split /\?/, $name), "'POST', '{}', '{}', 4000"), ref $expected ? $expected : qr/^\Q$expected\E$/, "answer: $name");
 	is(scalar(grep { ($_->{target} // '') eq "/behave/$name" } gateway_log($gateway)), 1, "$name: was sent once");
 }
 

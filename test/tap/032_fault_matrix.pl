@@ -88,6 +88,8 @@ my %fault = (
 my %rule = (
 	'reset' => { method => 'POST', times => 1, do => 'reset_before', seconds => 0.2 },
 	'timeout' => { method => 'POST', times => 1, do => 'silent', seconds => 5 });
+# Else libcurl may have the answer in the very turn in which it has sent, and no moment lies between.
+my $unhurried = { method => 'POST', times => 1, do => 'late', seconds => 2 };
 
 # ---------- the matrix ----------
 
@@ -112,7 +114,7 @@ sub play
 	my $offset = -s $node->logfile;
 	my $seen = scalar gateway_log($gateway, what => 'request', method => 'POST');
 
-	set_rules($gateway, $rule{$fault} ? $rule{$fault} : ());
+	set_rules($gateway, $rule{$fault} // ($point eq 'request sent' ? $unhurried : ()));
 	set_stop($node, $point);
 	my $work = $work{$kind}->();
 

@@ -50,11 +50,11 @@ sub root_key
 	return split /\n/, slurp_file($node->basedir . '/root.key');
 }
 
-# A running cluster, with a root key: one of its own, or args{root_key}. Clusters that crash on purpose have "crash" in their name.
+# A running cluster, with a root key: one of its own, or args{root_key}. args{new}, args{init}: for new() and init(). Clusters that crash on purpose have "crash" in their name.
 sub make_cluster
 {
 	my ($name, %args) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, %{ $args{new} // {} });
 
 	# whatever the environment of the test says
 	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], %{ $args{init} // {} });

@@ -10,6 +10,8 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
@@ -272,6 +274,33 @@ places_between(const char *from, const char *to, const char *masked)
 	return result;
 }
 
+/* Guard pages are no mapping of their own any more: they look like the stack of a thread, and a glance at one is fatal. */
+static bool
+is_readable(const char *page)
+{
+	char		 byte;
+	struct iovec here = {&byte, 1};
+	struct iovec there = {(void *) page, 1};
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1;
+}
+
+static int
+places_in_mapping(const char *from, const char *to, const char *masked)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	int	 result = 0;
+
+	for (const char *page = from; page < to; page += size)
+	{
+		if (is_readable(page))
+			continue;
+		result += places_between(from, page, masked);
+		from = page + size;
+	}
+	return result + places_between(from, to, masked);
+}
+
 /* The heap, the stack, and all else that is private and of no file. */
 static int
 places(const char *masked)
@@ -291,7 +320,7 @@ places(const char *masked)
 
 		if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &from, &to, access, &inode) == 4 &&
 			strcmp(access, "rw-p") == 0 && inode == 0)
-			result += places_between((char *) from, (char *) to, masked);
+			result += places_in_mapping((char *) from, (char *) to, masked);
 	}
 	fclose(maps);
 	return result;
