@@ -177,7 +177,7 @@ ROLLBACK;
 \set VERBOSITY default
 
 -- nothing of a card is in the history
-SELECT count(*) AS events, count(*) FILTER (WHERE e::text ~ '\*\*\*|op1:|4111|Ann') AS with_a_card FROM order_events e;
+SELECT count(*) AS events, count(*) FILTER (WHERE e::text ~ '\*\*\*|op1:|41111111|Ann') AS with_a_card FROM order_events e;
 
 SET client_min_messages = warning;
 DROP SCHEMA cards CASCADE;

@@ -182,6 +182,10 @@ SELECT do_due_work(0);
 -- an application neither claims nor settles
 RESET ROLE;
 SET ROLE regress_dispatch_app;
+SELECT count(state) > 0 AS states_are_seen FROM gateway_requests;
+SELECT count(headers) FROM gateway_requests;
+SELECT count(body) FROM gateway_requests;
+SELECT count(reply) FROM gateway_requests;
 SELECT claim_requests();
 SELECT settle_request(:'first_o', :'first_q', 'lost');
 SELECT resume_sending();

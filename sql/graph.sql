@@ -105,6 +105,9 @@ SELECT status_graph('t', 'status');
 SELECT * FROM status_edges('t', 'status');
 SELECT status_graph('t', 'nothing');
 SELECT status_graph(0, 'status');
+SELECT * FROM status_edges(0, 'status');
+SELECT check_protection(0);
+SELECT card_token(0, '1');
 SELECT guard_column('t', 'status'), guard_column('t', 'pay'), guard_column('t', 'op'),
        guard_column('t', 'm', 'new; new: "on hold" "semi;colon"; "on hold": new "quo""te" é'), guard_column('t', 'note', 'a b; a: b\c');
 \pset format unaligned

@@ -26,6 +26,7 @@ FROM generate_series(1, 2000);
 -- bound: to a label and a key
 SELECT binding('t', 1), binding('t', 1::smallint) = binding('t', 1::bigint) AS integers_are_one, binding('t', '1') = binding('t', 1) AS text_is_another,
 	   binding('t', 'a', 'bc') = binding('t', 'ab', 'c') AS run_together, binding('ta', 'b') = binding('t', 'ab') AS label_and_key;
+SELECT binding('t', 1, 2), binding('t', 1, 2) = binding('t', 1, 3) AS second_is_another, binding('t', 1, 2) = binding('t', 1) AS second_is_left_out;
 SELECT binding('t', 'b2c3a0a4-3a5c-4d4e-9f10-0123456789ab'::uuid);
 SELECT binding('t', 'é'::varchar);
 SELECT binding('t', NULL::int);

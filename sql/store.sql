@@ -33,7 +33,7 @@ SELECT order_payment.create_store(store => 'Böse "Bude"', default_currency => '
                                   order_id_type => 'uuid', customer_id_type => 'text', product_id_type => 'integer');
 SELECT current_user = session_user AS role_is_back, current_setting('role') AS role;
 INSERT INTO "Böse ""Bude""".orders (customer_id, product_id, price) VALUES ('jo', 1, 500) RETURNING pg_typeof(order_id), customer_id, currency, quantity, total_amount;
-SELECT relname, relkind, pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relnamespace = '"Böse ""Bude"""'::regnamespace AND relkind IN ('r', 'S') ORDER BY 1;
+SELECT relname, pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relnamespace = '"Böse ""Bude"""'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1;
 SELECT nspname, pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname ~ 'Bude';
 SELECT count(*) AS problems FROM order_payment.verify_store('Böse "Bude"');
 SELECT order_payment.create_store('it''s', owner => 'regress_op_owner', order_id_type => 'text', app_role => 'regress_op_app');

@@ -24,6 +24,7 @@ BEGIN
 	RAISE EXCEPTION '%', CASE met WHEN 1 THEN 'ok' ELSE 'no row met' END USING ERRCODE = 'ST001';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS con = CONSTRAINT_NAME, col = COLUMN_NAME;
+	con := regexp_replace(con, '_(p[0-9]+|rest)$', '');  -- of a partition
 	RETURN CASE WHEN SQLSTATE <> 'ST001' THEN concat_ws(' ', SQLSTATE, coalesce(nullif(con, ''), nullif(col, ''))) ELSE SQLERRM END;
 END $$;
 

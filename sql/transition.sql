@@ -613,7 +613,7 @@ DECLARE
   definition text;
 BEGIN
   FOR definition IN SELECT replace(pg_get_triggerdef(t.oid), ' ON transition_store.', ' ON loose.') FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-                    WHERE c.relnamespace = 'transition_store'::regnamespace AND NOT t.tgisinternal LOOP
+                    WHERE c.relnamespace = 'transition_store'::regnamespace AND NOT t.tgisinternal AND NOT c.relispartition LOOP
     EXECUTE definition;
   END LOOP;
 END $$;

@@ -125,12 +125,13 @@ END $$;
 SET client_min_messages = warning;
 CREATE TEMP TABLE object AS
 SELECT k.conrelid::regclass AS relation, 'constraint' AS kind, k.conname AS name, k.contype FROM pg_constraint k
-WHERE k.connamespace = 'verify_test'::regnamespace AND k.contype IN ('p', 'u', 'c', 'f')
+JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.connamespace = 'verify_test'::regnamespace AND k.contype IN ('p', 'u', 'c', 'f') AND k.conparentid = 0 AND NOT c.relispartition
 UNION ALL SELECT i.indrelid::regclass, 'index', c.relname, NULL FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE c.relnamespace = 'verify_test'::regnamespace AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u'))
+WHERE c.relnamespace = 'verify_test'::regnamespace AND NOT c.relispartition AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u'))
 UNION ALL SELECT c.oid::regclass, 'view', c.relname, NULL FROM pg_class c WHERE c.relnamespace = 'verify_test'::regnamespace AND c.relkind = 'v'
 UNION ALL SELECT t.tgrelid::regclass, 'trigger', t.tgname, NULL FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-WHERE c.relnamespace = 'verify_test'::regnamespace AND NOT t.tgisinternal AND c.relkind = 'r';
+WHERE c.relnamespace = 'verify_test'::regnamespace AND NOT t.tgisinternal AND NOT c.relispartition AND c.relkind IN ('r', 'p');
 SELECT kind, contype, count(*) FROM object GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT o.relation, o.name FROM object o
 WHERE NOT EXISTS (
@@ -178,7 +179,7 @@ SELECT tamper('INSERT INTO consumer_offsets (order_id, consumer, version) VALUES
 CREATE FUNCTION without_checks(VARIADIC statements text[]) RETURNS SETOF text LANGUAGE sql AS $$
   SELECT f FROM tamper(VARIADIC ARRAY(
     SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
-    WHERE connamespace = 'verify_test'::regnamespace AND contype IN ('c', 'u')) || statements) f
+    WHERE connamespace = 'verify_test'::regnamespace AND contype IN ('c', 'u') AND conislocal AND conparentid = 0) || statements) f
   WHERE f !~ '^(constraint|index) missing'
 $$;
 SELECT without_checks('UPDATE orders SET currency = ''XXX'' WHERE order_id = 11', 'UPDATE orders SET quantity = 0 WHERE order_id = 1');

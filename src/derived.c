@@ -228,16 +228,22 @@ op_is_unchanged(const OpRow *row, int column)
 /* ---------- columns that are not written ---------- */
 
 /* The one place where a write to a column is refused. */
-op_noreturn static void
-refuse_write(const OpRow *row, int column)
+void
+op_refuse_write(Relation rel, AttrNumber column, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OP_COLUMN_NOT_WRITABLE),
 			 errmsg("column \"%s\" of table \"%s\" is kept by the server",
-					row->columns[column].name, RelationGetRelationName(row->rel)),
-			 errhint("%s", row->columns[column].hint),
-			 errtablecol(row->rel, row->attnum[column])));
+					NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname),
+					RelationGetRelationName(rel)),
+			 errhint("%s", hint), errtablecol(rel, column)));
 	pg_unreachable();
+}
+
+op_noreturn static void
+refuse_write(const OpRow *row, int column)
+{
+	op_refuse_write(row->rel, row->attnum[column], row->columns[column].hint);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "commands/trigger.h"
 #include "utils/numeric.h"
 
+#include "compat.h"
 #include "status.h"
 #include "trigger_call.h"
 
@@ -80,6 +81,9 @@ extern bool op_is_unchanged(const OpRow *row, int column);
  * is NULL, that result, the stored value or the default, which is 0.
  */
 extern void op_derive(OpRow *row, int column, NullableDatum result, NullableDatum stored);
+
+/* OP003: a statement has written a column that is not for it. */
+op_noreturn extern void op_refuse_write(Relation rel, AttrNumber column, const char *hint);
 
 /* A column that an UPDATE may not change. */
 extern void op_keep(const OpRow *row, int column);

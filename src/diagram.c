@@ -15,6 +15,7 @@
 #include "utils/tuplestore.h"
 
 #include "guard.h"
+#include "trigger_call.h"
 
 typedef struct Format
 {
@@ -155,7 +156,7 @@ PG_FUNCTION_INFO_V1(op_status_graph);
 Datum
 op_status_graph(PG_FUNCTION_ARGS)
 {
-	Relation	   rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
+	Relation	   rel = op_open_named(PG_GETARG_OID(0));
 	const Trigger *trigger = op_guard_trigger(rel, NameStr(*PG_GETARG_NAME(1)));
 	char		  *diagram =
 		draw(op_guard_of(trigger, rel)->graph, text_to_cstring(PG_GETARG_TEXT_PP(2)));
@@ -174,7 +175,7 @@ op_status_edges(PG_FUNCTION_ARGS)
 	const OpGraph *graph;
 
 	InitMaterializedSRF(fcinfo, 0);
-	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
+	rel = op_open_named(PG_GETARG_OID(0));
 	graph = op_guard_of(op_guard_trigger(rel, NameStr(*PG_GETARG_NAME(1))), rel)->graph;
 	for (int from = -1; from < graph->nstates; from++)
 	{

@@ -197,12 +197,13 @@ op_settled_obligatory(const TriggerData *trigdata)
 
 /* ---------- an order that is settled by hand books a payment ---------- */
 
+/* All that has a default is named: on a node of a distributed engine the table may have none. */
 static void
 write_manual_payment(StringInfo sql, const OpSiblingNames *names)
 {
 	appendStringInfo(sql,
-					 "INSERT INTO %s (%s, gateway, amount, currency, status)"
-					 " VALUES ($1, 'manual', $2, $3, 'succeeded')",
+					 "INSERT INTO %s (%s, gateway, amount, currency, split, status, fee_final, attempt_no)"
+					 " VALUES ($1, 'manual', $2, $3, false, 'succeeded', false, 1)",
 					 names->sibling, names->keys);
 }
 

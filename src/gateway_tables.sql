@@ -10,7 +10,7 @@
  * create_order_tables(). No row of the inbox belongs to an order by key, for it
  * may name none that there is.
  */
-CREATE FUNCTION order_payment.create_gateway_tables(store name, order_id_type regtype) RETURNS void
+CREATE FUNCTION order_payment.create_gateway_tables(store name, order_id_type regtype, partition_by text) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -139,7 +139,7 @@ CREATE TABLE %1$I.gateway_requests (
 	reply bytea,
 	CONSTRAINT gateway_requests_pkey PRIMARY KEY (order_id, request_id),
 	CONSTRAINT gateway_requests_state_check CHECK (state IN ('claimed', 'answered', 'not_sent', 'lost', 'refused'))
-);
+) %3$s;
 CREATE INDEX gateway_requests_claimed_idx ON %1$I.gateway_requests (gateway, lease_until) WHERE state = 'claimed';
 CREATE INDEX gateway_requests_target_idx ON %1$I.gateway_requests (order_id, payment_id, operation_id, work);
 CREATE INDEX gateway_requests_settled_idx ON %1$I.gateway_requests (gateway, settled_at) WHERE settled_at IS NOT NULL;
@@ -194,8 +194,8 @@ COMMENT ON TABLE %1$I.gateway_sender IS 'which server sends for this store: in a
 COMMENT ON COLUMN %1$I.gateway_sender.timeline_since IS 'when the server came to this timeline, by promotion or recovery: what is older may have been sent on the one before, and is queried first';
 COMMENT ON TABLE %1$I.gateway_rejections IS 'how many notifications were not verified, by day and reason. Counted by apply_notification(); the owner deletes old ones';
 
-	$ddl$, store, order_id_type);
+	$ddl$, store, order_id_type, partition_by);
 END
 $$;
-COMMENT ON FUNCTION order_payment.create_gateway_tables(name, regtype) IS
+COMMENT ON FUNCTION order_payment.create_gateway_tables(name, regtype, text) IS
 	'makes gateways, gateway_fees, gateway_notifications, gateway_rejections, gateway_requests and gateway_sender in a schema. Called by create_store()';

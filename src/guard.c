@@ -241,7 +241,7 @@ static void
 read_family(OpGuard *guard, Relation rel, const Trigger *trigger)
 {
 	if (rel->rd_rel->relispartition)
-		guard->root = llast_oid(get_partition_ancestors(RelationGetRelid(rel)));
+		guard->root = op_root_of(rel);
 	guard->signature = trigger->tgnargs;
 	for (int i = 0; i < trigger->tgnargs; i++)
 		guard->signature =

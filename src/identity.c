@@ -11,12 +11,16 @@
  * it is the sequence's last value and was not so at an INSERT before. In an
  * INSERT ... ON CONFLICT with the newest key of another session the guess is
  * wrong: hence a warning, not an error.
+ *
+ * Of a partitioned table the sequence is the root's, and the row in the way is
+ * in the partition of the new one.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
 #include "access/skey.h"
 #include "access/stratnum.h"
+#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
@@ -29,6 +33,7 @@
 
 #include "compat.h"
 #include "identity.h"
+#include "trigger_call.h"
 
 /* The generated key that this session inserted last, and where. */
 static Oid	 last_sequence = InvalidOid;
@@ -138,32 +143,49 @@ last_generated(Relation rel, AttrNumber column, Oid *sequence, int64 *last)
 	return !fcinfo->isnull;
 }
 
+/* Has the number just been generated, and was it not so at the INSERT before? */
+static bool
+is_newest(Relation root, AttrNumber column, int64 number, Oid *sequence)
+{
+	int64 last;
+
+	if (!last_generated(root, column, sequence, &last) || last != number ||
+		(*sequence == last_sequence && number == last_number))
+		return false;
+	last_sequence = *sequence;
+	last_number = number;
+	return true;
+}
+
+static void
+warn(Relation root, const char *column, Oid sequence, int64 number)
+{
+	ereport(WARNING,
+			(errmsg("generated %s " INT64_FORMAT " is already taken", column, number),
+			 errdetail("A row of table \"%s\" was inserted with this %s.",
+					   RelationGetRelationName(root), column),
+			 errhint("Move the sequence past the explicit values: SELECT setval('%s', max(%s)) FROM %s;",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(sequence)),
+												get_rel_name(sequence)),
+					 quote_identifier(column),
+					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(root)),
+												RelationGetRelationName(root)))));
+}
+
 void
 op_warn_of_collision(Relation rel, AttrNumber column, Datum value)
 {
-	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
-	RegProcedure	  equal;
-	int64			  number;
-	int64			  last;
-	Oid				  sequence;
+	const char	*name = NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname);
+	Relation	 root = table_open(op_root_of(rel), AccessShareLock);
+	AttrNumber	 generated = get_attnum(RelationGetRelid(root), name);
+	RegProcedure equal;
+	int64		 number;
+	Oid			 sequence;
 
-	if (!attr->attidentity || !as_int64(attr->atttypid, value, &number, &equal))
-		return;
-	if (!last_generated(rel, column, &sequence, &last) || last != number ||
-		(sequence == last_sequence && number == last_number))
-		return;
-	last_sequence = sequence;
-	last_number = number;
-	if (row_exists(rel, column, value, equal))
-		ereport(WARNING,
-				(errmsg("generated %s " INT64_FORMAT " is already taken", NameStr(attr->attname),
-						number),
-				 errdetail("A row of table \"%s\" was inserted with this %s.",
-						   RelationGetRelationName(rel), NameStr(attr->attname)),
-				 errhint("Move the sequence past the explicit values: SELECT setval('%s', max(%s)) FROM %s;",
-						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(sequence)),
-													get_rel_name(sequence)),
-						 quote_identifier(NameStr(attr->attname)),
-						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-													RelationGetRelationName(rel)))));
+	if (TupleDescAttr(RelationGetDescr(root), generated - 1)->attidentity &&
+		as_int64(TupleDescAttr(RelationGetDescr(rel), column - 1)->atttypid, value, &number,
+				 &equal) &&
+		is_newest(root, generated, number, &sequence) && row_exists(rel, column, value, equal))
+		warn(root, name, sequence, number);
+	table_close(root, AccessShareLock);
 }

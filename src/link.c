@@ -19,7 +19,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "catalog/partition.h"
 #include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -247,14 +246,6 @@ find_foreign_key(const OpSiblingRole *role, Relation rel, Relation child, Oid pa
 		op_refuse_sibling(role, rel,
 						  "Several foreign keys lead there, none of them between columns of the same names.");
 	return result;
-}
-
-Oid
-op_root_of(Relation rel)
-{
-	return rel->rd_rel->relispartition
-			   ? llast_oid(get_partition_ancestors(RelationGetRelid(rel)))
-			   : RelationGetRelid(rel);
 }
 
 Oid

@@ -98,7 +98,4 @@ op_noreturn extern void op_refuse_sibling(const OpSiblingRole *role, Relation re
 /* The table that a column of this one references, by a foreign key of its own. */
 extern Oid op_referenced_by(Relation rel, const char *column);
 
-/* The table, or the root of its partition tree. */
-extern Oid op_root_of(Relation rel);
-
 #endif

@@ -2,14 +2,16 @@
 
 /*
  * Called by create_store() as the owner of the store to be. order_id leads
- * every key. Key columns take the types of the caller's choice.
+ * every key. Key columns take the types of the caller's choice. partition_by is
+ * what follows each table: PARTITION BY ..., or nothing.
  */
 CREATE FUNCTION order_payment.create_order_tables(
 		store name,
 		default_currency text,
 		order_id_type regtype,
 		customer_id_type regtype,
-		product_id_type regtype)
+		product_id_type regtype,
+		partition_by text)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -51,15 +53,11 @@ CREATE TABLE %1$I.orders (
 	expired_at timestamptz,
 	refunded_at timestamptz,
 	CONSTRAINT orders_pkey PRIMARY KEY (order_id),
-	CONSTRAINT orders_customer_id_request_key_key UNIQUE (customer_id, request_key),
 	-- one and small, because every statement parses it anew; the triggers say in detail what is wrong
 	CONSTRAINT orders_money_check
 		CHECK (order_payment.is_order_money(status, currency, total_amount, paid_amount, refunded_amount,
 											charged_back_amount, refund_due_amount, version))
-);
--- of guests the key above says nothing, for NULL equals nothing
-CREATE UNIQUE INDEX orders_guest_request_key_idx ON %1$I.orders (request_key)
-	WHERE customer_id IS NULL AND request_key IS NOT NULL;
+) %7$s;
 CREATE INDEX orders_unpaid_idx ON %1$I.orders (pay_before)
 	WHERE pay_before IS NOT NULL AND paid_at IS NULL AND cancelled_at IS NULL AND expired_at IS NULL;
 CREATE INDEX orders_refund_due_idx ON %1$I.orders (order_id) WHERE refund_due_amount > 0;
@@ -78,7 +76,7 @@ CREATE TABLE %1$I.order_items (
 	CONSTRAINT order_items_kind_check CHECK (kind IN ('item', 'shipping', 'tax', 'discount')),
 	CONSTRAINT order_items_quantity_check CHECK (quantity > 0 AND quantity < 'Infinity'),
 	CONSTRAINT order_items_price_check CHECK (price >= 0 AND price < 'Infinity')
-);
+) %7$s;
 
 CREATE TABLE %1$I.order_events (
 	order_id %3$s NOT NULL,
@@ -97,7 +95,7 @@ CREATE TABLE %1$I.order_events (
 	xid xid8 NOT NULL,
 	CONSTRAINT order_events_pkey PRIMARY KEY (order_id, version),
 	CONSTRAINT order_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders
-);
+) %7$s;
 CREATE INDEX order_events_xid_idx ON %1$I.order_events (xid, order_id, version);
 
 CREATE TABLE %1$I.event_consumers (
@@ -119,7 +117,7 @@ CREATE TABLE %1$I.consumer_offsets (
 		REFERENCES %1$I.orders ON DELETE CASCADE,
 	CONSTRAINT consumer_offsets_consumer_fkey FOREIGN KEY (consumer)
 		REFERENCES %1$I.event_consumers ON DELETE CASCADE
-);
+) %7$s;
 
 COMMENT ON TABLE %1$I.orders IS 'orders. Kept by the application; the order goes when its history is dropped (retention)';
 COMMENT ON COLUMN %1$I.orders.total_amount IS 'quantity * price, or the sum of order_items.amount if the order has lines; null while neither is known. Kept by the server';
@@ -166,9 +164,9 @@ CREATE TRIGGER "000_append_only" BEFORE INSERT OR UPDATE OR DELETE ON %1$I.order
 CREATE TRIGGER "000_append_only_truncate" BEFORE TRUNCATE ON %1$I.order_events
 	FOR EACH STATEMENT EXECUTE FUNCTION order_payment.append_only();
 
-	$ddl$, store, default_currency, order_id_type, order_id_default, customer_id_type, product_id_type);
+	$ddl$, store, default_currency, order_id_type, order_id_default, customer_id_type, product_id_type, partition_by);
 	PERFORM order_payment.guard_column(format('%I.orders', store)::regclass, 'status', stamp => true);
 END
 $$;
-COMMENT ON FUNCTION order_payment.create_order_tables(name, text, regtype, regtype, regtype) IS
+COMMENT ON FUNCTION order_payment.create_order_tables(name, text, regtype, regtype, regtype, text) IS
 	'makes orders, order_items, order_events and their consumers in a schema. Called by create_store()';

@@ -2,9 +2,9 @@
 
 /*
  * Called by create_store() as the owner of the store to be, after
- * create_order_tables() and create_gateway_tables().
+ * create_order_tables() and create_gateway_tables(). partition_by: as there.
  */
-CREATE FUNCTION order_payment.create_payment_tables(store name, order_id_type regtype) RETURNS void
+CREATE FUNCTION order_payment.create_payment_tables(store name, order_id_type regtype, partition_by text) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -62,18 +62,15 @@ CREATE TABLE %1$I.payments (
 	failed_at timestamptz,
 	revoked_at timestamptz,
 	CONSTRAINT payments_pkey PRIMARY KEY (order_id, payment_id),
-	CONSTRAINT payments_payment_id_key UNIQUE (payment_id),
-	CONSTRAINT payments_gateway_gateway_reference_key UNIQUE (gateway, gateway_reference),
 	CONSTRAINT payments_order_id_request_key_key UNIQUE (order_id, request_key),
 	CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders,
 	CONSTRAINT payments_gateway_fkey FOREIGN KEY (gateway) REFERENCES %1$I.gateways,
-	CONSTRAINT payments_retry_of_fkey FOREIGN KEY (order_id, retry_of) REFERENCES %1$I.payments,
 	CONSTRAINT payments_money_check -- as that of orders
 		CHECK (order_payment.is_payment_money(currency, amount, fee, authorized_amount, captured_amount,
 											  refunded_amount, charged_back_amount)),
 	-- behind the trigger: nothing clear is stored, even where that is switched off; one and small likewise
 	CONSTRAINT payments_card_check CHECK (order_payment.is_masked_card(card_number, card_holder, card_expiry))
-);
+) %3$s;
 CREATE UNIQUE INDEX payments_one_live_attempt_idx ON %1$I.payments (order_id)
 	WHERE status <= 'unknown' AND NOT split;
 CREATE INDEX payments_authorized_idx ON %1$I.payments (capture_before, order_id) WHERE status = 'authorized';
@@ -89,7 +86,7 @@ CREATE TABLE %1$I.used_card_tokens (
 	expires_at timestamptz NOT NULL,
 	used_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	CONSTRAINT used_card_tokens_pkey PRIMARY KEY (order_id, token)
-);
+) %3$s;
 
 CREATE TABLE %1$I.payment_operations (
 	order_id %2$s NOT NULL,
@@ -120,7 +117,6 @@ CREATE TABLE %1$I.payment_operations (
 	cancelled_at timestamptz,
 	reversed_at timestamptz,
 	CONSTRAINT payment_operations_pkey PRIMARY KEY (order_id, operation_id),
-	CONSTRAINT payment_operations_operation_id_key UNIQUE (operation_id),
 	CONSTRAINT payment_operations_reference_key UNIQUE (order_id, payment_id, kind, gateway_reference),
 	CONSTRAINT payment_operations_order_id_request_key_key UNIQUE (order_id, request_key),
 	CONSTRAINT payment_operations_order_id_fkey FOREIGN KEY (order_id) REFERENCES %1$I.orders,
@@ -131,7 +127,7 @@ CREATE TABLE %1$I.payment_operations (
 	CONSTRAINT payment_operations_obligatory_amount_check CHECK (obligatory_amount BETWEEN 0 AND amount),
 	CONSTRAINT payment_operations_attempt_no_check CHECK (attempt_no > 0),
 	CONSTRAINT payment_operations_reversed_check CHECK (status <> 'reversed' OR kind IN ('refund', 'chargeback'))
-);
+) %3$s;
 CREATE INDEX payment_operations_open_idx ON %1$I.payment_operations (created_at, order_id) WHERE status <= 'unknown';
 CREATE INDEX payment_operations_retry_at_idx ON %1$I.payment_operations (retry_at, order_id) WHERE retry_at IS NOT NULL;
 
@@ -191,10 +187,10 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON %1$I.payment_operations
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$I.payment_operations
 	FOR EACH STATEMENT EXECUTE FUNCTION order_payment.refuse_truncate();
 
-	$ddl$, store, order_id_type);
+	$ddl$, store, order_id_type, partition_by);
 	PERFORM order_payment.guard_column(format('%I.payments', store)::regclass, 'status', stamp => true);
 	PERFORM order_payment.guard_column(format('%I.payment_operations', store)::regclass, 'status', stamp => true);
 END
 $$;
-COMMENT ON FUNCTION order_payment.create_payment_tables(name, regtype) IS
+COMMENT ON FUNCTION order_payment.create_payment_tables(name, regtype, text) IS
 	'makes payments, payment_operations and the view refunds in a schema. Called by create_store()';

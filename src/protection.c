@@ -22,6 +22,7 @@
 #include "protect.h"
 #include "protection.h"
 #include "sealed.h"
+#include "trigger_call.h"
 #include "verification_code.h"
 
 static HTAB	 *protections = NULL;
@@ -368,7 +369,7 @@ PG_FUNCTION_INFO_V1(op_check_protection);
 Datum
 op_check_protection(PG_FUNCTION_ARGS)
 {
-	Relation rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+	Relation rel = op_open_named(PG_GETARG_OID(0));
 
 	(void) op_protection_of_table(rel);
 	table_close(rel, AccessShareLock);

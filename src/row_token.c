@@ -25,6 +25,7 @@
 #include "link.h"
 #include "row_token.h"
 #include "sealed_card.h"
+#include "trigger_call.h"
 
 /* ---------- the order of a row ---------- */
 
@@ -210,7 +211,7 @@ PG_FUNCTION_INFO_V1(op_card_token);
 Datum
 op_card_token(PG_FUNCTION_ARGS)
 {
-	Relation			rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+	Relation			rel = op_open_named(PG_GETARG_OID(0));
 	const OpProtection *protection = op_protection_of_table(rel);
 	OpTokenScope		scope;
 	char			   *token;

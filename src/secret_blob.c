@@ -57,7 +57,7 @@ refuse_blob(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_OP_CANNOT_OPEN),
 					errmsg("a sealed secret of a gateway cannot be opened"),
-					errhint("It is no blob of test/gateway_secret/seal_secret.sh, was changed or cut, or was sealed for another store, gateway or kind, or for a key that is no longer taken; seal it anew for what order_payment.card_public_key() gives."),
+					errhint("It is no blob of seal_secret.sh, was changed or cut, or was sealed for another store, gateway or kind, or for a key that is no longer taken; seal it anew for what order_payment.card_public_key() gives."),
 					errhidestmt(true)));
 }
 

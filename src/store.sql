@@ -8,23 +8,29 @@ CREATE FUNCTION order_payment.create_store(
 		owner name DEFAULT NULL,
 		order_id_type regtype DEFAULT 'bigint',
 		customer_id_type regtype DEFAULT 'bigint',
-		product_id_type regtype DEFAULT 'bigint')
+		product_id_type regtype DEFAULT 'bigint',
+		partitions integer DEFAULT 0,
+		orders_per_partition bigint DEFAULT NULL,
+		distribution_ready boolean DEFAULT false)
 	RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	caller CONSTANT text := current_setting('role');
+	partition_by text;
 	taken text;
 BEGIN
-	IF store IS NULL OR default_currency IS NULL OR order_id_type IS NULL OR customer_id_type IS NULL OR product_id_type IS NULL THEN
-		RAISE EXCEPTION 'the name of a store, its currency and the types of its keys may not be null'
+	IF store IS NULL OR default_currency IS NULL OR order_id_type IS NULL OR customer_id_type IS NULL OR product_id_type IS NULL
+	   OR partitions IS NULL OR distribution_ready IS NULL THEN
+		RAISE EXCEPTION 'the name of a store, its currency, the types of its keys and its layout may not be null'
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	IF order_payment.currency_exponent(default_currency) IS NULL THEN  -- an unknown code raises
 		RAISE EXCEPTION 'currency % has no minor unit', default_currency
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Nothing can be paid in it: use another one.';
 	END IF;
+	partition_by := order_payment.partition_clause(partitions, orders_per_partition, order_id_type);
 	SELECT c.relname INTO taken
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = store
@@ -56,13 +62,23 @@ BEGIN
 				  HINT = 'Give an owner that is no superuser: create_store(..., owner => ...).';
 	END IF;
 
-	PERFORM order_payment.create_order_tables(store, default_currency, order_id_type, customer_id_type, product_id_type);
-	PERFORM order_payment.create_gateway_tables(store, order_id_type);
-	PERFORM order_payment.create_payment_tables(store, order_id_type);
+	PERFORM order_payment.create_order_tables(store, default_currency, order_id_type, customer_id_type, product_id_type, partition_by);
+	PERFORM order_payment.create_gateway_tables(store, order_id_type, partition_by);
+	PERFORM order_payment.create_payment_tables(store, order_id_type, partition_by);
 	PERFORM order_payment.create_password_tables(store, customer_id_type);
 	PERFORM order_payment.create_secret_tables(store);
 	PERFORM order_payment.create_settlement_tables(store);
-	PERFORM order_payment.create_webhook_tables(store, order_id_type);
+	PERFORM order_payment.create_webhook_tables(store, order_id_type, partition_by);
+	IF partitions > 0 OR distribution_ready THEN
+		PERFORM order_payment.spread_store(store, order_id_type);
+	ELSE
+		PERFORM order_payment.add_keys_across_orders(store);
+	END IF;
+	IF orders_per_partition IS NULL THEN  -- others are detached by and by, which this key would forbid
+		EXECUTE format('ALTER TABLE %1$I.payments ADD CONSTRAINT payments_retry_of_fkey
+							FOREIGN KEY (order_id, retry_of) REFERENCES %1$I.payments', store);
+	END IF;
+	PERFORM order_payment.create_slices(store, partitions, orders_per_partition);
 	PERFORM order_payment.create_views(store);
 	PERFORM order_payment.create_gateway_views(store);
 	PERFORM order_payment.grant_store(store, app_role, gateway_role);
@@ -72,8 +88,8 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION order_payment.create_store(name, text, name, name, name, regtype, regtype, regtype) IS
-	'makes a store: a schema, if it is not there yet, with orders, payments, their history and their triggers, as ordinary tables of owner (NULL: the caller). app_role is granted what an application needs, gateway_role what records the outcomes of payments; neither deletes nor writes history. Key types: any with a btree; order_id is an identity if it is an integer, random if it is a uuid';
+COMMENT ON FUNCTION order_payment.create_store(name, text, name, name, name, regtype, regtype, regtype, integer, bigint, boolean) IS
+	'makes a store: a schema, if it is not there yet, with orders, payments, their history and their triggers, as ordinary tables of owner (NULL: the caller). app_role is granted what an application needs, gateway_role what records the outcomes of payments; neither deletes nor writes history. Key types: any with a btree; order_id is an identity if it is an integer, random if it is a uuid. partitions: in how many partitions orders, and all that belongs to them, are laid, by hash of order_id, or by ranges of orders_per_partition (integers from 1 on; add_partitions() makes more, archive_orders() puts old ones aside). distribution_ready: as Citus and its like need it. Both do without keys across orders';
 
 /*
  * Rights are whole tables, so that SELECT *, RETURNING * and programs that

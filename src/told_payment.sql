@@ -31,7 +31,7 @@ DECLARE
 	reference CONSTANT text := CASE WHEN is_payment THEN fact.reference ELSE fact.payment_reference END;
 	kind text;
 	owner text;
-	named uuid;
+	named uuid[];
 BEGIN
 	IF NOT is_payment AND order_payment.number_id(fact.number) IS NOT NULL THEN
 		EXECUTE format('SELECT r.order_id::text, r.payment_id, r.operation_id, r.kind
@@ -48,7 +48,7 @@ BEGIN
 	IF payment_id IS NULL AND reference IS NOT NULL THEN
 		EXECUTE format('SELECT p.order_id::text, p.payment_id FROM %I.payments p
 						WHERE p.gateway = $1 AND p.gateway_reference = $2', store)
-			INTO order_id, payment_id USING gateway, reference;
+			INTO order_id, payment_id USING gateway, reference;  -- if there are several, it is refused below
 	END IF;
 	IF payment_id IS NULL THEN
 		RAISE EXCEPTION 'a gateway tells of a payment that is not known'
@@ -58,13 +58,13 @@ BEGIN
 								ELSE 'No payment has the number or the reference that it names.' END,
 				  HINT = 'If the money is ours, adopt_payment() records it for an order.';
 	END IF;
-	EXECUTE format('SELECT p.gateway, (SELECT n.payment_id FROM %1$I.payments n WHERE n.gateway = $2 AND n.gateway_reference = $3)
+	EXECUTE format('SELECT p.gateway, ARRAY(SELECT n.payment_id FROM %1$I.payments n WHERE n.gateway = $2 AND n.gateway_reference = $3 ORDER BY 1)
 					FROM %1$I.payments p WHERE p.order_id = %2$L AND p.payment_id = $1', store, order_id)
 		INTO owner, named USING payment_id, gateway, reference;
 	IF owner <> gateway THEN
 		PERFORM order_payment.refuse_fact('OP017', 'a gateway tells of a payment of another gateway', gateway, owner);
-	ELSIF named <> payment_id THEN
-		PERFORM order_payment.refuse_fact('OP017', 'a gateway names a payment by the reference of another', reference, named::text);
+	ELSIF named <> ARRAY[payment_id] AND named <> '{}' THEN
+		PERFORM order_payment.refuse_fact('OP017', 'a gateway names a payment by the reference of another', reference, array_to_string(named, ', '));
 	END IF;
 END
 $$;

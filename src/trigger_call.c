@@ -9,11 +9,15 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/partition.h"
 #include "catalog/pg_trigger.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
@@ -266,21 +270,53 @@ op_require_last(const TriggerData *trigdata, PGFunction allowed)
 	}
 }
 
+Oid
+op_root_of(Relation rel)
+{
+	return rel->rd_rel->relispartition
+			   ? llast_oid(get_partition_ancestors(RelationGetRelid(rel)))
+			   : RelationGetRelid(rel);
+}
+
+Relation
+op_open_named(Oid relation)
+{
+	Relation result = try_relation_open(relation, AccessShareLock);
+
+	if (result == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relation)));
+	return result;
+}
+
+/*
+ * By the key of the root: its rights are those that a user has, and a partition
+ * may have its columns in another order.
+ */
 char *
 op_describe_key(Relation rel, TupleTableSlot *slot)
 {
-	Oid		 index = op_primary_key_index(rel);
+	Relation root = table_open(op_root_of(rel), AccessShareLock);
+	Oid		 index = op_primary_key_index(root);
 	Relation index_rel;
 	Datum	 values[INDEX_MAX_KEYS];
 	bool	 isnull[INDEX_MAX_KEYS];
-	char	*key;
+	char	*key = NULL;
 
-	if (!OidIsValid(index))
-		return NULL;
-	index_rel = index_open(index, AccessShareLock);
-	for (int i = 0; i < index_rel->rd_index->indnkeyatts; i++)
-		values[i] = slot_getattr(slot, index_rel->rd_index->indkey.values[i], &isnull[i]);
-	key = BuildIndexValueDescription(index_rel, values, isnull);
-	index_close(index_rel, AccessShareLock);
+	if (OidIsValid(index))
+	{
+		index_rel = index_open(index, AccessShareLock);
+		for (int i = 0; i < index_rel->rd_index->indnkeyatts; i++)
+		{
+			char *column =
+				get_attname(RelationGetRelid(root), index_rel->rd_index->indkey.values[i], false);
+
+			values[i] = slot_getattr(slot, get_attnum(RelationGetRelid(rel), column), &isnull[i]);
+		}
+		key = BuildIndexValueDescription(index_rel, values, isnull);
+		index_close(index_rel, AccessShareLock);
+	}
+	table_close(root, AccessShareLock);
 	return key;
 }

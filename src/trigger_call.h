@@ -85,6 +85,12 @@ extern Form_pg_attribute op_find_column(Relation rel, const char *name);
 /* The number of the column of that name and type (any, if InvalidOid), or an error. */
 extern AttrNumber op_require_column(Relation rel, const char *name, Oid type);
 
+/* The table, or the root of its partition tree. */
+extern Oid op_root_of(Relation rel);
+
+/* A relation that the caller of a function has named, which need not exist. */
+extern Relation op_open_named(Oid relation);
+
 /* "(order_id)=(42)" of a row, or NULL if there is no key or the user may not read it. */
 extern char *op_describe_key(Relation rel, TupleTableSlot *slot);
 

@@ -31,7 +31,8 @@ BEGIN
 	PERFORM order_payment.create_store(pattern, owner => make_pattern.owner,
 		order_id_type => coalesce(max(a.atttypid) FILTER (WHERE a.attname = 'order_id'), 'bigint'::regtype)::regtype,
 		customer_id_type => coalesce(max(a.atttypid) FILTER (WHERE a.attname = 'customer_id'), 'bigint'::regtype)::regtype,
-		product_id_type => coalesce(max(a.atttypid) FILTER (WHERE a.attname = 'product_id'), 'bigint'::regtype)::regtype)
+		product_id_type => coalesce(max(a.atttypid) FILTER (WHERE a.attname = 'product_id'), 'bigint'::regtype)::regtype,
+		partitions => 0, distribution_ready => order_payment.is_spread(store))
 	FROM pg_attribute a WHERE a.attrelid = orders AND NOT a.attisdropped;
 
 	PERFORM set_config('role', owner, true);

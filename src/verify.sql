@@ -20,21 +20,25 @@
  */
 
 /*
- * What create_store() makes, by name. across: a key across orders, which a
- * partitioned table cannot have.
+ * What create_store() makes, by name. layout: of a store in one place (a key
+ * across orders, which a partitioned table cannot have), of one that is spread,
+ * or NULL: of both.
  */
 CREATE FUNCTION order_payment.store_objects()
-	RETURNS TABLE (table_name name, kind text, object_name name, across boolean)
+	RETURNS TABLE (table_name name, kind text, object_name name, layout text)
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT w.table_name, w.kind, o.name,
-		   o.name IN ('orders_customer_id_request_key_key', 'orders_guest_request_key_idx', 'payments_payment_id_key',
-					  'payments_gateway_gateway_reference_key', 'payment_operations_operation_id_key')
+		   CASE WHEN o.name IN ('orders_customer_id_request_key_key', 'orders_guest_request_key_idx', 'payments_payment_id_key',
+								'payments_gateway_gateway_reference_key', 'payment_operations_operation_id_key') THEN 'one place'
+				WHEN o.name IN ('orders_request_key_check', 'orders_customer_id_idx', 'payments_payment_id_idx',
+								'payments_reference_idx', 'payments_order_id_gateway_reference_key',
+								'payment_operations_operation_id_idx') THEN 'spread' END
 	FROM (VALUES
-		('orders'::name, 'constraint', '{orders_pkey, orders_customer_id_request_key_key,
+		('orders'::name, 'constraint', '{orders_pkey, orders_customer_id_request_key_key, orders_request_key_check,
 			orders_money_check}'::name[]),
-		('orders', 'index', '{orders_guest_request_key_idx, orders_unpaid_idx, orders_refund_due_idx}'),
+		('orders', 'index', '{orders_guest_request_key_idx, orders_customer_id_idx, orders_unpaid_idx, orders_refund_due_idx}'),
 		('order_items', 'constraint', '{order_items_pkey, order_items_order_id_fkey,
 			order_items_kind_check, order_items_quantity_check, order_items_price_check}'),
 		('order_events', 'constraint', '{order_events_pkey, order_events_order_id_fkey}'),
@@ -65,12 +69,13 @@ BEGIN ATOMIC
 			gateway_fees_currency_check, gateway_fees_rate_check, gateway_fees_fixed_check}'),
 		('gateway_secrets', 'constraint', '{gateway_secrets_pkey, gateway_secrets_gateway_fkey,
 			gateway_secrets_kind_check, gateway_secrets_valid_until_check}'),
-		('payments', 'constraint', '{payments_pkey, payments_payment_id_key,
+		('payments', 'constraint', '{payments_pkey, payments_payment_id_key, payments_order_id_gateway_reference_key,
 			payments_gateway_gateway_reference_key, payments_order_id_request_key_key,
 			payments_order_id_fkey, payments_gateway_fkey, payments_retry_of_fkey,
 			payments_money_check, payments_card_check}'),
 		('payments', 'index', '{payments_one_live_attempt_idx, payments_authorized_idx,
-			payments_live_idx, payments_retry_at_idx, payments_card_fingerprint_idx, payments_period_idx}'),
+			payments_live_idx, payments_retry_at_idx, payments_card_fingerprint_idx, payments_period_idx,
+			payments_payment_id_idx, payments_reference_idx}'),
 		('used_card_tokens', 'constraint', '{used_card_tokens_pkey}'),
 		('payment_operations', 'constraint', '{payment_operations_pkey,
 			payment_operations_operation_id_key, payment_operations_reference_key,
@@ -80,7 +85,7 @@ BEGIN ATOMIC
 			payment_operations_obligatory_amount_check, payment_operations_attempt_no_check,
 			payment_operations_reversed_check}'),
 		('payment_operations', 'index', '{payment_operations_open_idx, payment_operations_retry_at_idx,
-			payment_operations_gateway_reference_idx}'),
+			payment_operations_gateway_reference_idx, payment_operations_operation_id_idx}'),
 		('payment_passwords', 'constraint', '{payment_passwords_pkey}'),
 		('payment_password_attempts', 'constraint', '{payment_password_attempts_pkey,
 			payment_password_attempts_used_check}'),
@@ -103,7 +108,8 @@ CREATE FUNCTION order_payment.verify_objects(store name)
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	WITH relation AS (
-		SELECT c.oid, c.relname, c.relkind
+		SELECT c.oid, c.relname, c.relkind, order_payment.is_spread(store) AS is_spread,
+			   EXISTS (SELECT FROM pg_partitioned_table p WHERE p.partrelid = c.oid AND p.partstrat = 'r') AS is_in_ranges
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = store AND c.relkind IN ('r', 'p', 'f', 'v')
 	)
@@ -121,7 +127,8 @@ BEGIN ATOMIC
 		ON k.conrelid = r.oid AND k.conname = w.object_name AND w.kind = 'constraint'
 	LEFT JOIN (pg_index i JOIN pg_class c ON c.oid = i.indexrelid)
 		ON i.indrelid = r.oid AND c.relname = w.object_name
-	WHERE NOT (w.across AND r.relkind = 'p')
+	WHERE CASE w.layout WHEN 'one place' THEN NOT r.is_spread AND r.relkind <> 'p' WHEN 'spread' THEN r.is_spread ELSE true END
+	  AND NOT (w.object_name = 'payments_retry_of_fkey' AND r.is_in_ranges)
 	  AND NOT (CASE w.kind
 			WHEN 'constraint' THEN k.oid IS NOT NULL AND k.convalidated
 				-- a column of PostgreSQL 18 and later
@@ -178,6 +185,7 @@ BEGIN ATOMIC
 				 ('order_items', 'refuse_truncate', 'refuse_truncate', 2 + 32),
 				 ('order_events', '000_append_only', 'append_only', 1 + 2 + 4 + 8 + 16),
 				 ('order_events', '000_append_only_truncate', 'append_only', 2 + 32),
+				 ('payments', '000_assign_id', 'assign_id', 1 + 2 + 4),
 				 ('payments', '000_protect_card', 'protect_card', 1 + 2 + 4 + 16),
 				 ('payments', 'zzy_maintain_payment', 'maintain_payment', 1 + 2 + 4 + 16),
 				 ('payments', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
@@ -185,6 +193,7 @@ BEGIN ATOMIC
 				 ('payments', '000_apply_payment', 'apply_payment', 1 + 4 + 16),
 				 ('payments', 'refuse_delete', 'refuse_delete', 1 + 2 + 8),
 				 ('payments', 'refuse_truncate', 'refuse_truncate', 2 + 32),
+				 ('payment_operations', '000_assign_id', 'assign_id', 1 + 2 + 4),
 				 ('payment_operations', 'zzy_maintain_operation', 'maintain_operation', 1 + 2 + 4 + 16),
 				 ('payment_operations', 'zzz_guard_status', 'enforce_transition', 1 + 2 + 4 + 16),
 				 ('payment_operations', 'zzz_guard_status_birth', 'enforce_transition', 1 + 4 + 8),
@@ -194,7 +203,7 @@ BEGIN ATOMIC
 		 ) w (relation, trigger, function, type)
 	JOIN pg_namespace n ON n.nspname = store
 	JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = w.relation
-	WHERE NOT EXISTS (
+	WHERE (w.function <> 'assign_id' OR order_payment.is_spread(store)) AND NOT EXISTS (
 		SELECT FROM pg_trigger t
 		WHERE t.tgrelid = r.oid AND r.relhastriggers AND t.tgname = w.trigger
 		  AND t.tgenabled IN ('O', 'A') AND t.tgtype = w.type AND t.tgattr = '' AND NOT t.tgdeferrable

@@ -16,7 +16,7 @@
  * {"type": "order.paid", "timestamp": ..., "data": {...}}, webhook-id is the
  * event_id, the same at each attempt.
  */
-CREATE FUNCTION order_payment.create_webhook_tables(store name, order_id_type regtype) RETURNS void
+CREATE FUNCTION order_payment.create_webhook_tables(store name, order_id_type regtype, partition_by text) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -55,7 +55,7 @@ CREATE TABLE %1$I.webhook_deliveries (
 	CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (order_id, subscriber, version),
 	CONSTRAINT webhook_deliveries_subscriber_fkey FOREIGN KEY (subscriber) REFERENCES %1$I.webhook_subscribers ON DELETE CASCADE,
 	CONSTRAINT webhook_deliveries_state_check CHECK (state IN ('claimed', 'waiting', 'dead'))
-);
+) %3$s;
 CREATE INDEX webhook_deliveries_open_idx ON %1$I.webhook_deliveries (subscriber, state, next_at);
 
 COMMENT ON TABLE %1$I.webhook_subscribers IS 'who is told of order_events by HTTPS: rows of gateways whose endpoint and secret are used. Kept by the owner';
@@ -65,10 +65,10 @@ COMMENT ON COLUMN %1$I.webhook_subscribers.subscribed_xid IS 'before which no ev
 COMMENT ON COLUMN %1$I.webhook_subscribers.retry_schedule IS 'how long after each failure a delivery is tried again; after the last it is dead';
 COMMENT ON TABLE %1$I.webhook_deliveries IS 'events on their way to subscribers, and those that were given up (dead). Written by claim_webhooks() and settle_webhook(); a delivery that was taken is deleted; the owner deletes dead ones';
 
-	$ddl$, store, order_id_type);
+	$ddl$, store, order_id_type, partition_by);
 END
 $$;
-COMMENT ON FUNCTION order_payment.create_webhook_tables(name, regtype) IS
+COMMENT ON FUNCTION order_payment.create_webhook_tables(name, regtype, text) IS
 	'makes webhook_subscribers and webhook_deliveries in a schema. Called by create_store()';
 
 CREATE FUNCTION order_payment.is_wanted(event_type text, patterns text[]) RETURNS boolean

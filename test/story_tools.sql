@@ -201,6 +201,7 @@ BEGIN
 			END IF;
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS refused_by = CONSTRAINT_NAME, refused_column = COLUMN_NAME;
+			refused_by := regexp_replace(refused_by, '_(p[0-9]+|rest)$', '');  -- of a partition
 			state := concat_ws(' ', SQLSTATE, CASE WHEN SQLSTATE !~ '^OP' THEN coalesce(nullif(refused_by, ''), nullif(refused_column, '')) END);
 		END;
 		state := coalesce(state, state(id));
