@@ -7,8 +7,12 @@
 #   make tapcheck                              test/tap/*.pl: they start, restart and crash clusters of their own
 #   make pgtapcheck                            test/pgtap/*.sql on the server in the PG* variables
 #   make demo | test | lint | fuzz | bench     one command on a bare machine: see test/harness/lib.sh
-#   make soak                                  the model test, the storm and 1000 kills of the worker, each for SOAK_SECONDS (600), and long vectors; likewise
-#   make dist                                  the archive for PGXN
+#   make test-matrix                           make test here and on later releases of Debian, MATRIX ("host trixie forky"): test/harness/matrix
+#   make soak                                  the model test, the storm and 1000 kills of the worker, each for SOAK_SECONDS (600), long vectors, crashes, sqlsmith; likewise
+#   make mutation                              do the tests notice what is taken out? (test/mutation/mutants); likewise
+#   make sizes                                 bytes per order, WAL per checkout, memory per connection; ROWS=100000; likewise
+#   make deb                                   packages for Debian and Ubuntu, tried on a fresh cluster; into DEB_DIR (build)
+#   make dist                                  the archive for PGXN; into DIST_DIR (.)
 #
 # Lists whose order matters, and lists of regression and isolation tests, are written out: a file that is not listed is not
 # run, and lint says so.
@@ -46,6 +50,7 @@ OBJS = \
 	src/recorder.o \
 	src/uuid_v7.o \
 	src/link.o \
+	src/assigned_id.o \
 	src/sibling.o \
 	src/append.o \
 	src/identity.o \
@@ -177,6 +182,8 @@ SQL_PARTS = \
 	src/notification.sql \
 	src/encrypted_amount.sql \
 	src/settlement.sql \
+	src/layout.sql \
+	src/archive.sql \
 	src/views.sql \
 	src/gateway_views.sql \
 	src/routing.sql \
@@ -224,8 +231,8 @@ DATA = $(wildcard sql/*--*--*.sql)
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # sql/NAME.sql and expected/NAME.out. A C locale, for the tests must not depend on the server's.
-REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_key card_store card_attack2 reseal payment_password probability store events append functions functions_refund views settlement routing \
-	gateway_secret notification inbox adopt requests dispatch webhooks row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
+REGRESS = status transition graph money amount card_number reveal_log keys sealed card card_key card_store card_attack2 reseal payment_password probability store constraints events append functions functions_refund views settlement routing \
+	layout gateway_secret notification inbox adopt requests dispatch webhooks row_security attack verify upgrade story_pay story_late story_cover story_total story_refund story_dispute story_order \
 	story_fee story_currency story_input story_pains story_roles story_volume card_attack catalog
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
@@ -235,6 +242,12 @@ ISOLATION = iso_move iso_version iso_upsert iso_card iso_lines iso_order iso_dea
 	iso_money_lines iso_upgrade iso_reseal iso_key_state iso_password \
 	iso_refund_race iso_capture_race iso_pay_race iso_key_race iso_money_deadlock iso_money_2pc iso_notification
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --encoding=UTF8 --no-locale
+
+# Installed beside the README: what its commands use, and programs to begin with.
+DOC_FILES = README.md CHANGELOG.md
+EXAMPLES = $(sort $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/test/examples/*.*))) \
+	test/gateway/dispatcher.py test/gateway_secret/seal_secret.sh test/gateway_secret/amount.mjs \
+	test/sealed_card/seal.sh test/sealed_card/seal.mjs
 
 EXTRA_CLEAN = $(INSTALL_SCRIPT_SQL).tmp tmp_check
 comma := ,
@@ -303,6 +316,21 @@ clean: clean-worker
 clean-worker:
 	rm -f $(WORKER)$(DLSUFFIX) $(WORKER_OBJS) $(WORKER_OBJS:.o=.bc) src/worker/point.o src/worker/point.bc
 
+# PGXS's DOCS would put a README.md beside everybody else's, and would not take away what it has put out of its folder.
+OP_DOCDIR ?= $(docdir)/order_payment
+.PHONY: install-docs uninstall-docs
+install: install-docs
+install-docs:
+	$(MKDIR_P) '$(DESTDIR)$(OP_DOCDIR)/examples'
+	$(INSTALL_DATA) $(addprefix $(srcdir)/,$(DOC_FILES)) '$(DESTDIR)$(OP_DOCDIR)/'
+	@for f in $(EXAMPLES); do \
+		if [ -x "$(srcdir)/$$f" ]; then $(INSTALL_SCRIPT) "$(srcdir)/$$f" '$(DESTDIR)$(OP_DOCDIR)/examples/' || exit; \
+		else $(INSTALL_DATA) "$(srcdir)/$$f" '$(DESTDIR)$(OP_DOCDIR)/examples/' || exit; fi; done
+uninstall: uninstall-docs
+uninstall-docs:
+	rm -f $(addprefix '$(DESTDIR)$(OP_DOCDIR)'/,$(DOC_FILES) $(addprefix examples/,$(notdir $(EXAMPLES))))
+	rmdir '$(DESTDIR)$(OP_DOCDIR)/examples' '$(DESTDIR)$(OP_DOCDIR)' 2>/dev/null || true
+
 # Each part is preceded by a line with its name, so that a line number in an error message leads back to it.
 $(INSTALL_SCRIPT_SQL): $(SQL_PARTS) $(srcdir)/order_payment.control $(srcdir)/Makefile
 	@$(MKDIR_P) $(@D)
@@ -332,22 +360,34 @@ all install installcheck installdirs uninstall clean distclean tapcheck pgtapche
 	@exit 1
 endif
 
-.PHONY: demo test lint fuzz bench soak dist
-ROWS ?= 500000
+.PHONY: demo test test-matrix lint fuzz bench sizes soak mutation deb dist
 
 demo:
 	@bash test/harness/demo
 test:
 	@bash test/harness/test
+test-matrix:
+	@bash test/harness/matrix
 lint:
+	@[ -e .ci/lint ] || { echo "order_payment: make lint is for a checkout; a release archive comes without .ci" >&2; exit 1; }
 	@bash .ci/lint
 fuzz:
 	@bash test/fuzz/run
 bench:
 	@ROWS=$(ROWS) bash test/harness/bench
-
+sizes:
+	@ROWS=$(ROWS) bash test/harness/sizes
 soak:
 	@bash test/harness/soak
+deb:
+	@DEB_DIR='$(DEB_DIR)' bash test/harness/deb
 
+mutation:
+	@bash test/mutation/run
+
+DIST_DIR ?= .
+DEB_DIR ?= build
+
+# what is committed
 dist:
-	git archive --format=zip --prefix=order_payment-$(EXTVERSION)/ -o order_payment-$(EXTVERSION).zip HEAD
+	git archive --format=zip --prefix=order_payment-$(EXTVERSION)/ -o '$(DIST_DIR)/order_payment-$(EXTVERSION).zip' HEAD

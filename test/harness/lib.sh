@@ -21,6 +21,7 @@ CHILD=
 APT_LOG=
 APT_LOCK=/run/order_payment-apt.lock # root only writes there: in /tmp anyone could lay a link under that name
 NO_CLUSTER=/etc/postgresql-common/createcluster.d/order_payment-harness.conf
+POLICY=/usr/sbin/policy-rc.d # what Debian's packages ask before they start a service
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -65,14 +66,17 @@ packages_for() {
     printf '%s\n' gcc libc6-dev libssl-dev libcurl4-openssl-dev make perl python3 "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" \
         "postgresql-$PG_MAJOR-pgtap" libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
     if [ "$1" = test ]; then
-        # cards are sealed outside by the first two; drivers; what the examples are tested with
-        printf '%s\n' openssl nodejs python3-psycopg python3-psycopg2 python3-flask python3-aiosmtpd
+        # cards are sealed outside by the first two; drivers; what the examples are tested with; random statements
+        printf '%s\n' openssl nodejs python3-psycopg python3-psycopg2 python3-flask python3-aiosmtpd python3-yaml sqlsmith
+        # clients, and what stands between
+        printf '%s\n' python3-django default-jdk-headless libpostgresql-jdbc-java pgbouncer
         # Node from elsewhere brings its own npm, which Debian's would conflict with
         command -v npm >/dev/null || printf '%s\n' npm
     fi
     if [ "$1" = lint ]; then
-        printf '%s\n' cppcheck clang clang-tidy clang-tools clang-format universal-ctags shellcheck binutils git
+        printf '%s\n' cppcheck clang clang-tidy clang-tools clang-format universal-ctags shellcheck binutils git unzip
     fi
+    if [ "$1" = deb ]; then printf '%s\n' build-essential debhelper lintian; fi
     # libFuzzer and the sanitizers are only recommended by clang
     if [ "$1" = fuzz ]; then printf '%s\n' clang libclang-rt-dev; fi
 }
@@ -114,6 +118,27 @@ restore_clusters() {
     done
 }
 
+# PgBouncer is wanted as a program: where it is new, its service is neither started nor left to start with the machine.
+forbid_pgbouncer() {
+    command -v pgbouncer >/dev/null && return
+    NEW_PGBOUNCER=yes
+    [ -e "$POLICY" ] && return
+    MADE_POLICY=yes
+    cat >"$POLICY" <<'EOF'
+#!/bin/sh
+# of the tests of order_payment, while they install packages
+case $1 in pgbouncer*) exit 101 ;; esac
+EOF
+    chmod 755 "$POLICY"
+}
+
+allow_pgbouncer() {
+    if [ "${MADE_POLICY:-no}" = yes ]; then rm -f "$POLICY"; fi
+    MADE_POLICY=no
+    if [ "${NEW_PGBOUNCER:-no}" = yes ] && command -v pgbouncer >/dev/null; then update-rc.d pgbouncer disable >/dev/null 2>&1 || true; fi
+    NEW_PGBOUNCER=no
+}
+
 apt() {
     APT_LOG=$(mktemp /tmp/op-apt.XXXXXX)
     if ! run apt-get -o DPkg::Lock::Timeout=600 "$@" >"$APT_LOG" 2>&1; then
@@ -136,11 +161,13 @@ install_packages() {
         say "installing by apt: $missing"
         before=$(clusters)
         forbid_cluster
+        forbid_pgbouncer
         apt update
         # the whole list, not only what is missing: server and headers are to be of one release
         # shellcheck disable=SC2046 # a list of words
         apt install -y --no-install-recommends $(packages_for "$kind")
         allow_cluster
+        allow_pgbouncer
         restore_clusters "$before"
     fi
     exec 9>&-
@@ -156,7 +183,7 @@ check_commands() {
     done
 }
 
-# provision test|lint|fuzz: afterwards PG_MAJOR, PG_CONFIG, BINDIR and AS are set and every tool is there.
+# provision test|lint|fuzz|deb: afterwards PG_MAJOR, PG_CONFIG, BINDIR and AS are set and every tool is there.
 provision() {
     local kind=$1 missing
     # a PG_CONFIG of the user's is a server that apt knows nothing of
@@ -191,6 +218,26 @@ run() {
     return "$status"
 }
 
+# counted LOG CMD...: runs it, and adds its last `N passed, N failed` to PASSED and FAILED. The line itself becomes `-> N passed...`,
+# for there is to be one at the end of all. What ends without one, or with a failure it did not count, is one failure.
+counted() {
+    local log=$1 status=0 line to pid
+    shift
+    exec {to}> >(tee "$log" | sed -u 's/^\([0-9]* passed, [0-9]* failed\)$/-> \1/')
+    pid=$!
+    run "$@" >&"$to" 2>&1 || status=1
+    exec {to}>&-
+    wait "$pid" || true
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1 || true)
+    if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+        PASSED=$((PASSED + BASH_REMATCH[1]))
+        FAILED=$((FAILED + BASH_REMATCH[2]))
+        [ "$status" -eq 0 ] || [ "${BASH_REMATCH[2]}" -gt 0 ] || FAILED=$((FAILED + 1))
+    else
+        FAILED=$((FAILED + 1))
+    fi
+}
+
 stop_clusters_in() {
     local pidfile
     # TAP tests that were ended by a signal leave their own clusters behind
@@ -209,6 +256,7 @@ clean_up() {
         wait "$CHILD" 2>/dev/null
     fi
     allow_cluster
+    allow_pgbouncer
     rm -f "$APT_LOG"
     if [ -n "$WORK" ]; then
         stop_clusters_in "$WORK"
@@ -235,7 +283,7 @@ list_tree() {
     else
         (cd "$ROOT" && find . -name .git -prune -o -type f ! -name '*.o' ! -name '*.bc' ! -name '*.so' \
             ! -path './sql/order_payment--?.?.?.sql' ! -path './results/*' ! -path './output_iso/*' \
-            ! -path './tmp_check/*' ! -path './test/gateway/node_modules/*' -print0)
+            ! -path './tmp_check/*' ! -path './build/*' ! -path './test/*/node_modules/*' -print0)
     fi
 }
 
@@ -267,12 +315,15 @@ make_work() {
     cd "$TREE"
 }
 
-# The gateways' own libraries, as test/gateway/package-lock.json pins them, into the work copy; their install scripts are not run.
+# The gateways' own libraries and Node's clients, as package-lock.json pins them, into the work copy; their install scripts are not run.
 install_node_packages() {
-    run "${AS[@]}" npm ci --prefix "$TREE/test/gateway" --ignore-scripts --no-audit --no-fund --no-update-notifier && return
-    say "npm could not install what test/gateway/package-lock.json lists (above). The npm registry must be within reach;" >&2
-    say "a mirror or a proxy is set as for any use of npm: npm_config_registry, npm_config_cafile, https_proxy." >&2
-    return 1
+    local directory
+    for directory in test/gateway test/clients; do
+        run "${AS[@]}" npm ci --prefix "$TREE/$directory" --ignore-scripts --no-audit --no-fund --no-update-notifier && continue
+        say "npm could not install what $directory/package-lock.json lists (above). The npm registry must be within reach;" >&2
+        say "a mirror or a proxy is set as for any use of npm: npm_config_registry, npm_config_cafile, https_proxy." >&2
+        return 1
+    done
 }
 
 # ------------------------------------------------------------------ building, installing, the cluster
