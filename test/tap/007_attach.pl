@@ -91,11 +91,11 @@ sub start_application
 		$sql .= "INSERT INTO orders (customer) VALUES ('new $n');\n" if $i % 4 == 0;
 		$sql .= "UPDATE orders SET status = 'paid' WHERE id = $id AND status = 'pending';\n";
 		$sql .= "UPDATE orders SET status = 'shipped' WHERE id = $id AND status = 'paid';\n" if $i % 3 == 0;
-		$sql .= "\\echo $i\n";
+		$sql .= "\\echo acknowledged $i\n";
 		$sql .= "SELECT pg_sleep(0.002) \\gset\n";
 	}
 	# it ends when it is told so
-	$sql =~ s/(\\echo \d+00\n)/$1SELECT count(*) > 0 AS stop FROM stop \\gset\n\\if :stop\n\\q\n\\endif\n/g;
+	$sql =~ s/(\\echo acknowledged \d+00\n)/$1SELECT count(*) > 0 AS stop FROM stop \\gset\n\\if :stop\n\\q\n\\endif\n/g;
 	return start_psql($node, 'postgres', $sql, '-v', 'ON_ERROR_STOP=1');
 }
 

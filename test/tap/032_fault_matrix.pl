@@ -121,6 +121,8 @@ sub play
 	if (!defined wait_for_log($node, qr/the worker stops at point "\Q$point\E"/, $offset))
 	{
 		push @wrong, "$name: the worker does not stop";
+		diag(substr(slurp_file($node->logfile), $offset),
+			value_of("SELECT coalesce(string_agg(r::text, E'\\n'), 'no requests') FROM shop.gateway_requests r WHERE r.order_id = $work->{order}"));
 		resume($node);
 		return;
 	}

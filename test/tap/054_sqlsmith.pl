@@ -154,8 +154,10 @@ my %pool = (
 	anyelement => [ q{1::bigint}, q{'x'::text} ],
 );
 
-# helpers that others have made sure of: what they are given is SQL, or leaves nothing to be done
-my %takes_sql = (do_each => 'a query', lock_store => 'a list of tables, which may be empty');
+# helpers whose callers answer for what they are given: it is SQL, names a table that is there, or leaves nothing to be done
+my %takes_sql = (do_each => 'a query', lock_store => 'a list of tables, which may be empty', add_slice => 'the bounds of a partition',
+	archive_part => 'a table that was a partition',
+	map { ("create_${_}_tables" => 'what follows the columns of a table') } qw(order payment gateway webhook));
 
 sub argument
 {

@@ -169,7 +169,7 @@ sub start_lives
 	srand($seed);
 	foreach (1 .. $n)
 	{
-		my $script = join '', map { script_of(1 + int(rand(@LIVES)), sub { return "\\echo :o $_[0] $_[1]\n" }) } 1 .. $lives;
+		my $script = join '', map { script_of(1 + int(rand(@LIVES)), sub { return "\\echo acknowledged :o $_[0] $_[1]\n" }) } 1 .. $lives;
 
 		push @writers, start_psql($node, 'postgres', $script, '-v', 'ON_ERROR_STOP=1', '-U', 'gateway');
 	}

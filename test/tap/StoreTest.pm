@@ -135,7 +135,7 @@ INSERT INTO done VALUES (:id);
 INSERT INTO shop.payment_operations (order_id, payment_id, kind, amount, status) VALUES (:id, :'payment', 'capture', 3, 'succeeded');
 INSERT INTO shop.refunds (order_id, payment_id, amount) VALUES (:id, :'payment', 1);
 COMMIT;
-\echo :id
+\echo acknowledged :id
 	};
 
 	my $script = "SET order_payment.allow_unguarded = on;\n" . $transaction x $steps;
@@ -157,13 +157,14 @@ sub pump_writers
 	return;
 }
 
-# After a crash or the end: the orders that were acknowledged.
+# After a crash or the end: what was acknowledged, of the lines "acknowledged ...". There may be others: psql prints the row
+# of a \gset, too, when the connection ends between that row and the server's word that it is ready.
 sub acknowledged
 {
 	my (@writers) = @_;
 
 	$_->{run}->finish foreach @writers;
-	return map { split /\n/, $_->{out} =~ s/[^\n]*\z//r } @writers;
+	return map { $_->{out} =~ /^acknowledged ([^\n]*)\n/mg } @writers;
 }
 
 # What start_writers() has acknowledged and is not there, or not whole. $list: their numbers.
