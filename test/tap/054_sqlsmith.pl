@@ -156,7 +156,7 @@ my %pool = (
 
 # helpers whose callers answer for what they are given: it is SQL, names a table that is there, or leaves nothing to be done
 my %takes_sql = (do_each => 'a query', lock_store => 'a list of tables, which may be empty', add_slice => 'the bounds of a partition',
-	archive_part => 'a table that was a partition',
+	archive_part => 'a table that was a partition', refuse_truncate_of => 'a partition of another table',
 	map { ("create_${_}_tables" => 'what follows the columns of a table') } qw(order payment gateway webhook));
 
 sub argument
