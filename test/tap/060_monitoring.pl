@@ -108,6 +108,9 @@ sub row
 	return $rows[0] // {};
 }
 
+# it ended as long as its role was not there, and comes again some seconds later
+$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'order_payment_worker' AND datname = 'postgres')})
+	or BAIL_OUT('the worker does not run');
 rows($_) foreach sort keys %$queries;
 is(join(' ', map { "$_: " . join ',', sort keys %{ $seen{$_} } } sort keys %seen),
 	'order_payment_key: age_seconds,retires_in_seconds,usable order_payment_worker: running', 'an empty store has keys and a worker, and needs nothing');
